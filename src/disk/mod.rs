@@ -1,0 +1,147 @@
+//! The only door to the roots: what the file system can do for us, as requests on one folder at a time.
+//!
+//! Invariants. Every call works beneath a handle that was opened when the root was, never follows a link, and cannot
+//! leave the root, whatever is swapped in the middle. Nothing here decides; nothing here retries. A listing is
+//! complete or it is an error. Folders are opened by their path from the root's handle in one step, so that a path
+//! of any length and a hostile tree are the same case.
+//!
+//! [`Root`] and [`Folder`] are the port: the real disk is [`unix`]; state files and configuration outside the roots
+//! go through [`local`].
+
+pub mod error;
+pub mod local;
+#[cfg(unix)]
+pub mod unix;
+
+pub use error::{Error, ErrorKind, Result};
+
+use crate::model::entry::{Content, Stamp};
+use crate::model::finding::ProblemKind;
+use crate::model::listing::Listing;
+use crate::model::path::{Name, RelPath};
+use crate::model::time::Time;
+
+/// What `stat` says of one name. A file's digest is never known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub content: NodeContent,
+    pub mode: u32,
+    pub stamp: Stamp,
+}
+
+/// The kinds of thing a name can stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeContent {
+    /// A file, folder or link; a file's size is in `Content` and in the stamp, its digest `None`.
+    Plain(Content),
+    /// A device, socket or FIFO.
+    Special,
+    /// A folder on another file system than its root.
+    OtherFileSystem,
+    /// The name is there, asking about it failed.
+    Unreadable { kind: ProblemKind, message: String },
+}
+
+/// How sure an answer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// A plain stat by name, which a network mount may answer from a cache that is a minute old.
+    Cached,
+    /// The entry is opened (not followed) and its handle asked with synchronisation forced. What cannot be opened
+    /// (links, unreadable files) is asked by name with synchronisation forced.
+    Fresh,
+}
+
+/// What may stand at the new name of a rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onto {
+    /// Nothing; else the call fails with [`ErrorKind::Exists`]. Atomic where the system can (`RENAME_NOREPLACE`),
+    /// else a look and a rename (RACE: a file created in between is replaced).
+    Nothing,
+    /// A file or link, which is replaced in one step.
+    File,
+}
+
+/// Room on a root's file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that an ordinary user may still write.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Files that can still be made; `None` where the file system does not count.
+    pub free_files: Option<u64>,
+}
+
+/// One root of a pair, by its handle.
+pub trait Root: Send + Sync {
+    /// Opens a folder beneath the root. `RelPath::root()` is the root itself.
+    fn folder(&self, path: &RelPath) -> Result<Box<dyn Folder>>;
+    /// Renames within the root; the parents are opened beneath it.
+    fn rename(&self, from: &RelPath, to: &RelPath, onto: Onto) -> Result<()>;
+    /// Makes `to` a hard link to the file `from`; `to` must not exist.
+    fn link(&self, from: &RelPath, to: &RelPath) -> Result<()>;
+    fn space(&self) -> Result<Space>;
+    /// Flushes everything written so far on the root's file system (`syncfs`); `Unsupported` where that proves nothing.
+    fn flush_all(&self) -> Result<()>;
+    /// The root's device number and, where known, its mount source and type: reported when it changes.
+    fn device(&self) -> Result<u64>;
+    /// Is the path by which the root was opened still this very folder? (A mount can drop out from under its path.)
+    fn still_there(&self) -> Result<bool>;
+}
+
+/// One open folder. Names are single names; nothing is followed.
+pub trait Folder: Send + Sync {
+    /// All entries but `.` and `..`, sorted by name bytes, with what `stat` says of each. An entry that goes away
+    /// between the reading of the folder and the stat is looked at once more and then left out.
+    fn list(&self) -> Result<Listing<Node>>;
+    /// What stands at `name`; `None` is an ENOENT (looked at twice on a remote root).
+    fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>>;
+    /// Opens a regular file for reading. Never blocks on a FIFO, never follows a link.
+    fn read(&self, name: &Name) -> Result<Box<dyn Reader>>;
+    /// Creates `name` exclusively for writing, readable by its owner only until [`Writer::finish`].
+    fn stage(&self, name: &Name) -> Result<Box<dyn Writer>>;
+    /// Renames within this folder.
+    fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()>;
+    /// Exchanges two names in one step; `Unsupported` where the file system cannot.
+    fn exchange(&self, a: &Name, b: &Name) -> Result<()>;
+    fn make_folder(&self, name: &Name, mode: u32) -> Result<()>;
+    fn make_link(&self, name: &Name, target: &[u8]) -> Result<()>;
+    /// Removes a file or link.
+    fn remove_file(&self, name: &Name) -> Result<()>;
+    /// Removes an empty folder; [`ErrorKind::NotEmpty`] else.
+    fn remove_folder(&self, name: &Name) -> Result<()>;
+    /// Sets mtime and mode of a file, folder or link (a link's mode is left).
+    fn touch(&self, name: &Name, mtime: Option<Time>, mode: Option<u32>) -> Result<()>;
+    /// Sets the mtime and mode of this folder itself.
+    fn touch_self(&self, mtime: Option<Time>, mode: Option<u32>) -> Result<()>;
+    /// Makes this folder's names durable (`fsync` of the folder).
+    fn flush(&self) -> Result<()>;
+    /// Has another program the file open for writing? `None` where that cannot be asked.
+    fn has_writer(&self, name: &Name) -> Result<Option<bool>>;
+}
+
+/// A regular file open for reading.
+pub trait Reader: Send {
+    /// Like `read(2)` at the current place; 0 is the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+    /// The next region that holds data at or after `offset`, as (start, end); `None` where only a hole is left.
+    /// A file system that does not know holes answers with the whole rest. Does not move the place of `read`.
+    fn next_data(&mut self, offset: u64) -> Result<Option<(u64, u64)>>;
+    /// Moves the place of the next `read`.
+    fn seek(&mut self, offset: u64) -> Result<()>;
+    /// What the handle's stat says now.
+    fn node(&self) -> Result<Node>;
+    /// Allocated bytes are fewer than the size says: worth asking for holes.
+    fn sparse(&self) -> Result<bool>;
+}
+
+/// A temporary file open for writing.
+pub trait Writer: Send {
+    fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Leaves a hole of `bytes` at the current place.
+    fn skip(&mut self, bytes: u64) -> Result<()>;
+    /// Sets size (for a hole at the end), mode and mtime on the handle; with `flush` also `fsync`s; closes and reports late
+    /// errors; returns what the handle's stat said at the end.
+    fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node>;
+}

@@ -1,0 +1,80 @@
+//! What a run is asked to do, and where.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::conflict::Policy;
+use crate::model::path::RelPath;
+use crate::model::side::Direction;
+
+/// Where a pair lives on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub name: String,
+    /// The pair's folder below the state folder: manifest, `pair.toml`, lock, logs.
+    pub state: PathBuf,
+    pub staging: PathBuf,
+    pub network: PathBuf,
+}
+
+/// One `sync`.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub direction: Direction,
+    /// Limits the run to these subtrees; empty is everything.
+    pub paths: Vec<RelPath>,
+    /// Writes nowhere, the manifest and the markers included.
+    pub dry_run: bool,
+    pub policy: Policy,
+    /// The policy was given by flag: only then may a first sync overwrite.
+    pub policy_by_flag: bool,
+    pub deletes: Deletes,
+    /// Read every file on both sides, whatever its stamp says.
+    pub verify: bool,
+    /// Equal size and mtime (finer than 1 s) count as equal content where both sides meet for the first time.
+    pub trust_times: bool,
+    /// How long an unreachable root or a held lock is waited for.
+    pub wait: Duration,
+    /// Answers the first-sync question.
+    pub yes: bool,
+    /// Ask for the list of actions in the report.
+    pub list_actions: bool,
+}
+
+/// What a mass delete may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deletes {
+    /// Held by the guard.
+    #[default]
+    Guarded,
+    /// `--allow-deletes`: this run's deletes go through.
+    Allow,
+    /// `--restore-deletes`: the other side's copies are written back.
+    Restore,
+}
+
+/// Settings of a pair that the engine uses; resolved by the command line.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub durability: Durability,
+    /// Patterns of the user besides those of the network root's `driftless.toml`, in `.gitignore` syntax.
+    pub ignore: Vec<String>,
+    /// Bytes the trash of a root may hold; `None`: 5 % of its file system, at most 20 GiB.
+    pub trash_max: Option<u64>,
+    /// Age after which a trashed version goes.
+    pub trash_age: Duration,
+    /// Bytes that a run leaves free on a root's file system.
+    pub reserve: u64,
+    /// Workers; `None`: by the machine and the roots.
+    pub threads: Option<usize>,
+}
+
+/// When a written file counts as kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Flushed to the disk before the base says so.
+    #[default]
+    Full,
+    /// As the operating system likes: for staging folders that can be thrown away.
+    None,
+}

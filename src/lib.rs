@@ -1,0 +1,7 @@
+//! Driftless keeps a project on a network drive and its fast local copy in step, without losing a byte.
+//!
+//! The rooms are listed in `docs/architecture.md`; a room names only rooms on lower floors.
+
+pub mod cli;
+mod disk;
+mod model;

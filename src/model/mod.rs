@@ -1,0 +1,22 @@
+//! Decisions as pure functions of values: no file system, clock, thread, environment, randomness or log.
+//!
+//! Read in this order: [`path`] and [`entry`] (what a root holds), [`listing`] (one folder as seen),
+//! [`change`] (what differs from the base), [`reconcile`] (what to do about it) and [`plan`] (the answer).
+//! [`rename`] and [`guard`] look at a finished plan. Everything here can be tested from tables.
+
+pub mod change;
+pub mod conflict;
+pub mod digest;
+pub mod entry;
+pub mod finding;
+pub mod fold;
+pub mod guard;
+pub mod ignore;
+pub mod listing;
+pub mod path;
+pub mod plan;
+pub mod reconcile;
+pub mod rename;
+pub mod side;
+pub mod time;
+pub mod traits;
