@@ -5,3 +5,5 @@
 pub mod cli;
 mod disk;
 mod model;
+mod scan;
+mod transfer;

@@ -15,6 +15,16 @@ pub struct Pair {
     pub state: PathBuf,
     pub staging: PathBuf,
     pub network: PathBuf,
+    /// The other pairs of this machine, whose roots this one may not touch.
+    pub others: Vec<Known>,
+}
+
+/// Another pair of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub name: String,
+    pub staging: PathBuf,
+    pub network: PathBuf,
 }
 
 /// One `sync`.

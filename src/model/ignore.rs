@@ -1,1 +1,162 @@
-//! (to be written)
+//! What is not synchronised: the tool's own names, built-in junk, and the user's patterns.
+
+use super::path::{Name, RelPath};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// The folder in each root that belongs to this program, at any depth.
+pub const OWN_FOLDER: &[u8] = b".driftless";
+/// How the names of temporary files begin.
+pub const TEMP_PREFIX: &[u8] = b".dl~";
+
+/// Never synchronised and never shown: the tool's own.
+pub fn is_own_name(name: &Name) -> bool {
+    name.as_bytes() == OWN_FOLDER || is_temp_name(name)
+}
+
+/// `.dl~<8>-<8>`: machine and pair in the first part, path and source in the second.
+pub fn is_temp_name(name: &Name) -> bool {
+    name.as_bytes().strip_prefix(TEMP_PREFIX).is_some_and(|rest| {
+        rest.len() == 17 && rest[8] == b'-' && rest.iter().enumerate().all(|(at, byte)| at == 8 || byte.is_ascii_hexdigit())
+    })
+}
+
+/// Names that programs and network drives leave about (requirement SS-08 and semantics, *Edges*). They go with
+/// their folder. The flag says whether only a folder of that name is meant.
+const JUNK: &[(&[u8], Only)] = &[
+    (b"__pycache__", Only::Folders),
+    (b".DS_Store", Only::Files),
+    (b"Thumbs.db", Only::Files),
+    (b"desktop.ini", Only::Files),
+    (b".sync_log.json", Only::Files),
+    (b"@eaDir", Only::Folders),
+    (b"#recycle", Only::Folders),
+    (b"#snapshot", Only::Folders),
+    (b"~snapshot", Only::Folders),
+    (b".snapshot", Only::Folders),
+    (b"$RECYCLE.BIN", Only::Folders),
+    (b"System Volume Information", Only::Folders),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Only {
+    Files,
+    Folders,
+}
+
+/// What the patterns say of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Wanted,
+    /// Built-in: goes with its folder.
+    Junk,
+    /// By a pattern of the user: stays where it is, and keeps its folder.
+    Pattern,
+}
+
+/// The user's patterns, compiled.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    user: Option<Gitignore>,
+}
+
+/// A pattern that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ignore pattern {pattern:?} cannot be read: {reason}")]
+pub struct BadPattern {
+    pub pattern: String,
+    pub reason: String,
+}
+
+impl Patterns {
+    /// `.gitignore` syntax, one pattern an item; later ones win.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Patterns, BadPattern> {
+        let mut builder = GitignoreBuilder::new("");
+        let mut any = false;
+        for pattern in patterns {
+            let bad = |error: ignore::Error| BadPattern { pattern: pattern.to_owned(), reason: error.to_string() };
+            builder.add_line(None, pattern).map_err(bad)?;
+            any = true;
+        }
+        let bad = |error: ignore::Error| BadPattern { pattern: String::new(), reason: error.to_string() };
+        let user = any.then(|| builder.build()).transpose().map_err(bad)?;
+        Ok(Patterns { user })
+    }
+
+    /// Only what is built in.
+    pub fn none() -> Patterns {
+        Patterns { user: None }
+    }
+
+    /// Is this path itself ignored? What lies below an ignored folder is not asked for.
+    pub fn verdict(&self, path: &RelPath, folder: bool) -> Verdict {
+        let Some(name) = path.names().next_back() else { return Verdict::Wanted };
+        if is_junk(name, folder, path.names().nth(1).is_none()) {
+            return Verdict::Junk;
+        }
+        match &self.user {
+            Some(user) if user.matched(as_path(path.as_bytes()).as_ref(), folder).is_ignore() => Verdict::Pattern,
+            _ => Verdict::Wanted,
+        }
+    }
+}
+
+fn is_junk(name: &[u8], folder: bool, at_root: bool) -> bool {
+    let only = if folder { Only::Folders } else { Only::Files };
+    // What mkfs puts into the root of a file system; elsewhere somebody may own the name.
+    (at_root && folder && name == b"lost+found") || JUNK.iter().any(|(junk, kind)| *kind == only && *junk == name)
+}
+
+#[cfg(unix)]
+fn as_path(bytes: &[u8]) -> std::borrow::Cow<'_, std::path::Path> {
+    use std::os::unix::ffi::OsStrExt;
+    std::path::Path::new(std::ffi::OsStr::from_bytes(bytes)).into()
+}
+
+#[cfg(not(unix))]
+fn as_path(bytes: &[u8]) -> std::borrow::Cow<'_, std::path::Path> {
+    std::path::PathBuf::from(String::from_utf8_lossy(bytes).into_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(patterns: &[&str], path: &str, folder: bool) -> Verdict {
+        let patterns = Patterns::new(patterns.iter().copied()).expect("good patterns");
+        patterns.verdict(&RelPath::parse(path.as_bytes()).expect("a path"), folder)
+    }
+
+    #[test]
+    fn junk_patterns_and_the_rest() {
+        use Verdict::{Junk, Pattern, Wanted};
+        for (path, folder, expected) in [
+            ("a/__pycache__", true, Junk),
+            ("a/__pycache__", false, Wanted),
+            ("a/.DS_Store", false, Junk),
+            ("lost+found", true, Junk),
+            ("a/lost+found", true, Wanted),
+            ("a/x.tmp", false, Pattern),
+            ("keep.tmp", false, Wanted),
+            ("build", true, Pattern),
+            ("build", false, Wanted),
+            (".snapshots", true, Wanted),
+            (".snapshot", true, Junk),
+            ("data.db", false, Wanted),
+        ] {
+            assert_eq!(verdict(&["*.tmp", "!keep.tmp", "build/"], path, folder), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn own_names_are_exact() {
+        let own = |name: &str| is_own_name(&Name::new(name.as_bytes()).expect("a name"));
+        assert!(own(".driftless") && own(".dl~0123abcd-89efABCD"));
+        assert!(!own(".driftless2") && !own(".dl~notes") && !own(".dl~0123abcd-89efABC"));
+    }
+
+    #[test]
+    fn a_bad_pattern_is_named() {
+        assert_eq!(Patterns::new(["ok", "a[b"]).expect_err("an open bracket").pattern, "a[b");
+    }
+}

@@ -69,6 +69,18 @@ pub struct Item<T> {
 /// error and makes the folder [`Seen::Unknown`].
 pub type Listing<T> = Vec<Item<T>>;
 
+/// A folder's number in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FolderId(pub i64);
+
+/// One name of the base as the manifest keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub base: Base,
+    /// Where the rows below it are; only for folders.
+    pub folder: Option<FolderId>,
+}
+
 /// A path at which not everything is as the base says, with what each of the three holds. The unit of deciding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {

@@ -20,3 +20,4 @@ pub mod rename;
 pub mod side;
 pub mod time;
 pub mod traits;
+pub mod vouch;

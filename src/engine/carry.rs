@@ -1,0 +1,312 @@
+//! Carry a plan out: records, then what files need, then files in parallel, then deletes, then folders' times.
+
+use super::error::Error;
+use super::ledger::Ledger;
+use super::report::Progress;
+use crate::model::entry::Kind;
+use crate::model::ignore::Patterns;
+use crate::model::listing::Seen;
+use crate::model::path::RelPath;
+use crate::model::plan::{Action, Op};
+use crate::model::side::{PerSide, Side};
+use crate::transfer::{Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, restamp};
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+/// Files in one chunk, and bytes: small enough that workers end together, large enough that a flush is shared.
+const CHUNK_FILES: usize = 512;
+const CHUNK_BYTES: u64 = 64 << 20;
+
+/// What carrying needs besides the run.
+pub(super) struct Means<'a> {
+    pub patterns: &'a Patterns,
+    pub threads: usize,
+    pub tell: &'a (dyn Fn(Progress) + Sync),
+    pub copied: &'a PerSide<AtomicU64>,
+    /// Called now and then by the deciding thread while others work: keeps the lease alive.
+    pub tend: &'a mut dyn FnMut() -> Result<(), Error>,
+}
+
+/// The plan's actions by when they are carried out.
+#[derive(Default)]
+struct Phases {
+    structure: Vec<Action>,
+    files: Vec<Action>,
+    deletes: Vec<Action>,
+}
+
+/// Carries out `actions`. What could not be done is in the ledger; an error is the root's.
+pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+    let mut phases = sort(actions, ledger)?;
+    let mut made = Vec::new();
+    let structure = std::mem::take(&mut phases.structure);
+    let result = carry_all(run, structure, &mut phases, &mut made, ledger, means);
+    // Also after a halt: the folders that were made and can still be reached get their times.
+    let finished = match &result {
+        Err(Error::Offline { .. }) => Ok(Vec::new()),
+        _ => finish_folders(run, made).map_err(halted),
+    };
+    result?;
+    for (path, base) in finished? {
+        ledger.record(&path, &base, false)?;
+    }
+    ledger.commit()
+}
+
+fn carry_all(
+    run: &Run<'_>,
+    structure: Vec<Action>,
+    phases: &mut Phases,
+    made: &mut Vec<Made>,
+    ledger: &mut Ledger<'_>,
+    means: &mut Means<'_>,
+) -> Result<(), Error> {
+    build(run, structure, &mut phases.files, made, ledger, means)?;
+    carry_files(run, std::mem::take(&mut phases.files), ledger, means)?;
+    let deletes = std::mem::take(&mut phases.deletes);
+    let by_path: HashMap<&RelPath, &Action> = deletes.iter().map(|action| (&action.path, action)).collect();
+    let mut failed = None;
+    let end = carry_deletes(run, means.patterns, &deletes, &mut |outcome| {
+        let action = by_path.get(&outcome.path).copied();
+        let entered = ledger.enter(outcome, action).and_then(|()| (means.tend)());
+        (means.tell)(progress(ledger, means.copied));
+        entered.map_err(|error| {
+            failed = Some(error);
+            Halt::Stopped
+        })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => end.map_err(halted),
+    }
+}
+
+/// Records what only the base has to learn, and sorts the rest.
+fn sort(actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
+    let mut phases = Phases::default();
+    let mut forgotten = Vec::new();
+    for action in actions {
+        match &action.op {
+            Op::Record { base, first } => ledger.record(&action.path, base, *first)?,
+            Op::Forget => forgotten.push(action.path),
+            Op::Write { from, expect, .. } if from.entry.is_folder() || displaces_folder(expect) => phases.structure.push(action),
+            Op::Rename { .. } => phases.structure.push(action),
+            Op::Write { .. } | Op::Touch { .. } => phases.files.push(action),
+            Op::Delete { .. } => phases.deletes.push(action),
+        }
+    }
+    // The deepest first: forgetting a folder forgets what is below it.
+    for path in forgotten.iter().rev() {
+        ledger.forget(path)?;
+    }
+    ledger.commit()?;
+    Ok(phases)
+}
+
+fn displaces_folder(expect: &Seen) -> bool {
+    matches!(expect, Seen::There(old) if old.entry.kind() == Kind::Folder)
+}
+
+/// Folders, renames and kind changes, in order.
+fn build(
+    run: &Run<'_>,
+    structure: Vec<Action>,
+    files: &mut Vec<Action>,
+    made: &mut Vec<Made>,
+    ledger: &mut Ledger<'_>,
+    means: &mut Means<'_>,
+) -> Result<(), Error> {
+    let mut resting = Vec::new();
+    for action in structure {
+        if run.stop.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        let kept = action.clone();
+        let end = carry_structure(run, action).map_err(halted)?;
+        for outcome in end.chunk.outcomes {
+            ledger.enter(outcome, eventful(&kept).then_some(&kept))?;
+        }
+        if !end.chunk.pending.is_empty() {
+            resting.push((kept, end.chunk.pending));
+        }
+        made.extend(end.made);
+        files.extend(end.instead);
+        (means.tend)()?;
+    }
+    for (action, pending) in resting {
+        for outcome in restamp(run, pending, true).map_err(halted)? {
+            ledger.enter(outcome, eventful(&action).then_some(&action))?;
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(())
+}
+
+/// Does history keep a line of its own for it? Plain creations and touches are counted only.
+fn eventful(action: &Action) -> bool {
+    match &action.op {
+        Op::Write { expect, revived, .. } => *revived || *expect != Seen::Absent,
+        Op::Delete { .. } | Op::Rename { .. } => true,
+        Op::Touch { .. } | Op::Record { .. } | Op::Forget => false,
+    }
+}
+
+/// A worker's answer.
+type Answer = Result<Vec<Outcome>, Halt>;
+
+/// Copies files on several threads; this one feeds them and keeps the books.
+fn carry_files(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+    let eventful: HashMap<RelPath, Action> =
+        files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
+    let mut enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
+        for outcome in answer.map_err(halted)? {
+            let action = eventful.get(&outcome.path);
+            ledger.enter(outcome, action)?;
+        }
+        Ok(())
+    };
+    let threads = means.threads.min(files.len().div_ceil(8)).max(1);
+    let mut chunks = Chunks { rest: files.into_iter().peekable(), threads };
+    if threads == 1 {
+        let mut resting = None;
+        for chunk in chunks {
+            for answer in one_chunk(run, chunk, &mut resting) {
+                enter(ledger, answer)?;
+            }
+            (means.tell)(progress(ledger, means.copied));
+            (means.tend)()?;
+        }
+        return enter(ledger, resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, true)));
+    }
+    thread::scope(|scope| {
+        let (give, take) = bounded::<Vec<Action>>(threads);
+        let (answer, answers) = bounded::<Answer>(threads * 2);
+        let halt = &AtomicBool::new(false);
+        for _ in 0..threads {
+            let (take, answer) = (take.clone(), answer.clone());
+            scope.spawn(move || work(run, &take, &answer, halt));
+        }
+        drop((take, answer));
+        let mut give = Some(give);
+        let mut next = chunks.next();
+        let mut first_error = None;
+        loop {
+            if let (Some(sender), Some(chunk)) = (&give, next.take()) {
+                match sender.try_send(chunk) {
+                    Ok(()) => {
+                        next = chunks.next();
+                        continue;
+                    }
+                    Err(refused) => next = Some(refused.into_inner()),
+                }
+            }
+            if next.is_none() || halt.load(Ordering::Relaxed) {
+                (give, next) = (None, None);
+            }
+            match answers.recv_timeout(Duration::from_millis(100)) {
+                Ok(answer) => {
+                    if let Err(error) = enter(ledger, answer) {
+                        halt.store(true, Ordering::Relaxed);
+                        first_error.get_or_insert(error);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            (means.tell)(progress(ledger, means.copied));
+            if let Err(error) = (means.tend)() {
+                halt.store(true, Ordering::Relaxed);
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    })
+}
+
+/// One worker: a chunk at a time, each one's stamps read again while the next one is copied.
+fn work(run: &Run<'_>, chunks: &Receiver<Vec<Action>>, answer: &Sender<Answer>, halt: &AtomicBool) {
+    let mut resting = None;
+    while let Ok(chunk) = chunks.recv() {
+        if halt.load(Ordering::Relaxed) {
+            break;
+        }
+        for reply in one_chunk(run, chunk, &mut resting) {
+            if reply.is_err() {
+                halt.store(true, Ordering::Relaxed);
+            }
+            if answer.send(reply).is_err() {
+                return;
+            }
+        }
+    }
+    let last = resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, !run.stop.load(Ordering::Relaxed)));
+    // The deciding thread only goes away before its workers by a panic.
+    let _ = answer.send(last);
+}
+
+fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    match carry_chunk(run, chunk) {
+        Ok(end) => {
+            answers.push(Ok(end.outcomes));
+            if let Some(pending) = resting.replace(end.pending) {
+                answers.push(restamp(run, pending, true));
+            }
+        }
+        Err((halt, end)) => {
+            if let Some(pending) = resting.take() {
+                answers.push(restamp(run, pending, false));
+            }
+            answers.push(Ok(end.outcomes));
+            answers.push(restamp(run, end.pending, false));
+            answers.push(Err(halt));
+        }
+    }
+    answers
+}
+
+/// Files in path order, cut into chunks that keep all workers busy to the end.
+struct Chunks {
+    rest: std::iter::Peekable<std::vec::IntoIter<Action>>,
+    threads: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = Vec<Action>;
+
+    fn next(&mut self) -> Option<Vec<Action>> {
+        let most = (self.rest.len() / (self.threads * 2)).clamp(8, CHUNK_FILES);
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        while chunk.len() < most
+            && let Some(action) = self.rest.next_if(|action| chunk.is_empty() || bytes + action.op.bytes() <= CHUNK_BYTES)
+        {
+            bytes += action.op.bytes();
+            chunk.push(action);
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    }
+}
+
+fn progress(ledger: &Ledger<'_>, copied: &PerSide<AtomicU64>) -> Progress {
+    let mut done = ledger.done;
+    for side in Side::BOTH {
+        done[side].bytes = copied[side].load(Ordering::Relaxed);
+    }
+    Progress::Doing { done }
+}
+
+/// A halted root as the run's error.
+fn halted(halt: Halt) -> Error {
+    match halt {
+        Halt::Gone { side, source } => Error::Offline { side, message: source.to_string() },
+        Halt::Full { side, source } => Error::Root { side, source: source.into() },
+        Halt::Stopped => Error::Stopped,
+    }
+}
+

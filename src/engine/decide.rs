@@ -1,0 +1,185 @@
+//! From differences to a plan that may be carried out: reconcile, renames, guards, room.
+
+use super::error::Error;
+use super::moved;
+use super::open::{Session, now};
+use super::report::{Held, Outcome, Refusal};
+use super::request::{Deletes, Request};
+use crate::disk::ErrorKind;
+use crate::model::conflict::Policy;
+use crate::model::finding::Note;
+use crate::model::guard::{self, Meeting};
+use crate::model::listing::Difference;
+use crate::model::path::RelPath;
+use crate::model::plan::{Op, Plan};
+use crate::model::reconcile::{Rules, reconcile};
+use crate::model::rename;
+use crate::model::side::{PerSide, Side};
+use crate::model::time::Time;
+use crate::scan::{Reading, digest_of};
+
+use std::sync::atomic::AtomicBool;
+
+/// A plan, and what keeps the run from carrying it out.
+pub(super) struct Decision {
+    pub plan: Plan,
+    pub held: Option<Held>,
+    /// `None`: go.
+    pub stop: Option<Outcome>,
+}
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+pub(super) fn decide(
+    session: &Session<'_>,
+    request: &Request,
+    differences: Vec<Difference>,
+    stop: &AtomicBool,
+) -> Result<Decision, Error> {
+    if let Some(refusal) = ask_first(session, request, &differences)? {
+        return Ok(Decision { plan: Plan::default(), held: None, stop: Some(Outcome::Refused(refusal)) });
+    }
+    let traits = &session.traits;
+    let rules = Rules {
+        direction: request.direction,
+        policy: request.policy,
+        granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
+        modes: traits.staging.modes && traits.network.modes,
+        now: now(),
+    };
+    let mut plan = reconcile(differences, &rules);
+    if request.policy == Policy::Abort && !plan.conflicts.is_empty() {
+        return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
+    }
+    read_candidates(session, &mut plan, stop)?;
+    let ids = traits.map(|traits| traits.ids);
+    plan = rename::pair(plan, ids);
+    moved::hold_moved_out(session, request, &mut plan)?;
+    let held = guard_deletes(session, request, &mut plan)?;
+    let stop = no_room(session, &plan)?.map(Outcome::Refused);
+    Ok(Decision { plan, held, stop })
+}
+
+/// The question of a first sync: do these two folders hold the same project at all?
+fn ask_first(session: &Session<'_>, request: &Request, differences: &[Difference]) -> Result<Option<Refusal>, Error> {
+    if request.yes || session.store.meta("first_sync_done")?.is_some() {
+        return Ok(None);
+    }
+    let meeting = Meeting::of(differences);
+    Ok(guard::mostly_different(&meeting).then_some(Refusal::MostlyDifferent {
+        only_staging: meeting.only.staging,
+        only_network: meeting.only.network,
+        equal: meeting.equal,
+        different: meeting.different,
+    }))
+}
+
+/// Reads the new files that may be renamed old ones: the digest decides.
+fn read_candidates(session: &Session<'_>, plan: &mut Plan, stop: &AtomicBool) -> Result<(), Error> {
+    let ids = session.traits.map(|traits| traits.ids);
+    let mut reading = Reading::default();
+    for candidate in rename::candidates(plan, ids) {
+        let action = &mut plan.actions[candidate.action];
+        let (Some(parent), Some(name)) = (action.path.parent(), action.path.name()) else { continue };
+        let Op::Write { from, .. } = &mut action.op else { continue };
+        let folder = session.roots[candidate.side].folder(&parent);
+        // What cannot be read is no rename; the copy will say why.
+        if let Ok(folder) = folder
+            && let Ok(digest) = digest_of(&*folder, &name, &from.stamp, &mut reading, stop)
+        {
+            from.entry.set_digest(digest);
+        }
+    }
+    Ok(())
+}
+
+/// The mass-delete guard, and runs in which no delete is believed.
+fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> Result<Option<Held>, Error> {
+    let mut answer = None;
+    for side in Side::BOTH {
+        if let Some(why) = &session.standing.hold_deletes {
+            let before = plan.held.len();
+            guard::hold_deletes(plan, side);
+            if plan.held.len() > before {
+                answer = Some(held(session, plan, side, why.clone())?);
+            }
+            continue;
+        }
+        if request.deletes == Deletes::Allow {
+            continue;
+        }
+        let since = Time(session.started.0 - HOUR_NS);
+        let earlier = session.store.deletes_since(side, since)?;
+        let base_files = session.store.count_files()?;
+        let below = |folder: &RelPath| session.store.files_below(folder).unwrap_or(0);
+        if let Some(trip) = guard::mass_delete(plan, side, earlier, base_files, &below) {
+            guard::hold_deletes(plan, side);
+            answer = Some(held(session, plan, side, trip.to_string())?);
+            if request.deletes == Deletes::Restore {
+                guard::restore_deletes(plan, side);
+                answer = None;
+            }
+        }
+    }
+    Ok(answer)
+}
+
+fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<Held, Error> {
+    let mut held = Held { side, files: 0, folders: 0, of_files: session.store.count_files()?, top: Vec::new(), why };
+    for action in plan.held.iter().filter(|action| action.op.side() == Some(side)) {
+        let folder = matches!(&action.op, Op::Delete { expect, .. } if expect.entry.is_folder());
+        if folder {
+            held.folders += 1;
+            continue;
+        }
+        held.files += 1;
+        let top = action.path.names().next().map_or_else(RelPath::root, |name| RelPath::root().join(name));
+        match held.top.iter_mut().find(|(path, _)| *path == top) {
+            Some((_, count)) => *count += 1,
+            None => held.top.push((top, 1)),
+        }
+    }
+    held.top.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    held.top.truncate(5);
+    Ok(held)
+}
+
+/// A run that cannot fit stops before it writes. Trash costs nothing here: it is made of renames and links.
+fn no_room(session: &Session<'_>, plan: &Plan) -> Result<Option<Refusal>, Error> {
+    for side in Side::BOTH {
+        let needed = guard::room_needed(plan, side);
+        if needed == 0 {
+            continue;
+        }
+        let space = match session.roots[side].space() {
+            Ok(space) => space,
+            Err(error) if error.kind == ErrorKind::Gone => return Err(Error::disk_at(side)(error)),
+            // Some network mounts do not tell; the write will.
+            Err(_) => continue,
+        };
+        // A file system that says it has no size at all does not know.
+        if space.total > 0 && needed.saturating_add(session.options.reserve) > space.free {
+            return Ok(Some(Refusal::Space { side, needed: needed.saturating_add(session.options.reserve), free: space.free }));
+        }
+    }
+    Ok(None)
+}
+
+/// What each side would be asked to do, for progress.
+pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
+    let mut work = PerSide::<super::report::Work>::default();
+    for action in &plan.actions {
+        if let Some(side) = action.op.side() {
+            work[side].paths += 1;
+            work[side].bytes += action.op.bytes();
+            work[side].files += u64::from(matches!(&action.op, Op::Write { from, .. } if from.entry.size() > 0 || !from.entry.is_folder()));
+        }
+    }
+    work
+}
+
+/// A word about paths that a guard leaves for later.
+pub(super) fn note(path: &RelPath, message: &str) -> Note {
+    Note { path: path.clone(), message: message.to_owned() }
+}
+

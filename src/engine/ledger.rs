@@ -1,0 +1,196 @@
+//! What a run did: counts for the report, history and base for the manifest, in batches.
+
+use super::error::Error;
+use super::open::{Store, now};
+use super::report::{Counts, Work};
+use crate::manifest::{EventRecord, Manifest, RunId, Version};
+use crate::model::conflict::Conflict;
+use crate::model::entry::Base;
+use crate::model::finding::{Note, Problem};
+use crate::model::listing::Seen;
+use crate::model::path::RelPath;
+use crate::model::plan::Action;
+use crate::model::side::{PerSide, Side};
+use crate::transfer::{Ending, Learnt, Outcome, Tally};
+
+use std::time::{Duration, Instant};
+
+/// Rows after which a batch is committed.
+const BATCH: usize = 8_192;
+/// Time after which it is, however few.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+
+/// Keeps the books of one run.
+pub(super) struct Ledger<'a> {
+    manifest: &'a mut Manifest,
+    run: RunId,
+    open: Option<Instant>,
+    rows: usize,
+    pub counts: Counts,
+    pub done: PerSide<Work>,
+    pub problems: Vec<Problem>,
+    pub conflicts: Vec<Conflict>,
+    pub notes: Vec<Note>,
+    /// Something went to this side's trash.
+    pub trashed: PerSide<bool>,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn new(store: &'a mut Store, run: RunId) -> Ledger<'a> {
+        let manifest = store.writing().expect("books are only kept by a run that writes");
+        let (counts, done) = (Counts::default(), PerSide::default());
+        let (problems, conflicts, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let trashed = PerSide::new(false, false);
+        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, trashed }
+    }
+
+    /// Both sides agree on this path.
+    pub fn record(&mut self, path: &RelPath, base: &Base, first: bool) -> Result<(), Error> {
+        self.batch()?;
+        self.counts.adopted += u64::from(first);
+        self.manifest.put(path, base)?;
+        Ok(())
+    }
+
+    pub fn forget(&mut self, path: &RelPath) -> Result<(), Error> {
+        self.batch()?;
+        self.manifest.forget(path)?;
+        Ok(())
+    }
+
+    /// What became of an action.
+    pub fn enter(&mut self, outcome: Outcome, displaced: Option<&Action>) -> Result<(), Error> {
+        self.batch()?;
+        let Outcome { path, why, op, side, result } = outcome;
+        match result {
+            Ending::Done { learnt, tally } => {
+                self.learn(&path, learnt)?;
+                if let Some(side) = side {
+                    self.tally(side, tally);
+                    if let Some(action) = displaced {
+                        self.event(action, side, op, &why.sentence(), tally)?;
+                    }
+                }
+            }
+            Ending::Problem(problem) => self.problems.push(problem),
+            Ending::Conflict(conflict) => self.conflicts.push(conflict),
+            Ending::Later(note) => self.notes.push(note),
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, path: &RelPath, learnt: Learnt) -> Result<(), Error> {
+        match learnt {
+            Learnt::Put(base) => self.manifest.put(path, &base)?,
+            Learnt::Forget => self.manifest.forget(path)?,
+            Learnt::Moved { from, base } => {
+                self.manifest.move_to(&from, path)?;
+                if let Some(base) = base {
+                    self.manifest.put(path, &base)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tally(&mut self, side: Side, tally: Tally) {
+        let counts = &mut self.counts;
+        let done = &mut self.done[side];
+        done.paths += 1;
+        match tally {
+            Tally::File { bytes, revived } => {
+                counts.written_files += 1;
+                counts.written_bytes += bytes;
+                counts.revived += u64::from(revived);
+                done.files += 1;
+            }
+            Tally::Folder { revived } => {
+                counts.written_folders += 1;
+                counts.revived += u64::from(revived);
+            }
+            Tally::Link { revived } => {
+                counts.written_links += 1;
+                counts.revived += u64::from(revived);
+            }
+            Tally::Metadata => counts.metadata += 1,
+            Tally::Renamed => counts.renamed += 1,
+            Tally::DeletedFile => counts.deleted_files += 1,
+            Tally::DeletedFolder => counts.deleted_folders += 1,
+        }
+    }
+
+    /// One line of history. Plain creations are counts of their run.
+    fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, tally: Tally) -> Result<(), Error> {
+        use crate::model::plan::Op;
+        let (gone, brought) = match &action.op {
+            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => (Seen::There(expect.clone()), Seen::Absent),
+            Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
+            Op::Record { .. } | Op::Forget => return Ok(()),
+        };
+        let replaces = matches!(tally, Tally::DeletedFile | Tally::DeletedFolder) || gone != Seen::Absent;
+        self.trashed[side] |= replaces;
+        let (before, after) = (Version::of_seen(&gone), Version::of_seen(&brought));
+        let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
+        let deleted_files = u64::from(tally == Tally::DeletedFile);
+        let (path, op, why) = (action.path.clone(), op.to_owned(), why.to_owned());
+        let event =
+            EventRecord { at: now(), path, side: Some(side), op, why, deleted_files, kept: None, base: Version::ABSENT, staging, network };
+        self.manifest.add_event(self.run, &event)?;
+        Ok(())
+    }
+
+    /// Conflicts and problems belong to the history too.
+    pub fn findings(&mut self, conflicts: &[Conflict], problems: &[Problem]) -> Result<(), Error> {
+        self.batch()?;
+        for conflict in conflicts {
+            let (staging, network) = (Version::of_seen(&conflict.staging), Version::of_seen(&conflict.network));
+            let (path, op, why) = (conflict.path.clone(), "conflict".to_owned(), conflict.why.sentence());
+            let event =
+                EventRecord { at: now(), path, side: None, op, why, deleted_files: 0, kept: None, base: Version::ABSENT, staging, network };
+            self.manifest.add_event(self.run, &event)?;
+        }
+        for problem in problems {
+            let (path, op, why) = (problem.path.clone(), "problem".to_owned(), problem.message.clone());
+            let (base, staging, network) = (Version::ABSENT, Version::ABSENT, Version::ABSENT);
+            let side = Some(problem.side);
+            let event = EventRecord { at: now(), path, side, op, why, deleted_files: 0, kept: None, base, staging, network };
+            self.manifest.add_event(self.run, &event)?;
+        }
+        Ok(())
+    }
+
+    pub fn manifest(&mut self) -> &mut Manifest {
+        self.manifest
+    }
+
+    /// Opens a batch, or commits one that is full or old and opens the next.
+    fn batch(&mut self) -> Result<(), Error> {
+        self.rows += 1;
+        if self.open.is_some_and(|since| self.rows >= BATCH || since.elapsed() >= BATCH_TIME) {
+            self.commit()?;
+        }
+        if self.open.is_none() {
+            self.manifest.begin()?;
+            self.open = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Ends the batch: what came so far is kept.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        if self.open.take().is_some() {
+            self.rows = 0;
+            self.manifest.commit()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Ledger<'_> {
+    /// A run that ends by an error keeps what it has entered: each row says what is already durable at the roots.
+    fn drop(&mut self) {
+        if self.open.is_some() && self.commit().is_err() {
+            tracing::warn!("the last batch could not be committed; the next run looks at those paths again");
+        }
+    }
+}

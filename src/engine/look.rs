@@ -1,0 +1,120 @@
+//! The look of one run: the scan over both roots, with the base read through the manifest.
+
+use super::error::Error;
+use super::open::{Session, Store};
+use super::report::Progress;
+use super::request::Request;
+use crate::disk::{ErrorKind, Root};
+use crate::manifest::Reader;
+use crate::model::listing::{FolderId, Listing, Row};
+use crate::model::path::{Name, RelPath};
+use crate::model::side::{PerSide, Side};
+use crate::model::vouch::Effort;
+use crate::scan::{self, BaseReader, Scope, Sight};
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The base as the scan reads it; nothing where there is none yet.
+struct Base(Option<Reader>);
+
+impl BaseReader for Base {
+    fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String> {
+        self.0.as_ref().map_or(Ok(Vec::new()), |reader| reader.folder(folder).map_err(|error| error.to_string()))
+    }
+
+    fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String> {
+        self.0.as_ref().map_or(Ok(None), |reader| reader.find(path).map_err(|error| error.to_string()))
+    }
+}
+
+/// Looks at both roots, telling how far it is.
+pub(super) fn look(
+    session: &Session<'_>,
+    request: &Request,
+    seen: &PerSide<AtomicU64>,
+    tell: &(dyn Fn(Progress) + Sync),
+    stop: &AtomicBool,
+) -> Result<Sight, Error> {
+    let effort = match (request.verify, request.trust_times) {
+        (true, _) => Effort::Verify,
+        (false, true) => Effort::TrustTimes,
+        (false, false) => Effort::Normal,
+    };
+    let unchanged = session.store.meta("patterns")?.as_deref() == Some(session.patterns_text.as_str());
+    let scope = Scope {
+        roots: &session.roots,
+        traits: &session.traits,
+        patterns: &session.patterns,
+        patterns_unchanged: unchanged,
+        effort,
+        paths: &request.paths,
+        threads: width(session),
+        stop,
+        seen,
+    };
+    let state = &session.pair.state;
+    let reading = matches!(&session.store, Store::Writing(_) | Store::Reading(Some(_)));
+    let readers = move || -> Result<Box<dyn BaseReader>, String> {
+        let reader = if reading { Reader::open(state).map_err(|error| error.to_string())? } else { None };
+        Ok(Box::new(Base(reader)))
+    };
+    let done = AtomicBool::new(false);
+    thread::scope(|threads| {
+        let teller = threads.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                tell(Progress::Looking { seen: seen.as_ref().map(|count| count.load(Ordering::Relaxed)) });
+                thread::park_timeout(Duration::from_millis(100));
+            }
+        });
+        let sight = scan::scan(&scope, &readers);
+        done.store(true, Ordering::Relaxed);
+        teller.thread().unpark();
+        sight
+    })
+    .map_err(|error| match error {
+        scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
+        scan::Error::Base(message) => Error::Base(message),
+        scan::Error::Stopped => Error::Stopped,
+    })
+}
+
+/// Workers: the cores, and more where answers come from far away.
+pub(super) fn width(session: &Session<'_>) -> usize {
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    let far = Side::BOTH.iter().any(|&side| session.traits[side].remote);
+    session.options.threads.unwrap_or(if far { cores.max(8) } else { cores.min(8) }).max(1)
+}
+
+/// More than any sensible file of settings.
+const SHARED_LIMIT: usize = 1 << 20;
+
+/// The `ignore` patterns of the network root's `driftless.toml`; none where there is no such file. The command line
+/// checks the whole file; here only the list is taken, and a file that cannot be read stops the run: with other
+/// patterns it could carry what is not to be carried.
+pub(super) fn shared_patterns(network: &dyn Root) -> Result<Vec<String>, Error> {
+    let at = Error::disk_at(Side::Network);
+    let folder = network.folder(&RelPath::root()).map_err(&at)?;
+    let name = Name::new(b"driftless.toml").expect("a plain name");
+    let mut file = match folder.read(&name) {
+        Ok(file) => file,
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(Vec::new()),
+        Err(error) => return Err(at(error)),
+    };
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let count = file.read(&mut piece).map_err(&at)?;
+        bytes.extend_from_slice(&piece[..count]);
+        if count == 0 || bytes.len() > SHARED_LIMIT {
+            break;
+        }
+    }
+    let broken = |message: String| Error::Shared { path: "driftless.toml".to_owned(), message };
+    let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
+    let table: toml::Table = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
+    let Some(list) = table.get("ignore") else { return Ok(Vec::new()) };
+    let patterns = list.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
+    patterns.flatten().ok_or_else(|| broken("`ignore` is not a list of strings".to_owned()))
+}

@@ -1,0 +1,29 @@
+//! One pair, one deciding thread: look, reconcile, guard, carry, record.
+//!
+//! Invariants. This thread alone decides and alone writes the manifest; workers get values and return values over
+//! bounded queues and are joined. Nothing is written before the whole plan went through the guards. The base learns
+//! of an action after it is durable, in the same transaction as its history.
+
+mod carry;
+mod clean;
+mod conflicts;
+mod decide;
+mod error;
+mod identify;
+mod ledger;
+mod look;
+mod moved;
+mod open;
+pub mod report;
+pub mod request;
+mod status;
+mod sync;
+pub mod trash;
+
+pub use conflicts::{KeptConflict, conflicts};
+pub use error::{Error, ErrorKind};
+pub use open::{Initialised, init};
+pub use report::{Counts, Held, Outcome, Progress, Refusal, Report, WaitingFor, Work};
+pub use request::{Deletes, Durability, Known, Options, Pair, Request};
+pub use status::{LastRun, RootHealth, Status, status};
+pub use sync::sync;

@@ -1,0 +1,386 @@
+//! Open a pair: both roots by handle, the lock, the manifest, who the roots are and what they can do.
+
+use super::error::Error;
+use super::identify::{Standing, identify};
+use super::report::{Progress, Refusal, WaitingFor};
+use super::request::{Durability, Options, Pair};
+use crate::disk::{self, Root, local};
+use crate::manifest::{self, Manifest, Opened, Reader};
+use crate::model::ignore::Patterns;
+use crate::model::side::{PerSide, Side};
+use crate::model::time::Time;
+use crate::model::traits::Traits;
+use crate::model::vouch::Clock;
+use crate::roots::edges::{self, KnownRoot};
+use crate::roots::mounts::{self, Verdict};
+use crate::roots::{own, probe};
+use crate::sqlite::Synchronous;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// May this opening write (markers, lock, manifest)?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Write,
+    LookOnly,
+}
+
+/// The base, as far as this run may touch it.
+pub(super) enum Store {
+    Writing(Box<Manifest>),
+    Reading(Option<Reader>),
+}
+
+/// A pair that is open.
+pub(super) struct Session<'a> {
+    pub pair: &'a Pair,
+    pub options: &'a Options,
+    pub roots: PerSide<Arc<dyn Root>>,
+    pub verdicts: PerSide<Verdict>,
+    pub traits: PerSide<Traits>,
+    pub clocks: PerSide<Clock>,
+    pub began: Instant,
+    pub started: Time,
+    pub store: Store,
+    pub standing: Standing,
+    pub patterns: Patterns,
+    /// What the patterns are, to be compared with those of the run that wrote the base.
+    pub patterns_text: String,
+    pub notes: Vec<String>,
+    /// A staging folder that stands in for one that a dry run may not make.
+    _stand_in: Option<local::Scratch>,
+    /// Freed when this run ends, however it ends.
+    _lock: Option<local::Lock>,
+}
+
+/// What `init` did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Initialised {
+    /// The pair is new.
+    pub created: bool,
+    pub notes: Vec<String>,
+}
+
+/// Pairs the roots: folders, markers, manifest. The same pair again is no error.
+pub fn init(pair: &Pair, options: &Options) -> Result<Initialised, Error> {
+    let stop = AtomicBool::new(false);
+    let session = Session::open(pair, options, Access::Write, Duration::ZERO, &|_| {}, &stop)?;
+    Ok(Initialised { created: session.standing.created, notes: session.notes })
+}
+
+/// This machine's clock. Never compared with a root's for a decision.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+impl<'a> Session<'a> {
+    /// Opens the pair, waiting up to `wait` for the lock and for a root that is out of reach.
+    pub fn open(
+        pair: &'a Pair,
+        options: &'a Options,
+        access: Access,
+        wait: Duration,
+        tell: &(dyn Fn(Progress) + Sync),
+        stop: &AtomicBool,
+    ) -> Result<Session<'a>, Error> {
+        let waiting = Waiting { until: Instant::now() + wait, tell, stop };
+        let known = manifest::exists(&pair.state);
+        let stand_in = make_staging(pair, access, known)?;
+        let staging_path = stand_in.as_ref().map_or(pair.staging.as_path(), local::Scratch::path);
+        let (paths, verdicts) = locate(pair, staging_path, known, &waiting)?;
+        let roots = open_roots(&paths, &verdicts, &waiting)?;
+        let lock = match access {
+            Access::Write => Some(take_lock(&*roots.staging, &paths.staging, &waiting)?),
+            Access::LookOnly => None,
+        };
+        let (store, mut notes) = open_store(pair, options, access)?;
+        let mut session = Session {
+            pair,
+            options,
+            traits: PerSide::new(Traits::LOCAL, Traits::LOCAL),
+            clocks: PerSide::new(Clock::Own(Time(0)), Clock::Own(Time(0))),
+            began: Instant::now(),
+            started: now(),
+            standing: Standing::default(),
+            patterns: Patterns::none(),
+            patterns_text: String::new(),
+            notes: Vec::new(),
+            roots,
+            verdicts,
+            store,
+            _stand_in: stand_in,
+            _lock: lock,
+        };
+        session.notes.append(&mut notes);
+        session.standing = identify(&mut session, access)?;
+        session.read_patterns()?;
+        session.measure(access)?;
+        Ok(session)
+    }
+
+    /// The patterns of the network root's `driftless.toml`, then this machine's.
+    fn read_patterns(&mut self) -> Result<(), Error> {
+        let shared = super::look::shared_patterns(&*self.roots.network)?;
+        let all: Vec<&str> = shared.iter().chain(&self.options.ignore).map(String::as_str).collect();
+        self.patterns = Patterns::new(all.iter().copied())?;
+        self.patterns_text = all.join("\n");
+        Ok(())
+    }
+
+    /// What the roots can do, measured once and remembered; and their clocks.
+    fn measure(&mut self, access: Access) -> Result<(), Error> {
+        for side in Side::BOTH {
+            let remembered = self.store.root(side)?.and_then(|record| record.traits);
+            self.traits[side] = match (remembered, access) {
+                (Some(traits), _) => traits,
+                (None, Access::Write) => {
+                    let probed = probe::probe(&*self.roots[side], &self.verdicts[side]).map_err(Error::at(side))?;
+                    if probed.measured {
+                        self.standing.remember_traits(&mut self.store, side, probed.traits)?;
+                    }
+                    probed.traits
+                }
+                (None, Access::LookOnly) => guessed(&self.verdicts[side]),
+            };
+            let day_ago = Clock::DayAgo(Time(now().0 - 86_400_000_000_000));
+            self.clocks[side] = match access {
+                Access::LookOnly => day_ago,
+                Access::Write => match probe::clock(&*self.roots[side]) {
+                    Ok(time) => Clock::Own(time),
+                    Err(error) if error.is_gone() => return Err(Error::at(side)(error)),
+                    Err(_) => day_ago,
+                },
+            };
+        }
+        self.began = Instant::now();
+        Ok(())
+    }
+}
+
+/// A dry run may not try anything out: careful where the mount says network, normal else.
+fn guessed(verdict: &Verdict) -> Traits {
+    let (remote, fuse) = (verdict.network, verdict.is_fuse());
+    let sure = !remote && !fuse;
+    let granularity_ns = if sure { 1 } else { 1_000_000_000 };
+    Traits { remote, fuse, ctime: sure, ids: sure, granularity_ns, ..Traits::LOCAL }
+}
+
+/// Waiting with an end, a word to the user, and an ear for Ctrl-C.
+pub(super) struct Waiting<'a> {
+    until: Instant,
+    tell: &'a (dyn Fn(Progress) + Sync),
+    stop: &'a AtomicBool,
+}
+
+impl Waiting<'_> {
+    /// Tries until it works, the time is over (`None`) or the user stops it.
+    pub fn attempt<T>(&self, what: WaitingFor, mut one: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
+            if let Some(value) = one()? {
+                return Ok(Some(value));
+            }
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            (self.tell)(Progress::Waiting(what));
+            std::thread::sleep(pause.min(left).min(Duration::from_millis(200)));
+            pause *= 2;
+        }
+    }
+}
+
+/// Staging is made for a new pair. A known pair whose staging is gone is not made anew: that would look like a user
+/// who deleted everything.
+fn make_staging(pair: &Pair, access: Access, known: bool) -> Result<Option<local::Scratch>, Error> {
+    if local::is_folder(&pair.staging) || known {
+        return Ok(None);
+    }
+    if local::exists(&pair.staging) {
+        let message = format!("the staging root {:?} is not a folder", pair.staging);
+        return Err(Error::Refused(Refusal::Roots { message }));
+    }
+    // Checked before anything is made, so that a mistyped network path leaves nothing behind.
+    if !local::is_folder(&pair.network) {
+        let message = format!("the network root {:?} does not exist or is not a folder", pair.network);
+        return Err(Error::Refused(Refusal::Roots { message }));
+    }
+    let inside = local::nearest_canonical(&pair.staging)?.starts_with(local::canonicalize(&pair.network)?);
+    if inside {
+        let message = format!("the staging root {:?} lies inside the network root {:?}", pair.staging, pair.network);
+        return Err(Error::Refused(Refusal::Roots { message }));
+    }
+    if access == Access::LookOnly {
+        return Ok(Some(local::Scratch::new()?));
+    }
+    local::make_folders(&pair.staging)?;
+    Ok(None)
+}
+
+/// Where the roots really are, what they lie on, and that they may be a pair.
+fn locate(
+    pair: &Pair,
+    staging: &Path,
+    known: bool,
+    waiting: &Waiting<'_>,
+) -> Result<(PerSide<PathBuf>, PerSide<Verdict>), Error> {
+    let given = PerSide::new(staging, pair.network.as_path());
+    let mut paths = PerSide::new(PathBuf::new(), PathBuf::new());
+    let mut verdicts = PerSide::new(None, None);
+    for side in Side::BOTH {
+        let verdict = mounts::detect(given[side]).map_err(Error::at(side))?;
+        let found = waiting.attempt(WaitingFor::Root(side), || match local::canonicalize(given[side]) {
+            Ok(path) => Ok(Some(path)),
+            // A known root that is not there is a mount that is gone, until somebody says otherwise.
+            Err(error) if known && side == Side::Network && may_come_back(&error) => Ok(None),
+            Err(error) if error.kind == disk::ErrorKind::Gone => Ok(None),
+            Err(error) if error.kind == disk::ErrorKind::Absent && known => {
+                let message = format!("{:?} does not exist any more", given[side]);
+                Err(Error::Refused(Refusal::Identity { side, message }))
+            }
+            Err(error) => {
+                let message = format!("the {side} root {:?} cannot be used: {}", given[side], error.source);
+                Err(Error::Refused(Refusal::Roots { message }))
+            }
+        })?;
+        let message = format!("{:?} is not there", given[side]);
+        paths[side] = found.ok_or(Error::Offline { side, message })?;
+        verdicts[side] = Some(verdict);
+    }
+    let places = PerSide::new(edges::place(Side::Staging, &paths.staging), edges::place(Side::Network, &paths.network));
+    let refused = |refusal: edges::Refusal| Error::Refused(Refusal::Roots { message: refusal.to_string() });
+    let places = PerSide::new(places.staging.map_err(refused)?, places.network.map_err(refused)?);
+    let others: Vec<KnownRoot> = pair
+        .others
+        .iter()
+        .flat_map(|other| {
+            let root = |side, path: &PathBuf| KnownRoot { pair: other.name.clone(), side, path: path.clone() };
+            [root(Side::Staging, &other.staging), root(Side::Network, &other.network)]
+        })
+        .collect();
+    edges::check(&places, &others).map_err(refused)?;
+    let verdicts = verdicts.map(|verdict| verdict.expect("set for both sides above"));
+    Ok((paths, verdicts))
+}
+
+fn may_come_back(error: &disk::Error) -> bool {
+    matches!(error.kind, disk::ErrorKind::Gone | disk::ErrorKind::Absent)
+}
+
+fn open_roots(
+    paths: &PerSide<PathBuf>,
+    verdicts: &PerSide<Verdict>,
+    waiting: &Waiting<'_>,
+) -> Result<PerSide<Arc<dyn Root>>, Error> {
+    let open = |side: Side| {
+        let mut last = String::new();
+        let root = waiting.attempt(WaitingFor::Root(side), || match disk::open_root(&paths[side], verdicts[side].network) {
+            Ok(root) => Ok(Some(root)),
+            Err(error) if error.kind == disk::ErrorKind::Gone => {
+                last = error.to_string();
+                Ok(None)
+            }
+            Err(error) => {
+                let message = format!("the {side} root {:?} cannot be opened: {}", paths[side], error.source);
+                Err(Error::Refused(Refusal::Roots { message }))
+            }
+        })?;
+        root.ok_or(Error::Offline { side, message: last })
+    };
+    Ok(PerSide::new(open(Side::Staging)?, open(Side::Network)?))
+}
+
+/// The pair's lock lies in staging, so that two state folders share it; its holder can be read.
+fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<local::Lock, Error> {
+    own::open_or_make(staging).map_err(|error| match error.kind() {
+        Some(disk::ErrorKind::Denied | disk::ErrorKind::ReadOnly) => Error::Refused(Refusal::ReadOnly { side: Side::Staging }),
+        _ => Error::at(Side::Staging)(error),
+    })?;
+    let file = path.join(".driftless").join("lock");
+    let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), humantime(now()));
+    let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(&file, &holder)?))?;
+    lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(&file).unwrap_or_default() })
+}
+
+/// RFC 3339 in UTC, whole seconds.
+pub(super) fn humantime(time: Time) -> String {
+    let seconds = u64::try_from(time.parts().0).unwrap_or(0);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, Vec<String>), Error> {
+    if access == Access::LookOnly {
+        return Ok((Store::Reading(Reader::open(&pair.state)?), Vec::new()));
+    }
+    local::make_private_folders(&pair.state)?;
+    let synchronous = match options.durability {
+        Durability::Full | Durability::None => Synchronous::Normal,
+    };
+    let (manifest, opened) = Manifest::open(&pair.state, synchronous, now())?;
+    let mut notes = Vec::new();
+    if let Opened::SetAside(path) = opened {
+        notes.push(format!(
+            "the manifest was damaged; it is kept as {path:?}. This run treats both folders as if they met for the first time: \
+             nothing is deleted"
+        ));
+    }
+    Ok((Store::Writing(Box::new(manifest)), notes))
+}
+
+impl Store {
+    pub fn root(&self, side: Side) -> Result<Option<manifest::RootRecord>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.root(side)?,
+            Store::Reading(Some(reader)) => reader.root(side)?,
+            Store::Reading(None) => None,
+        })
+    }
+
+    pub fn meta(&self, key: &str) -> Result<Option<String>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.meta(key)?,
+            Store::Reading(Some(reader)) => reader.meta(key)?,
+            Store::Reading(None) => None,
+        })
+    }
+
+    /// `None` in a dry run.
+    pub fn writing(&mut self) -> Option<&mut Manifest> {
+        match self {
+            Store::Writing(manifest) => Some(manifest),
+            Store::Reading(_) => None,
+        }
+    }
+
+    pub fn count_files(&self) -> Result<u64, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.count_files()?,
+            Store::Reading(Some(reader)) => reader.count_files()?,
+            Store::Reading(None) => 0,
+        })
+    }
+
+    pub fn files_below(&self, path: &crate::model::path::RelPath) -> Result<u64, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.files_below(path)?,
+            Store::Reading(Some(reader)) => reader.files_below(path)?,
+            Store::Reading(None) => 0,
+        })
+    }
+
+    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.deletes_since(side, since)?,
+            Store::Reading(Some(reader)) => reader.deletes_since(side, since)?,
+            Store::Reading(None) => 0,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! How a pair stands: its roots, what waits each way, the last run.
+
+use super::error::{Error, ErrorKind};
+use super::open::{Access, Session};
+use super::report::{Outcome, Report};
+use super::request::{Options, Pair, Request};
+use super::sync::sync;
+use crate::manifest::Reader;
+use crate::model::side::{Direction, PerSide, Side};
+use crate::model::time::Time;
+use crate::roots::mounts;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// One root's health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootHealth {
+    pub path: PathBuf,
+    pub reachable: bool,
+    /// The type of file system it lies on; empty where that could not be found out.
+    pub file_system: String,
+    /// What is wrong with it.
+    pub message: Option<String>,
+}
+
+/// The last run that came to an end or was killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    pub started: Time,
+    pub direction: String,
+    /// `None`: it was killed, or it still runs.
+    pub outcome: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Status {
+    pub roots: PerSide<RootHealth>,
+    /// A dry run in both directions; `None` where a root cannot be looked at.
+    pub report: Option<Report>,
+    pub last_run: Option<LastRun>,
+    /// Bytes free on each root's file system.
+    pub free: PerSide<Option<u64>>,
+}
+
+pub fn status(pair: &Pair, options: &Options, request: &Request, stop: &AtomicBool) -> Result<Status, Error> {
+    let mut status = Status {
+        roots: PerSide::new(health(&pair.staging), health(&pair.network)),
+        report: None,
+        last_run: last_run(pair)?,
+        free: PerSide::default(),
+    };
+    match Session::open(pair, options, Access::LookOnly, Duration::ZERO, &|_| {}, stop) {
+        Ok(session) => {
+            for side in Side::BOTH {
+                status.free[side] = session.roots[side].space().ok().map(|space| space.free);
+            }
+        }
+        Err(error) => {
+            let side = match &error {
+                Error::Offline { side, .. } | Error::Root { side, .. } => Some(*side),
+                Error::Refused(super::report::Refusal::Identity { side, .. }) => Some(*side),
+                _ => None,
+            };
+            let Some(side) = side else { return Err(error) };
+            status.roots[side].reachable = error.kind() != ErrorKind::Offline;
+            status.roots[side].message = Some(error.to_string());
+            return Ok(status);
+        }
+    }
+    let request = Request { direction: Direction::Both, dry_run: true, yes: true, wait: Duration::ZERO, ..request.clone() };
+    let report = sync(pair, &request, options, &|_| {}, stop)?;
+    if let Outcome::Offline { side, message } = &report.outcome {
+        status.roots[*side].reachable = false;
+        status.roots[*side].message = Some(message.clone());
+        return Ok(status);
+    }
+    status.report = Some(report);
+    Ok(status)
+}
+
+fn health(path: &std::path::Path) -> RootHealth {
+    let file_system = mounts::detect(path).map(|verdict| verdict.file_system).unwrap_or_default();
+    RootHealth { path: path.to_owned(), reachable: true, file_system, message: None }
+}
+
+fn last_run(pair: &Pair) -> Result<Option<LastRun>, Error> {
+    let Some(reader) = Reader::open(&pair.state)? else { return Ok(None) };
+    let last = reader.runs()?.into_iter().max_by_key(|run| run.id);
+    Ok(last.map(|run| LastRun { started: run.started, direction: run.direction, outcome: run.outcome }))
+}

@@ -1,0 +1,66 @@
+//! Look at both roots beside the base, folder by folder and in parallel, and keep only what may differ.
+//!
+//! Invariants. A folder counts only with a complete listing; one that could not be listed is unknown, and nothing
+//! below it is looked at on either side. Files are opened only where no stamp can vouch. What is kept follows the
+//! changes; the rest of a folder's listing is dropped with the folder. Nothing is written.
+
+mod folder;
+mod read;
+mod walk;
+
+pub use read::{Reading, Unread, digest_of};
+pub use walk::scan;
+
+use crate::disk::{self, Root};
+use crate::model::ignore::Patterns;
+use crate::model::listing::{Difference, FolderId, Listing, Row};
+use crate::model::path::RelPath;
+use crate::model::side::{PerSide, Side};
+use crate::model::traits::Traits;
+use crate::model::vouch::Effort;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// The base as one worker reads it.
+pub trait BaseReader: Send {
+    fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String>;
+    fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String>;
+}
+
+/// What to look at, and how.
+pub struct Scope<'a> {
+    pub roots: &'a PerSide<Arc<dyn Root>>,
+    pub traits: &'a PerSide<Traits>,
+    pub patterns: &'a Patterns,
+    /// The patterns are those of the run that wrote the base: what is in the base need not be matched again.
+    pub patterns_unchanged: bool,
+    pub effort: Effort,
+    /// Subtrees; empty is everything.
+    pub paths: &'a [RelPath],
+    /// Workers.
+    pub threads: usize,
+    pub stop: &'a AtomicBool,
+    /// Entries seen so far, for whoever shows progress.
+    pub seen: &'a PerSide<AtomicU64>,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// In path order, each path once.
+    pub differences: Vec<Difference>,
+    /// Folders in which a temporary file of this program lies: for the run that cleans up.
+    pub leftovers: PerSide<Vec<RelPath>>,
+}
+
+/// Why there is no [`Sight`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the {side} root cannot be reached: {source}")]
+    Gone { side: Side, source: disk::Error },
+    #[error("the manifest cannot be read: {0}")]
+    Base(String),
+    #[error("stopped")]
+    Stopped,
+}

@@ -1,0 +1,284 @@
+//! A chunk of files, links and touches: staged together, made durable together, shown one by one.
+
+use super::copy::{Copying, Staged, stage};
+use super::place::{Spot, expect_version, place};
+use super::restamp::{Item, Pending};
+use super::{Failure, Halt, Outcome, Run, Tally, ending, outcome};
+use crate::disk::{self, ErrorKind, Folder, Freshness};
+use crate::model::entry::{Base, Content, Entry, Found, Stamp};
+use crate::model::path::{Name, RelPath};
+use crate::model::plan::{Action, Op};
+use crate::model::side::{PerSide, Side};
+
+use std::collections::VecDeque;
+
+/// Up to here each file is flushed by itself; above, the whole file system once.
+const FLUSH_SINGLY: usize = 64;
+
+/// What a chunk leaves: endings that are final, and writes whose stamps have to rest first.
+#[derive(Default)]
+pub struct ChunkEnd {
+    pub outcomes: Vec<Outcome>,
+    pub pending: Pending,
+}
+
+/// Carries out writes of files and links, and touches. The folders they need are there.
+///
+/// # Errors
+/// The root's own failure, with what was done before it.
+pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, (Halt, ChunkEnd)> {
+    let mut chunk = Chunk::new(run, flush_for(run, &actions));
+    match chunk.all(&actions) {
+        Ok(()) => Ok(chunk.end),
+        Err(halt) => {
+            chunk.drop_staged(&actions);
+            Err((halt, chunk.end))
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Never,
+    /// `fsync` of each file, and of each folder at the end.
+    Singly,
+    /// `syncfs` before the first is shown, and again at the end.
+    Together,
+}
+
+fn flush_for(run: &Run<'_>, actions: &[Action]) -> Flush {
+    let fuse = run.traits.staging.fuse || run.traits.network.fuse;
+    match run.flush {
+        false => Flush::Never,
+        // `syncfs` does not reach a FUSE daemon.
+        true if actions.len() <= FLUSH_SINGLY || fuse => Flush::Singly,
+        true => Flush::Together,
+    }
+}
+
+struct Chunk<'a, 'r> {
+    run: &'a Run<'r>,
+    flush: Flush,
+    copying: Copying,
+    open: PerSide<Opened>,
+    /// Staged and not shown yet: which action, under which temporary name.
+    staged: VecDeque<(usize, Name, Staged)>,
+    next: usize,
+    /// Folders in which names changed, for the flush at the end.
+    touched: Vec<(Side, RelPath)>,
+    end: ChunkEnd,
+}
+
+/// The folder used last on a side.
+#[derive(Default)]
+struct Opened(Option<(RelPath, Box<dyn Folder>)>);
+
+impl Opened {
+    fn at(&mut self, run: &Run<'_>, side: Side, path: &RelPath) -> disk::Result<&dyn Folder> {
+        if self.0.as_ref().is_none_or(|(open, _)| open != path) {
+            let folder = run.roots[side].folder(path)?;
+            self.0 = Some((path.clone(), folder));
+        }
+        Ok(&*self.0.as_ref().expect("opened just now").1)
+    }
+}
+
+/// How far one action got.
+enum Step {
+    Staged(Name, Staged),
+    Finished(Item),
+}
+
+impl<'a, 'r> Chunk<'a, 'r> {
+    fn new(run: &'a Run<'r>, flush: Flush) -> Chunk<'a, 'r> {
+        let (open, end) = (PerSide::default(), ChunkEnd::default());
+        Chunk { run, flush, copying: Copying::default(), open, staged: VecDeque::new(), next: 0, touched: Vec::new(), end }
+    }
+
+    fn all(&mut self, actions: &[Action]) -> Result<(), Halt> {
+        for action in actions {
+            let result = self.one(action);
+            self.settle(action, result)?;
+            if !self.together() {
+                self.show_staged(actions)?;
+            }
+        }
+        if self.together() {
+            self.flush_all()?;
+            self.show_staged(actions)?;
+        }
+        self.flush_folders()
+    }
+
+    /// After a halt: temporary files that will not be shown go, as far as the root can be reached.
+    fn drop_staged(&mut self, actions: &[Action]) {
+        for (at, temp, _) in std::mem::take(&mut self.staged) {
+            let action = &actions[at];
+            let side = action.op.side().expect("chunks hold actions at a side");
+            let (parent, _) = split(&action.path);
+            // What stays is cleared by the next run.
+            let _ = self.open[side].at(self.run, side, &parent).and_then(|folder| folder.remove_file(&temp));
+        }
+    }
+
+    fn together(&self) -> bool {
+        self.flush == Flush::Together
+    }
+
+    fn one(&mut self, action: &Action) -> Result<Step, Failure> {
+        let (parent, name) = split(&action.path);
+        match &action.op {
+            Op::Write { to, from, expect, revived } => match &from.entry.content {
+                Content::Link { target } => {
+                    let target = target.clone();
+                    self.link(action, *to, &parent, &name, &target, from, expect, *revived)
+                }
+                Content::File { .. } | Content::Folder => {
+                    let temp = self.run.temp_name(&action.path, &from.stamp);
+                    let flush = self.flush == Flush::Singly;
+                    let PerSide { staging, network } = &mut self.open;
+                    let (source, target) = if *to == Side::Staging { (network, staging) } else { (staging, network) };
+                    let source = source.at(self.run, to.other(), &parent).map_err(|error| Failure::At(to.other(), error))?;
+                    let target = target.at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
+                    let staged = stage(self.run, *to, source, &name, from, target, &temp, &mut self.copying, flush)?;
+                    Ok(Step::Staged(temp, staged))
+                }
+            },
+            Op::Touch { side, expect, mtime, mode, base } => {
+                let folder = self.open[*side].at(self.run, *side, &parent).map_err(|error| Failure::At(*side, error))?;
+                let spot = Spot { side: *side, path: &action.path, folder, name: &name };
+                expect_version(self.run, &spot, expect)?;
+                folder.touch(&name, *mtime, *mode).map_err(|error| Failure::At(*side, error))?;
+                let wrote = Stamp { mtime: mtime.unwrap_or(expect.stamp.mtime), ..expect.stamp };
+                let other = base.stamps[side.other()].map(|recorded| recorded.stamp);
+                let entry = base.entry.clone();
+                Ok(Step::Finished(self.item(action, *side, entry, other, wrote, Tally::Metadata)))
+            }
+            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Rename { .. } => unreachable!("sorted out by the engine"),
+        }
+    }
+
+    fn link(
+        &mut self,
+        action: &Action,
+        to: Side,
+        parent: &RelPath,
+        name: &Name,
+        target: &[u8],
+        from: &Found,
+        expect: &crate::model::listing::Seen,
+        revived: bool,
+    ) -> Result<Step, Failure> {
+        let at = |error| Failure::At(to, error);
+        let temp = self.run.temp_name(&action.path, &from.stamp);
+        let folder = self.open[to].at(self.run, to, parent).map_err(at)?;
+        if let Err(error) = folder.make_link(&temp, target) {
+            if error.kind != ErrorKind::Exists {
+                return Err(at(error));
+            }
+            folder.remove_file(&temp).and_then(|()| folder.make_link(&temp, target)).map_err(at)?;
+        }
+        folder.touch(&temp, Some(from.entry.mtime), None).map_err(at)?;
+        let wrote = folder.look(&temp, Freshness::Cached).map_err(at)?.map_or(from.stamp, |node| node.stamp);
+        place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, expect)?;
+        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, Tally::Link { revived })))
+    }
+
+    /// Shows what is staged; the actions of these names follow the ones shown before.
+    fn show_staged(&mut self, actions: &[Action]) -> Result<(), Halt> {
+        while let Some((at, temp, staged)) = self.staged.pop_front() {
+            let action = &actions[at];
+            let result = self.show(action, &temp, staged).map(Step::Finished);
+            self.finish(action, result)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, action: &Action, temp: &Name, staged: Staged) -> Result<Item, Failure> {
+        let Op::Write { to, expect, revived, .. } = &action.op else { unreachable!("only files are staged") };
+        let (parent, name) = split(&action.path);
+        let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
+        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, expect)?;
+        let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
+        let Staged { from, node } = staged;
+        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally))
+    }
+
+    fn item(&self, action: &Action, side: Side, entry: Entry, other: Option<Stamp>, wrote: Stamp, tally: Tally) -> Item {
+        Item::new(self.run, action, side, entry, other, wrote, tally)
+    }
+
+    /// Takes a step's result; counts which action it was.
+    fn settle(&mut self, action: &Action, result: Result<Step, Failure>) -> Result<(), Halt> {
+        let at = self.next;
+        self.next += 1;
+        match result {
+            Ok(Step::Staged(temp, staged)) => {
+                self.staged.push_back((at, temp, staged));
+                Ok(())
+            }
+            other => self.finish(action, other),
+        }
+    }
+
+    fn finish(&mut self, action: &Action, result: Result<Step, Failure>) -> Result<(), Halt> {
+        let side = action.op.side().expect("chunks hold actions at a side");
+        match result {
+            Ok(Step::Finished(item)) => {
+                if self.flush != Flush::Never {
+                    self.touched.push((side, action.path.parent().unwrap_or_default()));
+                }
+                self.end.pending.push(item);
+            }
+            Ok(Step::Staged(..)) => unreachable!("shown by the caller"),
+            Err(failure) => {
+                let brought = match &action.op {
+                    Op::Write { from, .. } => Some(&**from),
+                    _ => None,
+                };
+                let ending = ending(failure, &action.path, action.why, side, brought)?;
+                self.end.outcomes.push(outcome(action, ending));
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_all(&self) -> Result<(), Halt> {
+        for side in Side::BOTH {
+            match self.run.roots[side].flush_all() {
+                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
+                Err(source) if source.kind == ErrorKind::Full => return Err(Halt::Full { side, source }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the new names durable.
+    fn flush_folders(&mut self) -> Result<(), Halt> {
+        if self.together() {
+            return self.flush_all();
+        }
+        self.touched.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        self.touched.dedup();
+        for (side, path) in std::mem::take(&mut self.touched) {
+            let flushed = self.open[side].at(self.run, side, &path).and_then(|folder| folder.flush());
+            match flushed {
+                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
+                // A file system that cannot flush a folder has nothing better to offer.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path's folder and name; the root itself is never written.
+pub(crate) fn split(path: &RelPath) -> (RelPath, Name) {
+    (path.parent().unwrap_or_default(), path.name().expect("no action is at the root itself"))
+}
+
+/// The base after an action: what both sides hold now.
+pub(crate) fn agreed(entry: Entry, stamps: PerSide<Option<crate::model::entry::Recorded>>) -> Box<Base> {
+    Box::new(Base { entry, stamps })
+}

@@ -1,0 +1,138 @@
+//! The one loop: read once, digest, write; and only believe a source that stood still.
+
+use super::{Failure, Run};
+use crate::disk::{Folder, Node, Reader, Writer};
+use crate::model::digest::{Digest, Digesting};
+use crate::model::entry::{Content, Entry, Found};
+use crate::model::finding::ProblemKind;
+use crate::model::path::Name;
+use crate::model::side::Side;
+use crate::model::vouch::same_version;
+
+use std::sync::atomic::Ordering;
+
+/// Large enough that calls do not count, small enough to stay in a core's cache.
+const BUFFER: usize = 256 * 1024;
+
+/// One worker's buffer and hash state.
+pub(crate) struct Copying {
+    buffer: Vec<u8>,
+    digesting: Digesting,
+}
+
+impl Default for Copying {
+    fn default() -> Self {
+        Copying { buffer: vec![0; BUFFER], digesting: Digesting::default() }
+    }
+}
+
+/// A complete temporary file.
+pub(crate) struct Staged {
+    /// What was copied, with its digest and the stamp that the source showed before and after.
+    pub from: Found,
+    /// What the handle of the temporary file said at the end.
+    pub node: Node,
+}
+
+/// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
+pub(crate) fn stage(
+    run: &Run<'_>,
+    to: Side,
+    source: &dyn Folder,
+    name: &Name,
+    planned: &Found,
+    target: &dyn Folder,
+    temp: &Name,
+    copying: &mut Copying,
+    flush: bool,
+) -> Result<Staged, Failure> {
+    let side = to.other();
+    let at_source = |error| Failure::At(side, error);
+    let at_target = |error| Failure::At(to, error);
+    let mut reader = source.read(name).map_err(at_source)?;
+    let before = reader.node().map_err(at_source)?;
+    let mut writer = match target.stage(temp) {
+        Err(error) if error.kind == crate::disk::ErrorKind::Exists => {
+            // Our own name for this very version: an earlier run was killed while it wrote it.
+            target.remove_file(temp).map_err(at_target)?;
+            target.stage(temp).map_err(at_target)?
+        }
+        other => other.map_err(at_target)?,
+    };
+    let torn = |failure| {
+        // What is left behind is a temporary name that the next run clears.
+        let _ = target.remove_file(temp);
+        failure
+    };
+    let digest = pump(run, to, &mut *reader, &mut *writer, before.stamp.size, copying).map_err(torn)?;
+    let after = reader.node().map_err(at_source).map_err(torn)?;
+    if !same_version(&before.stamp, &after.stamp, &run.traits[side]) || after.stamp.size != before.stamp.size {
+        drop(writer);
+        let message = "was written to while it was copied; the next run tries again".to_owned();
+        return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
+    }
+    let mode = run.traits[to].modes.then_some(if run.traits[side].modes { after.mode } else { planned.entry.mode });
+    let node = writer.finish(after.stamp.mtime, mode, flush).map_err(at_target).map_err(torn)?;
+    if node.stamp.size != after.stamp.size {
+        let message = format!("holds {} bytes after a copy of {}", node.stamp.size, after.stamp.size);
+        return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
+    }
+    let content = Content::File { size: after.stamp.size, digest: Some(digest) };
+    let entry = Entry { content, mtime: after.stamp.mtime, mode: after.mode };
+    Ok(Staged { from: Found { entry, stamp: after.stamp }, node })
+}
+
+/// Moves the content through the buffer, holes as holes.
+fn pump(
+    run: &Run<'_>,
+    to: Side,
+    reader: &mut dyn Reader,
+    writer: &mut dyn Writer,
+    size: u64,
+    copying: &mut Copying,
+) -> Result<Digest, Failure> {
+    let from = to.other();
+    let Copying { buffer, digesting } = copying;
+    digesting.reset();
+    let sparse = reader.sparse().map_err(|error| Failure::At(from, error))?;
+    let mut place = 0;
+    while place < size {
+        let (start, end) = if sparse {
+            reader.next_data(place).map_err(|error| Failure::At(from, error))?.unwrap_or((size, size))
+        } else {
+            (place, size)
+        };
+        let (start, end) = (start.clamp(place, size), end.clamp(place, size));
+        if start > place {
+            digest_zeros(digesting, start - place);
+            writer.skip(start - place).map_err(|error| Failure::At(to, error))?;
+            reader.seek(start).map_err(|error| Failure::At(from, error))?;
+            place = start;
+        }
+        while place < end {
+            if run.stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
+            let wanted = usize::try_from(end - place).unwrap_or(usize::MAX).min(buffer.len());
+            let count = reader.read(&mut buffer[..wanted]).map_err(|error| Failure::At(from, error))?;
+            if count == 0 {
+                // Shorter than it was: the look after the copy says so.
+                return Ok(digesting.finish());
+            }
+            digesting.update(&buffer[..count]);
+            writer.write_all(&buffer[..count]).map_err(|error| Failure::At(to, error))?;
+            place += count as u64;
+            (run.copied)(to, count as u64);
+        }
+    }
+    Ok(digesting.finish())
+}
+
+fn digest_zeros(digesting: &mut Digesting, mut count: u64) {
+    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    while count > 0 {
+        let piece = count.min(ZEROS.len() as u64);
+        digesting.update(&ZEROS[..usize::try_from(piece).unwrap_or(ZEROS.len())]);
+        count -= piece;
+    }
+}

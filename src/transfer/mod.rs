@@ -1,0 +1,180 @@
+//! Carry out actions at the roots: stage, verify, replace, trash.
+//!
+//! Invariants. Content becomes visible by one rename of a complete, flushed temporary file. What a write displaces
+//! is kept in that side's trash and proven to be the version that the plan expected; anything else is put back.
+//! A creation never replaces. Every visible step looks once more at what it expects. An outcome is only reported as
+//! done when what it wrote is durable (as far as the user asked for that), so that the base may say so.
+
+mod chunk;
+mod copy;
+mod place;
+mod remove;
+mod restamp;
+mod structure;
+pub mod trash;
+
+pub use chunk::{ChunkEnd, carry_chunk};
+pub use remove::carry_deletes;
+pub use restamp::{Pending, restamp};
+pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
+
+use crate::disk::{self, ErrorKind, Root};
+use crate::model::conflict::Conflict;
+use crate::model::entry::{Base, Found, Stamp};
+use crate::model::finding::{Note, Problem, ProblemKind};
+use crate::model::listing::Seen;
+use crate::model::path::{Name, RelPath};
+use crate::model::plan::{Action, Why};
+use crate::model::side::{PerSide, Side};
+use crate::model::traits::Traits;
+use crate::model::vouch::Clock;
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Everything a worker needs to carry out actions of one run.
+pub struct Run<'a> {
+    pub roots: &'a PerSide<Arc<dyn Root>>,
+    pub traits: &'a PerSide<Traits>,
+    /// The roots' own clocks when the run began, and our monotonic clock at that moment.
+    pub clocks: PerSide<Clock>,
+    pub began: Instant,
+    /// The run's folder below `.driftless/trash`.
+    pub trash_name: Name,
+    /// Eight hex digits for this machine and pair: the first part of temporary names.
+    pub owner: u32,
+    /// Flush before the base says so.
+    pub flush: bool,
+    pub stop: &'a AtomicBool,
+    /// Called with bytes as they are copied.
+    pub copied: &'a (dyn Fn(Side, u64) + Sync),
+    /// Trash folders that this run has made already.
+    pub trash_made: PerSide<Mutex<HashSet<RelPath>>>,
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub struct Outcome {
+    pub path: RelPath,
+    pub why: Why,
+    pub op: &'static str,
+    pub side: Option<Side>,
+    pub result: Ending,
+}
+
+#[derive(Debug)]
+pub enum Ending {
+    /// Done; the base learns `learnt`.
+    Done { learnt: Learnt, tally: Tally },
+    /// This path could not be done; it stays pending.
+    Problem(Problem),
+    /// The path holds a version that nobody looked at: nothing was displaced.
+    Conflict(Conflict),
+    /// Left for the next run, with a word about it.
+    Later(Note),
+}
+
+/// What the base learns from an action.
+#[derive(Debug)]
+pub enum Learnt {
+    Put(Box<Base>),
+    Forget,
+    /// A rename: the rows move from there; `Put` for the path itself follows where it is a file.
+    Moved {
+        from: RelPath,
+        base: Option<Box<Base>>,
+    },
+}
+
+/// What an action adds to the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tally {
+    File { bytes: u64, revived: bool },
+    Folder { revived: bool },
+    Link { revived: bool },
+    Metadata,
+    Renamed,
+    DeletedFile,
+    DeletedFolder,
+}
+
+/// The root itself failed: nothing more can be done there in this run.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    #[error("the {side} root cannot be reached: {source}")]
+    Gone { side: Side, source: disk::Error },
+    #[error("no room is left on the {side} root")]
+    Full { side: Side, source: disk::Error },
+    #[error("stopped")]
+    Stopped,
+}
+
+/// How one step failed, before it is sorted into a path's problem or the root's.
+pub(crate) enum Failure {
+    At(Side, disk::Error),
+    /// Not as expected: who else wrote there keeps what they wrote.
+    Unexpected(Seen),
+    /// A sentence for a problem of this path.
+    Path(Side, ProblemKind, String),
+    Stopped,
+}
+
+impl Run<'_> {
+    /// The name of this run's temporary file for a path: always the same for one version of it.
+    pub(crate) fn temp_name(&self, path: &RelPath, source: &Stamp) -> Name {
+        let mut key = path.as_bytes().to_vec();
+        key.extend_from_slice(&source.size.to_le_bytes());
+        key.extend_from_slice(&source.mtime.0.to_le_bytes());
+        let [a, b, c, d, ..] = crate::model::digest::of(&key).0;
+        let text = format!(".dl~{:08x}-{:08x}", self.owner, u32::from_be_bytes([a, b, c, d]));
+        Name::new(text.as_bytes()).expect("hex digits make a name")
+    }
+
+    /// The root's clock now, as far as our monotonic clock can carry it on.
+    pub(crate) fn clock_now(&self, side: Side) -> Clock {
+        let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        self.clocks[side].after(elapsed)
+    }
+
+    /// How long a stamp must rest before it can vouch; `None` where waiting for it would be felt.
+    pub(crate) fn rest(&self, side: Side) -> Option<Duration> {
+        let step = u64::try_from(self.traits[side].clock_step_ns).unwrap_or(0);
+        (step <= 50_000_000).then(|| Duration::from_nanos(step + step / 4))
+    }
+}
+
+/// Sorts a failure into what the path reports; `Err` where the root itself is concerned.
+pub(crate) fn ending(failure: Failure, path: &RelPath, why: Why, to: Side, from: Option<&Found>) -> Result<Ending, Halt> {
+    let problem = |side, kind, message| Ok(Ending::Problem(Problem { path: path.clone(), side, kind, message }));
+    match failure {
+        Failure::Stopped => Err(Halt::Stopped),
+        Failure::Path(side, kind, message) => problem(side, kind, message),
+        Failure::Unexpected(there) => {
+            let brought = from.map_or(Seen::Absent, |found| Seen::There(Box::new(found.clone())));
+            let (staging, network) = if to == Side::Staging { (there, brought) } else { (brought, there) };
+            Ok(Ending::Conflict(Conflict { path: path.clone(), why, staging, network }))
+        }
+        Failure::At(side, source) => match source.kind {
+            ErrorKind::Gone => Err(Halt::Gone { side, source }),
+            ErrorKind::Full => Err(Halt::Full { side, source }),
+            kind => problem(side, problem_kind(kind), format!("cannot {}: {}", source.op, source.source)),
+        },
+    }
+}
+
+fn problem_kind(kind: ErrorKind) -> ProblemKind {
+    match kind {
+        ErrorKind::Denied | ErrorKind::ReadOnly => ProblemKind::Permission,
+        ErrorKind::Busy | ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred => ProblemKind::Busy,
+        ErrorKind::Exists => ProblemKind::Taken,
+        ErrorKind::BadName | ErrorKind::Unsupported => ProblemKind::NotRepresentable,
+        ErrorKind::Gone | ErrorKind::Full | ErrorKind::NotEmpty | ErrorKind::Other => ProblemKind::Io,
+    }
+}
+
+/// Puts an action and what became of it together.
+pub(crate) fn outcome(action: &Action, result: Ending) -> Outcome {
+    Outcome { path: action.path.clone(), why: action.why, op: action.op.word(), side: action.op.side(), result }
+}

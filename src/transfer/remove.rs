@@ -1,0 +1,116 @@
+//! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
+
+use super::chunk::split;
+use super::place::{Spot, expect_quiet, proves, to_trash};
+use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome, trash};
+use crate::disk::{ErrorKind, Folder, Freshness, NodeContent};
+use crate::model::entry::{Content, Found, Kind};
+use crate::model::finding::Note;
+use crate::model::ignore::{Patterns, Verdict, is_own_name};
+use crate::model::path::{Name, RelPath};
+use crate::model::plan::{Action, Op};
+use crate::model::side::Side;
+
+use std::sync::atomic::Ordering;
+
+/// Carries out deletes given in path order, from the last to the first; tells each outcome as it comes.
+pub fn carry_deletes(
+    run: &Run<'_>,
+    patterns: &Patterns,
+    actions: &[Action],
+    tell: &mut dyn FnMut(Outcome) -> Result<(), Halt>,
+) -> Result<(), Halt> {
+    for action in actions.iter().rev() {
+        if run.stop.load(Ordering::Relaxed) {
+            return Err(Halt::Stopped);
+        }
+        let Op::Delete { side, expect, .. } = &action.op else { unreachable!("only deletes come here") };
+        let result = match expect.entry.kind() {
+            Kind::Folder => remove_folder(run, patterns, &action.path, *side, expect),
+            Kind::File | Kind::Link => remove_file(run, &action.path, *side, expect),
+        };
+        let ending = match result {
+            Ok(ending) => ending,
+            Err(failure) => ending(failure, &action.path, action.why, *side, None)?,
+        };
+        tell(outcome(action, ending))?;
+    }
+    Ok(())
+}
+
+fn gone(tally: Tally) -> Ending {
+    Ending::Done { learnt: Learnt::Forget, tally }
+}
+
+fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
+    let (parent, name) = split(path);
+    let folder = match run.roots[side].folder(&parent) {
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFile)),
+        other => other.map_err(|error| Failure::At(side, error))?,
+    };
+    let spot = Spot { side, path, folder: &*folder, name: &name };
+    let node = folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))?;
+    let Some(node) = node else { return Ok(gone(Tally::DeletedFile)) };
+    if !proves(&node, expect, &run.traits[side]) {
+        return Ok(changed(path));
+    }
+    expect_quiet(&spot, expect)?;
+    match to_trash(run, &spot, |node| proves(node, expect, &run.traits[side])) {
+        Err(Failure::Unexpected(_)) => Ok(changed(path)),
+        other => other.map(|()| gone(Tally::DeletedFile)),
+    }
+}
+
+/// An edit against a delete: the edit wins, with the next run.
+fn changed(path: &RelPath) -> Ending {
+    Ending::Later(Note { path: path.clone(), message: "was changed just before it was to be deleted; it stays".to_owned() })
+}
+
+fn remove_folder(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
+    let at = |error| Failure::At(side, error);
+    let (parent, name) = split(path);
+    let folder = match run.roots[side].folder(&parent) {
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder)),
+        other => other.map_err(at)?,
+    };
+    let kept = trash::folder_for(run, side, path)?;
+    if let Err(error) = folder.remove_folder(&name) {
+        match error.kind {
+            ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder)),
+            ErrorKind::NotEmpty => {}
+            _ => return Err(at(error)),
+        }
+        if !clear_junk(run, patterns, path, side)? {
+            let message = "stays, because something in it is not to be deleted".to_owned();
+            return Ok(Ending::Later(Note { path: path.clone(), message }));
+        }
+        folder.remove_folder(&name).map_err(at)?;
+    }
+    keep_looks(run, side, &kept, expect);
+    Ok(gone(Tally::DeletedFolder))
+}
+
+/// The trashed folder looks like the one that went; a nicety for who restores it.
+fn keep_looks(run: &Run<'_>, side: Side, kept: &RelPath, expect: &Found) {
+    let mode = run.traits[side].modes.then_some(expect.entry.mode | 0o700);
+    let _ = run.roots[side].folder(kept).and_then(|folder| folder.touch_self(Some(expect.entry.mtime), mode));
+}
+
+/// Moves built-in junk out of a folder that goes; false where anything else is inside, which is then left alone.
+fn clear_junk(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side) -> Result<bool, Failure> {
+    let at = |error| Failure::At(side, error);
+    let folder: Box<dyn Folder> = run.roots[side].folder(path).map_err(at)?;
+    let listing = folder.list().map_err(at)?;
+    let junk = |name: &Name, content: &NodeContent| {
+        let is_folder = *content == NodeContent::Plain(Content::Folder);
+        is_own_name(name) || patterns.verdict(&path.join(name), is_folder) == Verdict::Junk
+    };
+    if !listing.iter().all(|item| junk(&item.name, &item.value.content)) {
+        return Ok(false);
+    }
+    for item in listing {
+        let below = path.join(&item.name);
+        to_trash(run, &Spot { side, path: &below, folder: &*folder, name: &item.name }, |_| true)?;
+    }
+    Ok(true)
+}

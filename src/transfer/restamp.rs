@@ -1,0 +1,124 @@
+//! Stamps of what we wrote, read again once they are old enough to vouch.
+//!
+//! A server may restamp a file after it was closed, our own rename moves its ctime, and a stamp younger than a step of
+//! the root's clock proves nothing. So a write is reported as done with the stamp that the root shows a moment later,
+//! and only if it still is what was written.
+
+use super::chunk::{agreed, split};
+use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
+use crate::disk::{ErrorKind, Freshness, Node, NodeContent};
+use crate::model::entry::{Content, Entry, Recorded, Stamp};
+use crate::model::path::RelPath;
+use crate::model::plan::{Action, Op, Why};
+use crate::model::side::{PerSide, Side};
+use crate::model::vouch::{racy, same_version};
+
+use std::thread;
+use std::time::Instant;
+
+/// Writes whose stamps rest.
+#[derive(Default)]
+pub struct Pending {
+    items: Vec<Item>,
+    last: Option<Instant>,
+}
+
+/// One write that was shown.
+pub struct Item {
+    path: RelPath,
+    why: Why,
+    op: &'static str,
+    side: Side,
+    /// What both sides hold now.
+    entry: Entry,
+    /// The other side's stamp.
+    other: Option<Recorded>,
+    /// What the written side said of it before it was shown.
+    wrote: Stamp,
+    tally: Tally,
+    moved_from: Option<RelPath>,
+}
+
+impl Item {
+    pub(crate) fn new(
+        run: &Run<'_>,
+        action: &Action,
+        side: Side,
+        entry: Entry,
+        other: Option<Stamp>,
+        wrote: Stamp,
+        tally: Tally,
+    ) -> Item {
+        let source = side.other();
+        let other = other.map(|stamp| Recorded { stamp, racy: racy(&stamp, &run.traits[source], run.clocks[source]) });
+        let moved_from = match &action.op {
+            Op::Rename { from, .. } => Some(from.clone()),
+            _ => None,
+        };
+        let (path, why, op) = (action.path.clone(), action.why, action.op.word());
+        Item { path, why, op, side, entry, other, wrote, tally, moved_from }
+    }
+}
+
+impl Pending {
+    pub(crate) fn push(&mut self, item: Item) {
+        self.items.push(item);
+        self.last = Some(Instant::now());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// Waits until the youngest stamp has rested, reads them all and reports what is done. With `wait` false (the run is
+/// ending early) stamps are recorded as racy instead.
+pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcome>, Halt> {
+    let rest = Side::BOTH.iter().filter_map(|&side| run.rest(side)).max();
+    if let (Some(rest), Some(last), true) = (rest, pending.last, wait) {
+        thread::sleep(rest.saturating_sub(last.elapsed()));
+    }
+    let mut open: Option<(Side, RelPath, Box<dyn crate::disk::Folder>)> = None;
+    let mut outcomes = Vec::with_capacity(pending.items.len());
+    for item in pending.items {
+        let (parent, name) = split(&item.path);
+        if open.as_ref().is_none_or(|(side, path, _)| (*side, path) != (item.side, &parent)) {
+            open = match run.roots[item.side].folder(&parent) {
+                Ok(folder) => Some((item.side, parent, folder)),
+                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side: item.side, source }),
+                Err(_) => None,
+            };
+        }
+        let freshness = if run.traits[item.side].remote { Freshness::Fresh } else { Freshness::Cached };
+        let node = open.as_ref().and_then(|(_, _, folder)| folder.look(&name, freshness).ok().flatten());
+        outcomes.push(done(run, item, node.as_ref()));
+    }
+    Ok(outcomes)
+}
+
+/// What the base learns. A file that is no longer what was written was edited since: its stamp is left out, so that the
+/// next look reads it.
+fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
+    let Item { path, why, op, side, entry, other, wrote, tally, moved_from } = item;
+    let traits = &run.traits[side];
+    let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
+    let own = plain.and_then(|node| {
+        let ours = match entry.content {
+            Content::File { .. } => same_version(&node.stamp, &wrote, traits),
+            Content::Folder | Content::Link { .. } => true,
+        };
+        ours.then(|| Recorded { stamp: node.stamp, racy: racy(&node.stamp, traits, run.clock_now(side)) })
+    });
+    // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
+    let own = own.or_else(|| {
+        let restamped = plain.filter(|node| node.stamp.size == wrote.size && traits.remote);
+        restamped.map(|node| Recorded { stamp: node.stamp, racy: true })
+    });
+    let stamps = if side == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
+    let base = agreed(entry, stamps);
+    let learnt = match moved_from {
+        Some(from) => Learnt::Moved { from, base: Some(base) },
+        None => Learnt::Put(base),
+    };
+    Outcome { path, why, op, side: Some(side), result: Ending::Done { learnt, tally } }
+}

@@ -1,0 +1,180 @@
+//! What has to be there before files can be written: folders, renames, and places that change their kind.
+//!
+//! In path order and one after the other, so that nothing precedes what it needs.
+
+use super::chunk::{ChunkEnd, carry_chunk, split};
+use super::place::{Spot, expect_quiet, expect_version, proves, seen, to_trash};
+use super::restamp::Item;
+use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
+use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
+use crate::model::entry::{Base, Found, Kind, Recorded};
+use crate::model::listing::Seen;
+use crate::model::path::{Name, RelPath};
+use crate::model::plan::{Action, Op};
+use crate::model::side::{PerSide, Side};
+use crate::model::time::Time;
+
+/// A folder that this run made, whose time and mode are set once it is filled.
+pub struct Made {
+    pub side: Side,
+    pub path: RelPath,
+    pub from: Found,
+    /// Its mode has to wait: with it nothing could be written inside.
+    late_mode: bool,
+}
+
+/// What came of one structural action.
+#[derive(Default)]
+pub struct StructureEnd {
+    pub chunk: ChunkEnd,
+    pub made: Option<Made>,
+    /// A rename that could not be made although nothing is lost: copy instead.
+    pub instead: Option<Action>,
+}
+
+/// Carries out a folder's write, a kind change or a rename.
+pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Halt> {
+    let mut end = StructureEnd::default();
+    let result = match &action.op {
+        Op::Write { to, from, expect, revived } if from.entry.is_folder() => {
+            make_folder(run, &action, *to, from, expect, *revived).map(|(outcome, made)| {
+                end.chunk.outcomes.push(outcome);
+                end.made = Some(made);
+            })
+        }
+        Op::Write { .. } | Op::Touch { .. } => {
+            end.chunk = carry_chunk(run, vec![action]).map_err(|(halt, _)| halt)?;
+            return Ok(end);
+        }
+        Op::Rename { side, from, expect, found } => match rename(run, &action, *side, from, expect, found) {
+            Err(Failure::At(_, error)) if matches!(error.kind, ErrorKind::Absent | ErrorKind::Unsupported) => {
+                end.instead = Some(copy_instead(&action));
+                Ok(())
+            }
+            other => other.map(|item| end.chunk.pending.push(item)),
+        },
+        Op::Record { .. } | Op::Forget | Op::Delete { .. } => unreachable!("sorted out by the engine"),
+    };
+    if let Err(failure) = result {
+        let side = action.op.side().expect("structure is at a side");
+        let brought = match &action.op {
+            Op::Write { from, .. } => Some(&**from),
+            Op::Rename { found, .. } => Some(&**found),
+            _ => None,
+        };
+        let ending = ending(failure, &action.path, action.why, side, brought)?;
+        end.chunk.outcomes.push(outcome(&action, ending));
+    }
+    Ok(end)
+}
+
+fn make_folder(
+    run: &Run<'_>,
+    action: &Action,
+    to: Side,
+    from: &Found,
+    expect: &Seen,
+    revived: bool,
+) -> Result<(Outcome, Made), Failure> {
+    let at = |error| Failure::At(to, error);
+    let (parent, name) = split(&action.path);
+    let folder = run.roots[to].folder(&parent).map_err(at)?;
+    let spot = Spot { side: to, path: &action.path, folder: &*folder, name: &name };
+    if let Seen::There(old) = expect {
+        expect_quiet(&spot, old)?;
+        expect_version(run, &spot, old)?;
+        to_trash(run, &spot, |node| proves(node, old, &run.traits[to]))?;
+    }
+    let open_mode = from.entry.mode | 0o700;
+    match folder.make_folder(&name, open_mode) {
+        Ok(()) => {}
+        Err(error) if error.kind == ErrorKind::Exists => {
+            let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
+            if !there.is_folder() {
+                return Err(Failure::Unexpected(there));
+            }
+        }
+        Err(error) => return Err(at(error)),
+    }
+    let mut entry = from.entry.clone();
+    entry.mode = open_mode;
+    let late_mode = open_mode != from.entry.mode;
+    let base = folder_base(&*folder, &name, to, Found { entry, stamp: from.stamp });
+    let tally = Tally::Folder { revived };
+    let made = Made { side: to, path: action.path.clone(), from: from.clone(), late_mode };
+    Ok((outcome(action, Ending::Done { learnt: Learnt::Put(base), tally }), made))
+}
+
+/// A folder's stamps say nothing that is ever compared; they are kept for the reader of the manifest.
+fn folder_base(folder: &dyn Folder, name: &Name, to: Side, from: Found) -> Box<Base> {
+    let recorded = |stamp| Some(Recorded { stamp, racy: true });
+    let own = folder.look(name, Freshness::Cached).ok().flatten().and_then(|node| recorded(node.stamp));
+    let other = recorded(from.stamp);
+    let stamps = if to == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
+    Box::new(Base { entry: from.entry, stamps })
+}
+
+/// Sets times, and modes that had to wait, of the folders that this run made; the deepest first.
+pub fn finish_folders(run: &Run<'_>, made: Vec<Made>) -> Result<Vec<(RelPath, Box<Base>)>, Halt> {
+    let mut learnt = Vec::new();
+    for Made { side, path, from, late_mode } in made.into_iter().rev() {
+        let mode = (late_mode && run.traits[side].modes).then_some(from.entry.mode);
+        let touched = run.roots[side].folder(&path).and_then(|folder| folder.touch_self(Some(from.entry.mtime), mode));
+        match touched {
+            Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
+            Ok(()) if late_mode => {
+                let recorded = Some(Recorded { stamp: from.stamp, racy: true });
+                learnt.push((path, Box::new(Base { entry: from.entry, stamps: PerSide::new(recorded, recorded) })));
+            }
+            // A folder that went away since, or that takes no times: nothing depends on it.
+            _ => {}
+        }
+    }
+    Ok(learnt)
+}
+
+fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &Found, found: &Found) -> Result<Item, Failure> {
+    let at = |error| Failure::At(side, error);
+    let (old_parent, old_name) = split(from);
+    let folder = run.roots[side].folder(&old_parent).map_err(at)?;
+    let spot = Spot { side, path: from, folder: &*folder, name: &old_name };
+    expect_quiet(&spot, expect)?;
+    expect_version(run, &spot, expect)?;
+    run.roots[side].rename(from, &action.path, Onto::Nothing).map_err(at)?;
+    let (parent, name) = split(&action.path);
+    let folder = run.roots[side].folder(&parent).map_err(at)?;
+    let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
+    let Some(node) = node.filter(|node| proves(node, expect, &run.traits[side])) else {
+        // Something else took the old name in the last moment: back it goes.
+        run.roots[side].rename(&action.path, from, Onto::Nothing).map_err(at)?;
+        return Err(Failure::Unexpected(Seen::There(Box::new(found.clone()))));
+    };
+    let mut wrote = node.stamp;
+    if found.entry.kind() == Kind::File {
+        wrote.mtime = touch_moved(run, side, &*folder, &name, &node, found)?;
+    }
+    let mut entry = found.entry.clone();
+    if let Some(digest) = expect.entry.digest().or(found.entry.digest()) {
+        entry.set_digest(digest);
+    }
+    Ok(Item::new(run, action, side, entry, Some(found.stamp), wrote, Tally::Renamed))
+}
+
+/// A moved file takes the time and mode that it has on the side where the user moved it.
+fn touch_moved(run: &Run<'_>, side: Side, folder: &dyn Folder, name: &Name, node: &Node, found: &Found) -> Result<Time, Failure> {
+    let granularity = run.traits.staging.granularity_ns.max(run.traits.network.granularity_ns);
+    let mtime = (!node.stamp.mtime.near(found.entry.mtime, granularity)).then_some(found.entry.mtime);
+    let modes = run.traits.staging.modes && run.traits.network.modes;
+    let mode = (modes && node.mode != found.entry.mode).then_some(found.entry.mode);
+    if mtime.is_some() || mode.is_some() {
+        folder.touch(name, mtime, mode).map_err(|error| Failure::At(side, error))?;
+    }
+    Ok(mtime.unwrap_or(node.stamp.mtime))
+}
+
+/// The old name was gone: write the content instead. (A folder's content follows with the next run.)
+fn copy_instead(action: &Action) -> Action {
+    let Op::Rename { side, found, .. } = &action.op else { unreachable!("only renames fall back") };
+    let op = Op::Write { to: *side, from: found.clone(), expect: Seen::Absent, revived: false };
+    Action { path: action.path.clone(), op, why: action.why }
+}

@@ -1,0 +1,109 @@
+//! The trash of a root: `.driftless/trash/<run>/<path>`, on the root's own file system so that keeping is a rename.
+
+use super::{Failure, Run};
+use crate::disk::{ErrorKind, Freshness, Node, NodeContent, Root};
+use crate::model::entry::Content;
+use crate::model::ignore::OWN_FOLDER;
+use crate::model::path::{Name, RelPath};
+use crate::model::side::Side;
+use crate::model::vouch::Clock;
+
+/// `.driftless/trash`.
+pub fn home() -> RelPath {
+    RelPath::root().join(OWN_FOLDER).join(b"trash")
+}
+
+/// A free path in this run's trash for what stands at `path`; its folders are made.
+pub(crate) fn place_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
+    let parent = folder_for(run, side, &path.parent().unwrap_or_default())?;
+    let name = path.name().expect("the root is never trashed");
+    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
+    let mut free = name.clone();
+    for again in 2..1_000 {
+        if folder.look(&free, Freshness::Cached).map_err(|error| Failure::At(side, error))?.is_none() {
+            break;
+        }
+        free = numbered(&name, again);
+    }
+    Ok(parent.join(&free))
+}
+
+/// A second version of one name in one run.
+fn numbered(name: &Name, again: u32) -> Name {
+    let suffix = format!("~{again}");
+    let room = 255 - suffix.len();
+    let stem = &name.as_bytes()[..name.len().min(room)];
+    Name::new(&[stem, suffix.as_bytes()].concat()).expect("a name with a suffix is a name")
+}
+
+/// The folder in this run's trash that stands for `path`, made where it is not there yet.
+pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
+    let wanted = home().join(&run.trash_name).append(path);
+    let mut made = run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if made.contains(&wanted) {
+        return Ok(wanted);
+    }
+    make_folders(&*run.roots[side], &wanted).map_err(|error| Failure::At(side, error))?;
+    made.insert(wanted.clone());
+    Ok(wanted)
+}
+
+/// Makes a folder below `.driftless` and those above it.
+pub fn make_folders(root: &dyn Root, wanted: &RelPath) -> crate::disk::Result<()> {
+    let mut missing = vec![wanted.clone()];
+    while let Some(path) = missing.last().cloned() {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(()) };
+        match root.folder(&parent) {
+            Ok(folder) => {
+                match folder.make_folder(&name, 0o700) {
+                    Err(error) if error.kind != ErrorKind::Exists => return Err(error),
+                    _ => missing.pop(),
+                };
+            }
+            Err(error) if error.kind == ErrorKind::Absent && !parent.is_root() => missing.push(parent),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What the trash holds at `kept`, really looked at.
+pub(crate) fn look(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<Option<Node>, Failure> {
+    let (parent, name) = super::chunk::split(kept);
+    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
+    folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))
+}
+
+/// Takes a link back out of the trash: the same file stands at its own path.
+pub(crate) fn take_back(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<(), Failure> {
+    let (parent, name) = super::chunk::split(kept);
+    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
+    folder.remove_file(&name).map_err(|error| Failure::At(side, error))
+}
+
+/// Was anything below a folder in the trash changed, added or removed since the run began? By the root's own clock; a
+/// rename moves no time below the folder itself.
+pub(crate) fn changed_since_start(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<bool, Failure> {
+    let traits = &run.traits[side];
+    let (Clock::Own(start) | Clock::DayAgo(start)) = run.clocks[side];
+    let young = |node: &Node, top: bool| {
+        let ctime = traits.ctime && !top && node.stamp.ctime.0 > start.0;
+        ctime || node.stamp.mtime.0 > start.0
+    };
+    let mut open = vec![kept.clone()];
+    if look(run, side, kept)?.is_some_and(|node| young(&node, true)) {
+        return Ok(true);
+    }
+    while let Some(path) = open.pop() {
+        let folder = run.roots[side].folder(&path).map_err(|error| Failure::At(side, error))?;
+        for item in folder.list().map_err(|error| Failure::At(side, error))? {
+            if young(&item.value, false) {
+                return Ok(true);
+            }
+            if item.value.content == NodeContent::Plain(Content::Folder) {
+                open.push(path.join(&item.name));
+            }
+        }
+    }
+    Ok(false)
+}
