@@ -4,4 +4,6 @@
 
 pub mod cli;
 mod disk;
+mod manifest;
 mod model;
+mod sqlite;
