@@ -304,7 +304,8 @@ fn a_reader_alone_makes_no_file_and_notices_a_writer() {
 
 #[test]
 fn a_damaged_file_is_set_aside_whole() {
-    let spoil: [(&str, fn(&mut Vec<u8>)); 4] = [
+    type Spoil = fn(&mut Vec<u8>);
+    let spoil: [(&str, Spoil); 4] = [
         ("garbage", |bytes| bytes.fill(b'x')),
         ("truncated", |bytes| bytes.truncate(bytes.len() / 2)),
         ("flipped first page", |bytes| bytes[100..4096].iter_mut().for_each(|byte| *byte = !*byte)),
