@@ -4,6 +4,8 @@
 
 pub mod cli;
 mod disk;
+mod manifest;
 mod model;
 mod scan;
 mod transfer;
+mod sqlite;

@@ -1,0 +1,184 @@
+//! Runs and what they did to single paths, with reasons; and how many files were lately deleted at a side.
+
+use rusqlite::{Connection, params};
+
+use super::Manifest;
+use super::columns::{PathColumn, Version, count_at, optional_path_at, path_at, side_at, time_at};
+use super::error::Result;
+use crate::model::path::RelPath;
+use crate::model::side::{Direction, Side};
+use crate::model::time::Time;
+use crate::sqlite::failed;
+
+/// A run's number; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub i64);
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRecord {
+    pub id: RunId,
+    /// The word of its direction.
+    pub direction: String,
+    pub started: Time,
+    /// `None`: it still runs, or it was killed.
+    pub ended: Option<Time>,
+    /// The word of how it ended.
+    pub outcome: Option<String>,
+    /// By name, in name order.
+    pub counts: Vec<(String, u64)>,
+}
+
+/// A delete, overwrite, conflict, revival or problem. Plain creations and adoptions are counts of their run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRecord {
+    pub at: Time,
+    pub path: RelPath,
+    /// Where something was done; `None` where only something was found.
+    pub side: Option<Side>,
+    /// A word: "delete", "write", "conflict"…
+    pub op: String,
+    /// A sentence.
+    pub why: String,
+    /// Files that this took from `side`: what the mass-delete guard counts. A rename or an overwrite of a file takes
+    /// none.
+    pub deleted_files: u64,
+    /// Where the side's trash holds the displaced version, below its root.
+    pub kept: Option<RelPath>,
+    /// What the three held before.
+    pub base: Version,
+    pub staging: Version,
+    pub network: Version,
+}
+
+impl Manifest {
+    pub fn begin_run(&mut self, direction: Direction, started: Time) -> Result<RunId> {
+        self.write("record a run in", |connection, _| {
+            let sql = "INSERT INTO run (direction, started) VALUES (?1, ?2)";
+            connection.execute(sql, params![direction.word(), started.0])?;
+            Ok(RunId(connection.last_insert_rowid()))
+        })
+    }
+
+    pub fn add_event(&mut self, run: RunId, event: &EventRecord) -> Result<()> {
+        self.write("record history in", |connection, _| add_event(connection, run, event))
+    }
+
+    /// `counts` are kept by name; a count of 0 need not be given.
+    pub fn end_run(&mut self, run: RunId, ended: Time, outcome: &str, counts: &[(&str, u64)]) -> Result<()> {
+        self.write("record a run in", |connection, _| {
+            let sql = "UPDATE run SET ended = ?2, outcome = ?3 WHERE id = ?1";
+            connection.execute(sql, params![run.0, ended.0, outcome])?;
+            let sql = "INSERT OR REPLACE INTO run_count (run, what, count) VALUES (?1, ?2, ?3)";
+            let mut statement = connection.prepare_cached(sql)?;
+            counts.iter().try_for_each(|(what, count)| statement.execute(params![run.0, what, count.cast_signed()]).map(drop))
+        })
+    }
+
+    /// Files deleted at `side` at or after `since`, over all runs; sees what the open transaction wrote.
+    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64> {
+        Ok(deletes_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// The same by path, for the guard that looks at top-level folders.
+    pub fn deleted_since(&self, side: Side, since: Time) -> Result<Vec<(RelPath, u64)>> {
+        Ok(deleted_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// The newest first.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        Ok(runs(&self.connection).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// In the order in which they happened.
+    pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
+        Ok(events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// Forgets the runs that started before `before`, with their events and counts.
+    pub fn prune(&mut self, before: Time) -> Result<()> {
+        self.write("prune the history in", |connection, _| {
+            for sql in [
+                "DELETE FROM event WHERE run IN (SELECT id FROM run WHERE started < ?1)",
+                "DELETE FROM run_count WHERE run IN (SELECT id FROM run WHERE started < ?1)",
+                "DELETE FROM run WHERE started < ?1",
+            ] {
+                connection.execute(sql, [before.0])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn add_event(connection: &Connection, run: RunId, event: &EventRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO event (run, at, path, side, op, why, deleted_files, kept,
+            base_what, base_size, base_mtime, base_digest,
+            staging_what, staging_size, staging_mtime, staging_digest,
+            network_what, network_size, network_mtime, network_digest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let [b0, b1, b2, b3] = event.base.columns();
+    let [s0, s1, s2, s3] = event.staging.columns();
+    let [n0, n1, n2, n3] = event.network.columns();
+    let (path, kept) = (PathColumn(&event.path), event.kept.as_ref().map(PathColumn));
+    let (side, deleted) = (event.side.map(Side::word), event.deleted_files.cast_signed());
+    connection
+        .prepare_cached(sql)?
+        .execute(params![
+            run.0, event.at.0, path, side, event.op, event.why, deleted, kept, b0, b1, b2, b3, s0, s1, s2, s3, n0, n1, n2, n3
+        ])
+        .map(drop)
+}
+
+pub(super) fn deletes_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(sum(deleted_files), 0) FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
+    connection.query_row(sql, params![side.word(), since.0], |row| count_at(row, 0))
+}
+
+fn deleted_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<Vec<(RelPath, u64)>> {
+    let sql = "SELECT path, deleted_files FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![side.word(), since.0], |row| Ok((path_at(row, 0)?, count_at(row, 1)?)))?;
+    rows.collect()
+}
+
+pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<RunRecord>> {
+    let mut counts = connection.prepare_cached("SELECT what, count FROM run_count WHERE run = ?1 ORDER BY what")?;
+    let sql = "SELECT id, direction, started, ended, outcome FROM run ORDER BY id DESC";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let id: i64 = row.get(0)?;
+        Ok(RunRecord {
+            id: RunId(id),
+            direction: row.get(1)?,
+            started: time_at(row, 2)?,
+            ended: row.get::<_, Option<i64>>(3)?.map(Time),
+            outcome: row.get(4)?,
+            counts: counts.query_map([id], |row| Ok((row.get(0)?, count_at(row, 1)?)))?.collect::<rusqlite::Result<_>>()?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn events(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<EventRecord>> {
+    let sql = "SELECT at, path, side, op, why, deleted_files, kept,
+            base_what, base_size, base_mtime, base_digest,
+            staging_what, staging_size, staging_mtime, staging_digest,
+            network_what, network_size, network_mtime, network_digest
+        FROM event WHERE run = ?1 ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([run.0], |row| {
+        Ok(EventRecord {
+            at: time_at(row, 0)?,
+            path: path_at(row, 1)?,
+            side: row.get_ref(2)?.as_str_or_null()?.map(|_| side_at(row, 2)).transpose()?,
+            op: row.get(3)?,
+            why: row.get(4)?,
+            deleted_files: count_at(row, 5)?,
+            kept: optional_path_at(row, 6)?,
+            base: Version::at(row, 7)?,
+            staging: Version::at(row, 11)?,
+            network: Version::at(row, 15)?,
+        })
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,235 @@
+//! What a pair remembers: the base, the stamps of both sides, digests, roots, conflicts, problems and history, in one
+//! SQLite file on a local disk. `docs/manifest.md` says how to read it with the `sqlite3` shell.
+//!
+//! Invariants. The manifest holds what was seen and agreed, never work to do. One writer, any number of readers. A
+//! batch is one transaction: it is there as a whole or not at all. The base may lag behind the roots, never run ahead:
+//! who writes it has made the files durable before. A file that is damaged is set aside, never deleted; one of a later
+//! version is refused and not touched.
+
+mod base;
+mod columns;
+mod error;
+mod findings;
+mod history;
+mod reader;
+mod roots;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension};
+
+pub use columns::{Version, What};
+pub use error::{Error, Result};
+pub use findings::{KnownConflict, KnownProblem};
+pub use history::{EventRecord, RunId, RunRecord};
+pub use reader::Reader;
+pub use roots::RootRecord;
+pub use rows::{FolderId, Row};
+
+use crate::disk::local;
+use crate::model::digest;
+use crate::model::time::Time;
+use crate::sqlite::{self, Access, Synchronous, failed};
+use base::FolderCache;
+use schema::Identity;
+
+/// The file's name in the pair's state folder.
+pub const FILE_NAME: &str = "manifest.db";
+
+/// Page cache of the writer.
+const CACHE_KIB: u32 = 2048;
+
+/// The manifest of one pair, open for writing. Every writing call outside [`Manifest::begin`] and
+/// [`Manifest::commit`] is a transaction of its own.
+pub struct Manifest {
+    connection: Connection,
+    path: PathBuf,
+    folders: FolderCache,
+    /// Between begin and the end of a batch.
+    in_batch: bool,
+}
+
+/// How [`Manifest::open`] found the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// There was none.
+    Fresh,
+    Existing,
+    /// It was damaged: it lies at this path now and an empty one is in its place.
+    SetAside(PathBuf),
+}
+
+/// Is there a manifest in `folder`, in whatever state?
+pub fn exists(folder: &Path) -> bool {
+    database(folder).is_file()
+}
+
+/// Renames the manifest in `folder`, with what SQLite keeps beside it, to a name that says when; returns the new path.
+/// For a manifest in which reading found damage after it was opened; all its connections are to be closed before.
+pub fn set_aside(folder: &Path, now: Time) -> Result<PathBuf> {
+    let path = database(folder);
+    let stamp = compact_utc(now)?;
+    let aside = (1..)
+        .map(|n: u32| if n == 1 { String::new() } else { format!("-{n}") })
+        .map(|again| sqlite::beside(&path, &format!(".damaged-{stamp}{again}")))
+        .find(|aside| !aside.exists())
+        .expect("numbers do not end");
+    // The database goes last: a new one is only made where no database is, so it never meets an old log.
+    for ending in ["-wal", "-shm", ""] {
+        let from = sqlite::beside(&path, ending);
+        if from.exists() {
+            local::rename(&from, &sqlite::beside(&aside, ending))?;
+        }
+    }
+    Ok(aside)
+}
+
+impl Manifest {
+    /// Opens the manifest in `folder` (which exists), makes it where there is none, brings an older one forward and
+    /// sets a damaged one aside. After an end without a close the structure is checked, which reads the whole file.
+    ///
+    /// With [`Synchronous::Normal`] a power failure can take the last commits, each as a whole and in order. That is
+    /// safe: the base then says less than the roots hold, and the next look finds the rest to be equal and adopts it.
+    pub fn open(folder: &Path, synchronous: Synchronous, now: Time) -> Result<(Manifest, Opened)> {
+        match open_existing(folder, synchronous) {
+            Ok(opened) => Ok(opened),
+            Err(error) if error.is_damage() => {
+                let aside = set_aside(folder, now)?;
+                let (manifest, _) = open_existing(folder, synchronous)?;
+                Ok((manifest, Opened::SetAside(aside)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A reader beside this writer, for another thread. It sees the last committed state.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::beside(&self.path)
+    }
+
+    /// Starts a batch. What it wrote is seen by this manifest at once, by readers after [`Manifest::commit`].
+    pub fn begin(&mut self) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(failed("write to", &self.connection))?;
+        self.in_batch = true;
+        Ok(())
+    }
+
+    /// Ends a batch: all of it is kept. Where this fails, [`Manifest::rollback`] is to follow.
+    pub fn commit(&mut self) -> Result<()> {
+        self.check_batch()?;
+        self.connection.execute_batch("COMMIT").map_err(failed("commit to", &self.connection))?;
+        self.in_batch = false;
+        Ok(())
+    }
+
+    /// Ends a batch: nothing of it is kept. Without a batch nothing happens.
+    pub fn rollback(&mut self) -> Result<()> {
+        self.folders.clear();
+        self.in_batch = false;
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        Ok(self.connection.execute_batch("ROLLBACK").map_err(failed("roll back in", &self.connection))?)
+    }
+
+    /// SQLite ends a transaction by itself where it cannot go on (a full disk). What follows must then not be kept
+    /// without what came before.
+    fn check_batch(&self) -> Result<()> {
+        if self.in_batch && self.connection.is_autocommit() {
+            return Err(Error::BatchLost { path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// Brings the write-ahead log into the file, as far as readers let it.
+    pub fn checkpoint(&self) -> Result<()> {
+        Ok(sqlite::checkpoint(&self.connection)?)
+    }
+
+    /// A small string of the pair, such as that the first sync is done.
+    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+        Ok(meta(&self.connection, key).map_err(failed("read", &self.connection))?)
+    }
+
+    pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
+        self.write("record in", |connection, _| {
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, value]).map(drop)
+        })
+    }
+
+    /// Carries out one writing call: within the batch, or as a transaction of its own.
+    fn write<T>(
+        &mut self,
+        op: &'static str,
+        call: impl FnOnce(&Connection, &mut FolderCache) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.check_batch()?;
+        let alone = !self.in_batch;
+        if alone {
+            self.begin()?;
+        }
+        let outcome = call(&self.connection, &mut self.folders).map_err(failed(op, &self.connection));
+        let outcome = match outcome {
+            Ok(value) if alone => self.commit().map(|()| value),
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.into()),
+        };
+        if outcome.is_err() {
+            // A call that failed half-way may have left ids in the cache whose rows are gone.
+            self.folders.clear();
+            if alone {
+                // The first error is the one to tell.
+                let _ = self.rollback();
+            }
+        }
+        outcome
+    }
+}
+
+fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, Opened)> {
+    let path = database(folder);
+    let unclean = sqlite::beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    let connection = sqlite::open(&path, Access::Create, CACHE_KIB)?;
+    let identity = schema::identify(&connection, &path)?;
+    if unclean && let Some(message) = sqlite::complaint(&connection)? {
+        return Err(Error::Damaged { path, message });
+    }
+    // Before anything is written: a later version's file is to stay as it is.
+    if let Identity::Version(found) = identity
+        && found > schema::KNOWN
+    {
+        return Err(schema::newer(&path, found));
+    }
+    sqlite::write_ahead(&connection, synchronous)?;
+    schema::step_forward(&connection, &path, identity, schema::STEPS)?;
+    check_algorithm(&connection, &path)?;
+    let opened = if identity == Identity::Empty { Opened::Fresh } else { Opened::Existing };
+    Ok((Manifest { connection, path, folders: FolderCache::default(), in_batch: false }, opened))
+}
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join(FILE_NAME)
+}
+
+fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+}
+
+fn check_algorithm(connection: &Connection, path: &Path) -> Result<()> {
+    let found = meta(connection, "digest_algorithm").map_err(failed("read", connection))?.unwrap_or_default();
+    if found == digest::ALGORITHM {
+        return Ok(());
+    }
+    Err(Error::Algorithm { path: path.to_owned(), found, known: digest::ALGORITHM })
+}
+
+/// `yyyymmddThhmmssZ`, sortable and legal in a file name on every system; SQLite knows the calendar.
+fn compact_utc(now: Time) -> Result<String> {
+    let scratch = sqlite::open(Path::new(":memory:"), Access::Create, 64)?;
+    let sql = "SELECT strftime('%Y%m%dT%H%M%SZ', ?1, 'unixepoch')";
+    Ok(scratch.query_row(sql, [now.parts().0], |row| row.get(0)).map_err(failed("tell the time with", &scratch))?)
+}
