@@ -5,3 +5,4 @@
 pub mod cli;
 mod disk;
 mod model;
+mod roots;
