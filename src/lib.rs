@@ -4,8 +4,10 @@
 
 pub mod cli;
 mod disk;
+mod engine;
 mod manifest;
 mod model;
+mod roots;
 mod scan;
-mod transfer;
 mod sqlite;
+mod transfer;

@@ -1,0 +1,173 @@
+//! Pairs of roots that must not be: the same folder twice, one inside the other, a file, none at all.
+//!
+//! Paths come in canonical, so links are already followed; what bind mounts and case-folding file systems still hide
+//! is found by the device and file number of every folder on the way up.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::side::{PerSide, Side};
+
+/// A device and a file number: two paths with the same are the same folder. Wide enough for every platform's numbers.
+type FolderId = (i128, i128);
+
+/// Where a root is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    path: PathBuf,
+    /// The root's own number first, then those of the folders above it.
+    chain: Vec<FolderId>,
+}
+
+/// A root of another pair on this machine, by its recorded canonical path. It is not asked: it may be a stalled mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRoot {
+    /// The other pair's name.
+    pub pair: String,
+    pub side: Side,
+    pub path: PathBuf,
+}
+
+/// Why these roots cannot be a pair.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("the {side} root {path:?} does not exist")]
+    Missing { side: Side, path: PathBuf },
+    #[error("the {side} root {path:?} is not a folder")]
+    NotAFolder { side: Side, path: PathBuf },
+    #[error("the {side} root {path:?} cannot be looked at: {source}")]
+    Unreadable {
+        side: Side,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("both roots are the same folder: {staging:?} and {network:?}")]
+    Same { staging: PathBuf, network: PathBuf },
+    #[error("the {inner} root {inner_path:?} lies inside the {} root {outer_path:?}", inner.other())]
+    Inside { inner: Side, inner_path: PathBuf, outer_path: PathBuf },
+    #[error("the {side} root {path:?} lies inside {other:?}, the {side} root of the pair {pair:?}")]
+    InsideKnown { side: Side, path: PathBuf, other: PathBuf, pair: String },
+    #[error("the {side} root {path:?} lies around {other:?}, the {side} root of the pair {pair:?}")]
+    AroundKnown { side: Side, path: PathBuf, other: PathBuf, pair: String },
+    #[error("the staging root {path:?} is already that of the pair {pair:?}; a staging root belongs to one pair")]
+    StagingTaken { path: PathBuf, pair: String },
+}
+
+/// Looks at a root by its canonical path. What cannot be canonicalised is reported by [`unreachable`].
+#[cfg(unix)]
+pub fn place(side: Side, canonical: &Path) -> Result<Place, Refusal> {
+    let mut chain = Vec::new();
+    for folder in canonical.ancestors() {
+        let stat = match rustix::fs::stat(folder) {
+            Ok(stat) => stat,
+            Err(error) if chain.is_empty() => return Err(unreachable(side, canonical, error.into())),
+            // A folder above that we may not search is passed by its path alone.
+            Err(_) => continue,
+        };
+        if chain.is_empty() && rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory {
+            return Err(Refusal::NotAFolder { side, path: canonical.into() });
+        }
+        chain.push((i128::from(stat.st_dev), i128::from(stat.st_ino)));
+    }
+    Ok(Place { path: canonical.into(), chain })
+}
+
+/// The refusal for a root whose path could not be canonicalised or looked at.
+pub fn unreachable(side: Side, path: &Path, source: std::io::Error) -> Refusal {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => Refusal::Missing { side, path: path.into() },
+        std::io::ErrorKind::NotADirectory => Refusal::NotAFolder { side, path: path.into() },
+        _ => Refusal::Unreadable { side, path: path.into(), source },
+    }
+}
+
+/// Refuses a pair that must not be. `known` are the roots of all *other* pairs; a network root may be shared.
+pub fn check(roots: &PerSide<Place>, known: &[KnownRoot]) -> Result<(), Refusal> {
+    if is_within(&roots.staging, &roots.network) && is_within(&roots.network, &roots.staging) {
+        return Err(Refusal::Same { staging: roots.staging.path.clone(), network: roots.network.path.clone() });
+    }
+    for inner in Side::BOTH {
+        let (inside, outside) = (&roots[inner], &roots[inner.other()]);
+        if is_within(inside, outside) {
+            let (inner_path, outer_path) = (inside.path.clone(), outside.path.clone());
+            return Err(Refusal::Inside { inner, inner_path, outer_path });
+        }
+    }
+    known.iter().try_for_each(|other| beside(&roots[other.side].path, other))
+}
+
+/// Is `inner` the folder `outer` or somewhere below it?
+fn is_within(inner: &Place, outer: &Place) -> bool {
+    inner.path.starts_with(&outer.path) || outer.chain.first().is_some_and(|own| inner.chain.contains(own))
+}
+
+fn beside(path: &Path, known: &KnownRoot) -> Result<(), Refusal> {
+    let KnownRoot { pair, side, path: other } = known.clone();
+    match (path.starts_with(&other), other.starts_with(path)) {
+        (true, true) if side == Side::Staging => Err(Refusal::StagingTaken { path: path.into(), pair }),
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err(Refusal::InsideKnown { side, path: path.into(), other, pair }),
+        (false, true) => Err(Refusal::AroundKnown { side, path: path.into(), other, pair }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(path: &str, chain: &[i128]) -> Place {
+        Place { path: path.into(), chain: chain.iter().map(|&number| (1, number)).collect() }
+    }
+
+    fn outcome(staging: Place, network: Place, known: &[(Side, &str)]) -> String {
+        let known: Vec<KnownRoot> =
+            known.iter().map(|&(side, path)| KnownRoot { pair: "other".into(), side, path: path.into() }).collect();
+        match check(&PerSide::new(staging, network), &known) {
+            Ok(()) => "fine".into(),
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
+    #[test]
+    fn roots_that_cannot_be_a_pair() {
+        use Side::{Network, Staging};
+        let (a, b) = (|| at("/a", &[11, 2]), || at("/b", &[12, 2]));
+        let rows: [(Place, Place, &[(Side, &str)], &str); 14] = [
+            (a(), b(), &[], "fine"),
+            (a(), a(), &[], "both roots are the same"),
+            (a(), at("/bound", &[11, 2]), &[], "both roots are the same"),
+            (at("/b/in", &[13, 12, 2]), b(), &[], "the staging root \"/b/in\" lies inside the network root \"/b\""),
+            (a(), at("/a/in", &[13, 11, 2]), &[], "the network root \"/a/in\" lies inside the staging root \"/a\""),
+            (a(), at("/bound/in", &[13, 11, 2]), &[], "lies inside the staging root"),
+            (at("/ab", &[13, 2]), a(), &[], "fine"),
+            (a(), b(), &[(Network, "/b")], "fine"),
+            (a(), b(), &[(Staging, "/a")], "already that of the pair \"other\""),
+            (a(), b(), &[(Staging, "/a/deep")], "lies around \"/a/deep\""),
+            (a(), b(), &[(Staging, "/")], "lies inside \"/\""),
+            (a(), b(), &[(Network, "/b/deep")], "lies around"),
+            (a(), b(), &[(Network, "/a/deep")], "fine"),
+            (a(), b(), &[(Staging, "/aa"), (Network, "/bb")], "fine"),
+        ];
+        for (staging, network, known, expected) in rows {
+            let shown = format!("{staging:?} {network:?} {known:?}");
+            let outcome = outcome(staging, network, known);
+            assert!(outcome.contains(expected), "{shown}: {outcome}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn real_places() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().canonicalize().expect("its path");
+        std::fs::create_dir(path.join("in")).expect("a folder");
+        std::fs::write(path.join("file"), "x").expect("a file");
+        let outer = place(Side::Network, &path).expect("a place");
+        let inner = place(Side::Staging, &path.join("in")).expect("a place");
+        assert!(matches!(check(&PerSide::new(inner, outer), &[]), Err(Refusal::Inside { inner: Side::Staging, .. })));
+        let refused = |name: &str| place(Side::Staging, &path.join(name)).expect_err(name);
+        assert!(matches!(refused("file"), Refusal::NotAFolder { side: Side::Staging, .. }));
+        assert!(matches!(refused("file/x"), Refusal::NotAFolder { .. }));
+        assert!(matches!(refused("none"), Refusal::Missing { .. }));
+    }
+}

@@ -1,0 +1,168 @@
+//! The text of `/proc/self/mountinfo`: which mount a path is on, as a pure function.
+//!
+//! Invariants. Any text gives an answer, and in bounded time. A path on a network file system is never asked about.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::mounts::{Mount, Verdict, verdict};
+
+/// The verdict for an absolute path, by the text of a mountinfo file. `read_link` gives a link's target and `None` for
+/// everything else; it is never asked about a path on a network file system.
+///
+/// A link that itself lies on a network file system is not followed: its path is on the network, wherever it leads.
+pub(super) fn judge(text: &[u8], path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBuf>) -> Verdict {
+    let table = Table(text.split(|&byte| byte == b'\n').filter_map(parse).collect());
+    let as_written = lexical(path);
+    let first = table.verdict(&as_written);
+    if first.network {
+        return first;
+    }
+    follow(&table, &as_written, read_link)
+}
+
+/// Walks `path` link by link, without asking about what lies on a network file system.
+fn follow(table: &Table, path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBuf>) -> Verdict {
+    /// As the kernel; a loop is judged by where it was left.
+    const MOST_LINKS: usize = 40;
+    let mut done = PathBuf::from("/");
+    let mut todo: Vec<OsString> = names_reversed(path);
+    let mut links = 0;
+    while let Some(name) = todo.pop() {
+        if name == ".." {
+            done.pop();
+            continue;
+        }
+        done.push(name);
+        // On a network file system nothing is asked; a local one may still be mounted further down.
+        if table.verdict(&done).network {
+            continue;
+        }
+        let Some(target) = read_link(&done) else { continue };
+        links += 1;
+        if links > MOST_LINKS {
+            break;
+        }
+        done.pop();
+        if target.is_absolute() {
+            done = PathBuf::from("/");
+        }
+        todo.extend(names_reversed(&target));
+    }
+    table.verdict(&done)
+}
+
+fn names_reversed(path: &Path) -> Vec<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().rev().filter_map(name).collect()
+}
+
+/// The path without `.` and `..`, by its text alone.
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => drop(clean.pop()),
+            _ => {}
+        }
+    }
+    clean
+}
+
+struct Table(Vec<Line>);
+
+/// One line of the table.
+struct Line {
+    id: u64,
+    parent: u64,
+    mount: Mount,
+}
+
+impl Table {
+    /// The mount that the kernel would come to at `path`: down from the root, at each folder into the mount that covers
+    /// it, and into what covers that. So a later mount over the same point wins, and one that is hidden below a later
+    /// mount of its parent is not found, however long its path.
+    fn at(&self, path: &Path) -> Option<&Mount> {
+        let mut current: Option<&Line> = None;
+        let mut prefixes: Vec<&Path> = path.ancestors().collect();
+        prefixes.reverse();
+        for prefix in prefixes {
+            // Each mount is entered once, so that a table that makes no sense cannot keep us here.
+            for _ in 0..self.0.len() {
+                let Some(next) = self.0.iter().rfind(|line| line.mount.point == prefix && self.covers(line, current)) else {
+                    break;
+                };
+                current = Some(next);
+            }
+        }
+        current.map(|line| &line.mount)
+    }
+
+    /// Is `line` mounted on `current`? The outermost mounts of the table are on what the table does not show.
+    fn covers(&self, line: &Line, current: Option<&Line>) -> bool {
+        match current {
+            Some(current) => line.parent == current.id && line.id != current.id,
+            None => line.parent == line.id || !self.0.iter().any(|other| other.id == line.parent),
+        }
+    }
+
+    fn verdict(&self, path: &Path) -> Verdict {
+        let answer = verdict(self.at(path), path);
+        let source = Path::new(&answer.source);
+        if answer.network || !answer.is_fuse() || !source.is_absolute() || source.starts_with("/dev") {
+            return answer;
+        }
+        // A layer (encrypted, bound, merged) over another folder is where that folder is.
+        let below = verdict(self.at(source), source);
+        if !below.network {
+            return answer;
+        }
+        let reason = format!("{} It is a layer over that: {}.", below.reason, answer.file_system);
+        Verdict { network: true, reason, ..answer }
+    }
+}
+
+/// A line of mountinfo; `None` for what is none.
+///
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: id, parent, device, root, mount point, options, any
+/// number of fields up to a lone `-`, then type and source.
+fn parse(line: &[u8]) -> Option<Line> {
+    let mut fields = line.split(|&byte| byte == b' ');
+    let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse().ok();
+    let id = number(fields.next()?)?;
+    let parent = number(fields.next()?)?;
+    let point = PathBuf::from(OsString::from_vec(unescape(fields.nth(2)?)));
+    fields.find(|&field| field == b"-")?;
+    let kind = String::from_utf8_lossy(&unescape(fields.next()?)).into_owned();
+    let source = OsString::from_vec(unescape(fields.next()?));
+    point.is_absolute().then_some(Line { id, parent, mount: Mount { point, kind, source } })
+}
+
+/// Turns `\040` and its like back into bytes.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, after)) = rest.split_first() {
+        match (first, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', more @ ..]) => {
+                bytes.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
+                rest = more;
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+#[path = "mountinfo_tests.rs"]
+mod tests;

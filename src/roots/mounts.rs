@@ -1,0 +1,143 @@
+//! Where does a path lie: on this machine's own disks, or on another machine?
+//!
+//! Invariants. A mount that is stalled hangs every process that asks it anything, `statfs` included; so on Linux the
+//! answer comes from the text of `/proc/self/mountinfo`, and a link is only read where its folder is already known
+//! to be local. A file system that is not known to be local is never said to be.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::kinds::{self, Place};
+#[cfg(target_os = "linux")]
+use super::mountinfo;
+
+/// The answer for one path, with what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub network: bool,
+    /// As the kernel names it, with the FUSE subtype: `nfs4`, `fuse.sshfs`, `ext4`.
+    pub file_system: String,
+    pub mount_point: PathBuf,
+    /// The device, server or share; invalid bytes replaced.
+    pub source: String,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// A daemon answers for this mount: `syncfs` does not reach it, its ids and change times are its own invention.
+    pub fn is_fuse(&self) -> bool {
+        let kind = self.file_system.as_str();
+        kind == "fuse" || kind == "fuseblk" || kind.starts_with("fuse.") || matches!(kind, "macfuse" | "osxfuse")
+    }
+}
+
+/// Is `path` on a network file system? It need not exist; what is missing is judged by what is above it.
+#[cfg(target_os = "linux")]
+pub fn detect(path: &Path) -> Result<Verdict> {
+    let failed = |source: io::Error| Error::Mounts { path: path.display().to_string(), source };
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    let text = read_table().map_err(failed)?;
+    let read_link = |path: &Path| {
+        let target = rustix::fs::readlink(path, Vec::new()).ok()?;
+        Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
+    };
+    Ok(mountinfo::judge(&text, &absolute, &read_link))
+}
+
+/// Is `path` on a network file system? The nearest folder above it that exists is asked.
+#[cfg(target_vendor = "apple")]
+pub fn detect(path: &Path) -> Result<Verdict> {
+    let failed = |source: io::Error| Error::Mounts { path: path.display().to_string(), source };
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    let text = |field: &[std::ffi::c_char]| -> Vec<u8> {
+        field.iter().map(|&c| c.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect()
+    };
+    for above in absolute.ancestors() {
+        match rustix::fs::statfs(above) {
+            Ok(found) => {
+                let mount = Mount {
+                    point: PathBuf::from(OsString::from_vec(text(&found.f_mntonname))),
+                    kind: String::from_utf8_lossy(&text(&found.f_fstypename)).into_owned(),
+                    source: OsString::from_vec(text(&found.f_mntfromname)),
+                };
+                return Ok(verdict(Some(&mount), above));
+            }
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+    Err(failed(io::ErrorKind::NotFound.into()))
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+pub fn detect(path: &Path) -> Result<Verdict> {
+    Err(Error::Mounts { path: path.display().to_string(), source: io::ErrorKind::Unsupported.into() })
+}
+
+#[cfg(target_os = "linux")]
+fn read_table() -> io::Result<Vec<u8>> {
+    use rustix::fs::{Mode, OFlags};
+    let table = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = Vec::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match rustix::io::read(&table, &mut piece[..]) {
+            Ok(0) => return Ok(text),
+            Ok(count) => text.extend_from_slice(&piece[..count]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What a kernel says of one mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) point: PathBuf,
+    pub(super) kind: String,
+    pub(super) source: OsString,
+}
+
+pub(super) fn verdict(mount: Option<&Mount>, path: &Path) -> Verdict {
+    let Some(mount) = mount else {
+        return Verdict {
+            network: true,
+            file_system: "unknown".into(),
+            mount_point: "/".into(),
+            source: String::new(),
+            reason: format!("{path:?} is on no mount that this machine shows, so it is taken for a network one."),
+        };
+    };
+    let source = mount.source.to_string_lossy().into_owned();
+    let place = kinds::place(&mount.kind, OsStr::as_bytes(&mount.source));
+    Verdict {
+        network: place.is_network(),
+        reason: sentence(&place, mount, &source),
+        file_system: mount.kind.clone(),
+        mount_point: mount.point.clone(),
+        source,
+    }
+}
+
+fn sentence(place: &Place, Mount { point, kind, .. }: &Mount, source: &str) -> String {
+    match place {
+        Place::Local => format!("{point:?} is a file system of this machine ({kind} on {source:?})."),
+        Place::Network(what) => format!("{point:?} is a network file system: {what} ({kind}) from {source:?}."),
+        Place::Host(what) => {
+            format!("{point:?} is shared into this machine from its host: {what} ({kind}) from {source:?}.")
+        }
+        Place::OnDemand => {
+            format!("{point:?} is mounted on demand ({kind}) and not mounted now, so it is taken for a network one.")
+        }
+        Place::Assumed => {
+            format!(
+                "{point:?} is served by a program ({kind} from {source:?}) that is not known to be local, so it is taken \
+                 for a network one."
+            )
+        }
+    }
+}
