@@ -1,9 +1,207 @@
-//! State files and configuration, outside the roots.
-use std::path::Path;
+//! Files outside the roots: the state folder, `pair.toml`, and the configuration that a person writes.
+//!
+//! Paths here are whole ones and links are followed, because the user's own folders are trusted. A configuration file
+//! in a shared root is read by [`read_text`], which takes regular files up to a limit only, so that a FIFO or an
+//! endless file in its place cannot hold the program up.
 
-use super::{Error, ErrorKind, Result};
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::error::{Error, ErrorKind, Result};
+
+/// The text of a regular file; `None` where there is none.
+pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
+    let failed = |source: io::Error| error("read", path, source);
+    match fs::symlink_metadata(path) {
+        Err(absent) if matches!(absent.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(source) => return Err(failed(source)),
+        Ok(meta) if !meta.is_file() => return Err(failed(io::Error::other("it is no regular file"))),
+        Ok(meta) if meta.len() > limit => return Err(failed(io::Error::other(format!("it is larger than {limit} bytes")))),
+        Ok(_) => {}
+    }
+    // RACE: a FIFO put here since the look above would block an ordinary open; this one fails or reads nothing.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
+    let mut text = String::new();
+    Read::by_ref(&mut file).take(limit).read_to_string(&mut text).map_err(failed)?;
+    Ok(Some(text))
+}
+
+/// Writes a new file and flushes it; an error where one is there already.
+pub fn create_text(path: &Path, text: &str) -> Result<()> {
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| error("create", path, source))
+}
+
+/// The names of the folders in a folder, sorted; none where it does not exist.
+pub fn folders(path: &Path) -> Result<Vec<OsString>> {
+    let list = || -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.path().is_dir() {
+                names.push(entry.file_name());
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    match list() {
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|source| error("list", path, source)),
+    }
+}
+
+/// Is nothing there, or an empty folder?
+pub fn is_vacant(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(source) => source.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Makes a folder and those above it.
+pub fn make_folders(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|source| error("make the folder", path, source))
+}
+
+/// Makes a folder that only this user may enter, with those above it. One that belongs to somebody else is refused.
+pub fn make_private_folder(path: &Path) -> Result<()> {
+    let failed = |source| error("make the folder", path, source);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let meta = fs::symlink_metadata(path).map_err(failed)?;
+    if meta.is_dir() && meta.uid() != user_id() {
+        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+    }
+    Ok(())
+}
+
+pub fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).map_err(|source| error("remove", path, source))
+}
+
+/// Removes an empty folder.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    fs::remove_dir(path).map_err(|source| error("remove", path, source))
+}
+
+/// The path without links and dots, as far as it exists; what does not exist yet is appended as it is.
+pub fn real_path(path: &Path) -> PathBuf {
+    let (mut there, mut missing) = (path.to_path_buf(), Vec::new());
+    loop {
+        if let Ok(real) = fs::canonicalize(&there) {
+            return missing.iter().rev().fold(real, |whole: PathBuf, name: &OsString| match name.as_os_str() {
+                dots if dots == Component::ParentDir.as_os_str() => whole.parent().unwrap_or(&whole).to_path_buf(),
+                name => whole.join(name),
+            });
+        }
+        let Some(last) = there.components().next_back() else { return path.to_path_buf() };
+        missing.push(last.as_os_str().to_os_string());
+        there = there.parent().map(Path::to_path_buf).unwrap_or_default();
+    }
+}
+
+/// The longest beginning of the path that exists.
+pub fn existing_part(path: &Path) -> PathBuf {
+    path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/")).to_path_buf()
+}
+
+pub fn user_id() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+fn error(op: &'static str, path: &Path, source: io::Error) -> Error {
+    let kind = match source.kind() {
+        io::ErrorKind::NotFound => ErrorKind::Absent,
+        io::ErrorKind::AlreadyExists => ErrorKind::Exists,
+        io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+        io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
+        io::ErrorKind::NotConnected
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::TimedOut
+        | io::ErrorKind::StaleNetworkFileHandle => ErrorKind::Gone,
+        _ => ErrorKind::Other,
+    };
+    Error::new(op, path.display(), kind, source)
+}
 
 /// Renames within one file system; what stood at `to` is replaced.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|source| Error::new("rename", from.display(), ErrorKind::Other, source))
+    fs::rename(from, to).map_err(|source| error("rename", from, source))
+}
+
+/// The path without links and dots; it exists.
+pub fn canonicalize(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|source| error("find", path, source))
+}
+
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Does anything stand there, a dangling link included?
+pub fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// This machine's name on the network, as far as it has one.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// An empty folder somewhere temporary, gone when this value goes.
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    pub fn new() -> Result<Scratch> {
+        let made = tempfile::Builder::new().prefix("driftless-").tempdir();
+        made.map(Scratch).map_err(|source| error("make the folder", &std::env::temp_dir(), source))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// A kernel lock on a file, freed by the kernel when its holder dies; who holds it can be read in the file.
+pub struct Lock(fs::File);
+
+impl Lock {
+    /// `None` while somebody else holds it. `holder` is what others may read.
+    pub fn try_take(path: &Path, holder: &str) -> Result<Option<Lock>> {
+        let failed = |source| error("lock", path, source);
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let options =
+            fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(nofollow).open(path);
+        let mut file = options.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
+        Ok(Some(Lock(file)))
+    }
+
+    /// What the holder wrote.
+    pub fn holder(path: &Path) -> Option<String> {
+        read_text(path, 4096).ok().flatten()
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The kernel frees it in any case; an empty file says that nobody holds it.
+        let _ = self.0.set_len(0);
+    }
 }

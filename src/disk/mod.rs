@@ -14,6 +14,8 @@ pub mod local;
 pub mod unix;
 
 pub use error::{Error, ErrorKind, Result};
+#[cfg(unix)]
+pub use unix::open_root;
 
 use crate::model::entry::{Content, Stamp};
 use crate::model::finding::ProblemKind;

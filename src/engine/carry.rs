@@ -183,10 +183,10 @@ fn carry_files(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means
         }
         return enter(ledger, resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, true)));
     }
+    let halt = &AtomicBool::new(false);
     thread::scope(|scope| {
         let (give, take) = bounded::<Vec<Action>>(threads);
         let (answer, answers) = bounded::<Answer>(threads * 2);
-        let halt = &AtomicBool::new(false);
         for _ in 0..threads {
             let (take, answer) = (take.clone(), answer.clone());
             scope.spawn(move || work(run, &take, &answer, halt));
@@ -309,4 +309,3 @@ fn halted(halt: Halt) -> Error {
         Halt::Stopped => Error::Stopped,
     }
 }
-

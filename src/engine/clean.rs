@@ -11,13 +11,18 @@ use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::transfer;
 
-
 /// Another pair's temporary file may be in use; after this long nobody comes back for it.
 const OTHERS_AGE_NS: i64 = 7 * 86_400_000_000_000;
 
 /// Moves leftover temporary files to the trash. Not removed: a run that was killed between the two halves of an
 /// exchange left a user's version under such a name.
-pub(super) fn leftovers(session: &Session<'_>, found: &PerSide<Vec<RelPath>>, writes: impl Fn(Side) -> bool, owner: u32, trash: &Name) {
+pub(super) fn leftovers(
+    session: &Session<'_>,
+    found: &PerSide<Vec<RelPath>>,
+    writes: impl Fn(Side) -> bool,
+    owner: u32,
+    trash: &Name,
+) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
         for path in &found[side] {
             // Housekeeping never fails a run.
@@ -72,4 +77,3 @@ pub(super) fn trash_limits(session: &Session<'_>, side: Side, now: Time) -> Resu
     }
     Ok(())
 }
-

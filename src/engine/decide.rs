@@ -108,6 +108,9 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
         if request.deletes == Deletes::Allow {
             continue;
         }
+        if !plan.actions.iter().any(|action| guard::deletes_at(&action.op, side)) {
+            continue;
+        }
         let since = Time(session.started.0 - HOUR_NS);
         let earlier = session.store.deletes_since(side, since)?;
         let base_files = session.store.count_files()?;
@@ -172,7 +175,8 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
         if let Some(side) = action.op.side() {
             work[side].paths += 1;
             work[side].bytes += action.op.bytes();
-            work[side].files += u64::from(matches!(&action.op, Op::Write { from, .. } if from.entry.size() > 0 || !from.entry.is_folder()));
+            work[side].files +=
+                u64::from(matches!(&action.op, Op::Write { from, .. } if from.entry.size() > 0 || !from.entry.is_folder()));
         }
     }
     work
@@ -182,4 +186,3 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
 pub(super) fn note(path: &RelPath, message: &str) -> Note {
     Note { path: path.clone(), message: message.to_owned() }
 }
-

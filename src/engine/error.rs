@@ -58,11 +58,7 @@ impl Error {
     /// An error of a root: out of reach, or a reason to stop.
     pub(super) fn at(side: Side) -> impl Fn(roots::Error) -> Error {
         move |source| {
-            if source.is_gone() {
-                Error::Offline { side, message: source.to_string() }
-            } else {
-                Error::Root { side, source }
-            }
+            if source.is_gone() { Error::Offline { side, message: source.to_string() } } else { Error::Root { side, source } }
         }
     }
 

@@ -123,7 +123,9 @@ impl<'a> Ledger<'a> {
     fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, tally: Tally) -> Result<(), Error> {
         use crate::model::plan::Op;
         let (gone, brought) = match &action.op {
-            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => (Seen::There(expect.clone()), Seen::Absent),
+            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => {
+                (Seen::There(expect.clone()), Seen::Absent)
+            }
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
             Op::Record { .. } | Op::Forget => return Ok(()),
         };
@@ -133,8 +135,18 @@ impl<'a> Ledger<'a> {
         let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
         let deleted_files = u64::from(tally == Tally::DeletedFile);
         let (path, op, why) = (action.path.clone(), op.to_owned(), why.to_owned());
-        let event =
-            EventRecord { at: now(), path, side: Some(side), op, why, deleted_files, kept: None, base: Version::ABSENT, staging, network };
+        let event = EventRecord {
+            at: now(),
+            path,
+            side: Some(side),
+            op,
+            why,
+            deleted_files,
+            kept: None,
+            base: Version::ABSENT,
+            staging,
+            network,
+        };
         self.manifest.add_event(self.run, &event)?;
         Ok(())
     }
@@ -145,8 +157,18 @@ impl<'a> Ledger<'a> {
         for conflict in conflicts {
             let (staging, network) = (Version::of_seen(&conflict.staging), Version::of_seen(&conflict.network));
             let (path, op, why) = (conflict.path.clone(), "conflict".to_owned(), conflict.why.sentence());
-            let event =
-                EventRecord { at: now(), path, side: None, op, why, deleted_files: 0, kept: None, base: Version::ABSENT, staging, network };
+            let event = EventRecord {
+                at: now(),
+                path,
+                side: None,
+                op,
+                why,
+                deleted_files: 0,
+                kept: None,
+                base: Version::ABSENT,
+                staging,
+                network,
+            };
             self.manifest.add_event(self.run, &event)?;
         }
         for problem in problems {

@@ -30,7 +30,10 @@ pub(super) fn hold_moved_out(session: &Session<'_>, request: &Request, plan: &mu
             .partition(|action| deleted(&action.op, side).is_none_or(|stamp| !elsewhere.contains(&stamp)));
         plan.actions = kept;
         for action in moved {
-            plan.notes.push(note(&action.path, "moved to a place outside the paths given; its delete waits for a run that covers both"));
+            plan.notes.push(note(
+                &action.path,
+                "moved to a place outside the paths given; its delete waits for a run that covers both",
+            ));
             plan.pending[side.other()] += 1;
             plan.held.push(action);
         }

@@ -204,7 +204,7 @@ fn make_staging(pair: &Pair, access: Access, known: bool) -> Result<Option<local
     if local::is_folder(&pair.staging) || known {
         return Ok(None);
     }
-    if local::exists(&pair.staging) {
+    if local::is_taken(&pair.staging) {
         let message = format!("the staging root {:?} is not a folder", pair.staging);
         return Err(Error::Refused(Refusal::Roots { message }));
     }
@@ -213,7 +213,7 @@ fn make_staging(pair: &Pair, access: Access, known: bool) -> Result<Option<local
         let message = format!("the network root {:?} does not exist or is not a folder", pair.network);
         return Err(Error::Refused(Refusal::Roots { message }));
     }
-    let inside = local::nearest_canonical(&pair.staging)?.starts_with(local::canonicalize(&pair.network)?);
+    let inside = local::real_path(&pair.staging).starts_with(local::canonicalize(&pair.network)?);
     if inside {
         let message = format!("the staging root {:?} lies inside the network root {:?}", pair.staging, pair.network);
         return Err(Error::Refused(Refusal::Roots { message }));
@@ -320,7 +320,7 @@ fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, 
     if access == Access::LookOnly {
         return Ok((Store::Reading(Reader::open(&pair.state)?), Vec::new()));
     }
-    local::make_private_folders(&pair.state)?;
+    local::make_private_folder(&pair.state)?;
     let synchronous = match options.durability {
         Durability::Full | Durability::None => Synchronous::Normal,
     };

@@ -118,8 +118,8 @@ fn write(
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    let writes = PerSide::new(Side::Staging, Side::Network)
-        .map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
+    let writes =
+        PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
     let host = local::host_name();
     let trash_name = trash::run_name(started, &host);
@@ -346,4 +346,3 @@ impl Borrowed {
         }
     }
 }
-

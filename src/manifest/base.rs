@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{Error, Result};
-use super::rows::{self, FILE, FOLDER, FolderId, LINK, Row, row_columns, stamp_columns};
+use super::rows::{self, FILE, FOLDER, LINK, row_columns, stamp_columns};
 use super::{Manifest, reader};
 use crate::model::entry::{Base, Content, Entry};
 use crate::model::listing::Listing;
+use crate::model::listing::{FolderId, Row};
 use crate::model::path::RelPath;
 use crate::model::side::PerSide;
 use crate::model::time::Time;

@@ -28,7 +28,6 @@ pub use findings::{KnownConflict, KnownProblem};
 pub use history::{EventRecord, RunId, RunRecord};
 pub use reader::Reader;
 pub use roots::RootRecord;
-pub use rows::{FolderId, Row};
 
 use crate::disk::local;
 use crate::model::digest;

@@ -5,27 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
 use super::columns::{broken, digest_of};
 use crate::model::entry::{Base, Content, Entry, Recorded, Stamp};
-use crate::model::listing::{Item, Listing};
+use crate::model::listing::{FolderId, Item, Listing, Row};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::PerSide;
 use crate::model::time::Time;
-
-/// A folder's number in the base. It stays the same when the folder is renamed and is never given to another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FolderId(pub(super) i64);
-
-impl FolderId {
-    /// The root of the pair, which has no row of its own.
-    pub const ROOT: FolderId = FolderId(1);
-}
-
-/// One name in the base.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    pub base: Base,
-    /// Where to look for what a folder holds.
-    pub folder: Option<FolderId>,
-}
 
 pub(super) const FILE: i64 = 0;
 pub(super) const FOLDER: i64 = 1;

@@ -1,5 +1,9 @@
 //! What one side changed since the base.
 
+use super::entry::{Base, Entry, Kind};
+use super::listing::Seen;
+use super::side::Side;
+
 /// One side's difference from the base at one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -26,4 +30,41 @@ impl Change {
             Change::Unknown => "unknown",
         }
     }
+}
+
+/// How far two entries are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compare {
+    /// The coarser granularity of both roots, in nanoseconds.
+    pub granularity_ns: i64,
+    /// Both roots keep permission bits.
+    pub modes: bool,
+}
+
+/// What `side` changed at one path.
+///
+/// A file of the base's size without a digest counts as modified: who emits it has read it or says that it is unknown.
+pub fn change_of(base: Option<&Base>, seen: &Seen, side: Side, compare: Compare) -> Change {
+    let (found, base) = match (seen, base) {
+        (Seen::Unknown(_), _) => return Change::Unknown,
+        (Seen::Absent | Seen::Ignored(_), None) => return Change::None,
+        (Seen::Absent | Seen::Ignored(_), Some(_)) => return Change::Deleted,
+        (Seen::There(_), None) => return Change::Created,
+        (Seen::There(found), Some(base)) => (found, base),
+    };
+    if !found.entry.same_content(&base.entry) {
+        return Change::Modified;
+    }
+    let touched = mtime_changed(base, &found.entry, side, compare) || mode_changed(base, &found.entry, compare);
+    if touched { Change::Metadata } else { Change::None }
+}
+
+/// A folder's time is never compared. The side's own last time is what counts: servers round and restamp.
+pub fn mtime_changed(base: &Base, entry: &Entry, side: Side, compare: Compare) -> bool {
+    entry.kind() != Kind::Folder && !entry.mtime.near(base.mtime_at(side), compare.granularity_ns)
+}
+
+/// A link has no mode of its own.
+pub fn mode_changed(base: &Base, entry: &Entry, compare: Compare) -> bool {
+    compare.modes && entry.kind() != Kind::Link && entry.mode != base.entry.mode
 }

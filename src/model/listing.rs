@@ -69,9 +69,14 @@ pub struct Item<T> {
 /// error and makes the folder [`Seen::Unknown`].
 pub type Listing<T> = Vec<Item<T>>;
 
-/// A folder's number in the manifest.
+/// A folder's number in the manifest. It stays the same when the folder is renamed and is never given to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FolderId(pub i64);
+
+impl FolderId {
+    /// The root of the pair, which has no row of its own.
+    pub const ROOT: FolderId = FolderId(1);
+}
 
 /// One name of the base as the manifest keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ pub mod conflict;
 pub mod digest;
 pub mod entry;
 pub mod finding;
-pub mod fold;
+
 pub mod guard;
 pub mod ignore;
 pub mod listing;

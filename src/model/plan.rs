@@ -46,7 +46,9 @@ pub enum Op {
     Write { to: Side, from: Box<Found>, expect: Seen, revived: bool },
     /// Move what is there to the trash. A folder's `Delete` stands before those of its children in path order and is
     /// carried out after them; it fails softly where something else is left inside.
-    Delete { side: Side, expect: Box<Found> },
+    ///
+    /// `base` is what both sides agreed on: by it a rename is found.
+    Delete { side: Side, expect: Box<Found>, base: Option<Box<Base>> },
     /// Set times or modes only. `base` is the agreement after it.
     Touch { side: Side, expect: Box<Found>, mtime: Option<Time>, mode: Option<u32>, base: Box<Base> },
     /// Rename `from` to the action's path on `side`, instead of a delete and a write; `found` is the entry at the new path

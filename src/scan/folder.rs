@@ -99,7 +99,8 @@ impl<'a> Worker<'a> {
         if blind {
             return Ok(Vec::new());
         }
-        let rows = self.rows(task.row.as_ref().and_then(|row| row.folder))?;
+        let in_base = if task.path.is_root() { Some(FolderId::ROOT) } else { task.row.as_ref().and_then(|row| row.folder) };
+        let rows = self.rows(in_base)?;
         let mut below = Vec::new();
         for triple in zip(rows, listings.staging, listings.network) {
             self.one(&task, triple, &open, &mut below)?;

@@ -72,13 +72,15 @@ pub(crate) fn stage(
         return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
     }
     let mode = run.traits[to].modes.then_some(if run.traits[side].modes { after.mode } else { planned.entry.mode });
-    let node = writer.finish(after.stamp.mtime, mode, flush).map_err(at_target).map_err(torn)?;
+    // The plan may have put a sane time in the place of the source's.
+    let mtime = if planned.entry.mtime == planned.stamp.mtime { after.stamp.mtime } else { planned.entry.mtime };
+    let node = writer.finish(mtime, mode, flush).map_err(at_target).map_err(torn)?;
     if node.stamp.size != after.stamp.size {
         let message = format!("holds {} bytes after a copy of {}", node.stamp.size, after.stamp.size);
         return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
     }
     let content = Content::File { size: after.stamp.size, digest: Some(digest) };
-    let entry = Entry { content, mtime: after.stamp.mtime, mode: after.mode };
+    let entry = Entry { content, mtime, mode: after.mode };
     Ok(Staged { from: Found { entry, stamp: after.stamp }, node })
 }
 

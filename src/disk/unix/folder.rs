@@ -1,0 +1,323 @@
+//! One open folder.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::io::Errno;
+
+use super::reader::UnixReader;
+use super::stat::{self, Stat, Sync};
+use super::writer::UnixWriter;
+use super::{Facts, kind};
+use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Writer};
+use crate::model::entry::Stamp;
+use crate::model::finding::ProblemKind;
+use crate::model::listing::{Item, Listing};
+use crate::model::path::Name;
+use crate::model::time::Time;
+
+/// Bytes of names that one call brings.
+const NAMES: usize = 64 * 1024;
+/// After an ENOENT on a remote root the name is looked at once more: other machines' overwriting renames show it for a
+/// moment.
+const SECOND_LOOK: Duration = Duration::from_millis(5);
+
+thread_local! {
+    static BUFFER: RefCell<Vec<MaybeUninit<u8>>> = RefCell::new(vec![MaybeUninit::uninit(); NAMES]);
+}
+
+pub(super) struct UnixFolder {
+    handle: OwnedFd,
+    facts: Facts,
+}
+
+impl UnixFolder {
+    pub fn new(handle: OwnedFd, facts: Facts) -> UnixFolder {
+        UnixFolder { handle, facts }
+    }
+
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    fn error<'a>(&self, op: &'static str, name: &'a Name) -> impl Fn(Errno) -> Error + 'a + use<'a> {
+        let facts = self.facts;
+        move |errno| facts.error(op, name, errno)
+    }
+
+    fn itself(&self, op: &'static str) -> impl Fn(Errno) -> Error + use<> {
+        let facts = self.facts;
+        move |errno| facts.error(op, ".", errno)
+    }
+
+    fn node(&self, name: &[u8], stat: &Stat) -> std::result::Result<Node, Errno> {
+        let link = if stat.kind == FileType::Symlink { Some(self.target(name)?) } else { None };
+        Ok(stat.node(self.facts, link))
+    }
+
+    fn target(&self, name: &[u8]) -> std::result::Result<Box<[u8]>, Errno> {
+        let target = rustix::fs::readlinkat(&self.handle, name, Vec::new())?;
+        Ok(target.into_bytes().into_boxed_slice())
+    }
+
+    /// A name of a listing; `None` where it went away since the folder was read.
+    fn listed(&self, name: &Name) -> Result<Option<Node>> {
+        let look = || stat::by_name(&self.handle, name, Sync::AsIs).and_then(|stat| self.node(name, &stat));
+        let found = match look() {
+            Err(Errno::NOENT) => look(),
+            other => other,
+        };
+        match found {
+            Ok(node) => Ok(Some(node)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) if kind(errno, self.facts.remote) == ErrorKind::Gone => Err(self.error("look at", name)(errno)),
+            Err(errno) => {
+                let denied = matches!(errno, Errno::ACCESS | Errno::PERM);
+                let problem = if denied { ProblemKind::Permission } else { ProblemKind::Unreadable };
+                let content = NodeContent::Unreadable { kind: problem, message: std::io::Error::from(errno).to_string() };
+                let zero = Time(0);
+                Ok(Some(Node { content, mode: 0, stamp: Stamp { size: 0, mtime: zero, ctime: zero, id: 0 } }))
+            }
+        }
+    }
+
+    fn names(&self) -> Result<Vec<Name>> {
+        let failed = self.itself("list");
+        BUFFER.with_borrow_mut(|buffer| {
+            let handle =
+                rustix::fs::openat(&self.handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+            let handle = handle.map_err(&failed)?;
+            let mut names = Vec::new();
+            let mut entries = rustix::fs::RawDir::new(&handle, buffer);
+            while let Some(entry) = entries.next() {
+                match entry {
+                    Ok(entry) => names.extend(Name::new(entry.file_name().to_bytes())),
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(failed(errno)),
+                }
+            }
+            // A folder that changes while it is read may tell a name twice.
+            names.sort_unstable();
+            names.dedup();
+            Ok(names)
+        })
+    }
+
+    fn fresh(&self, name: &Name) -> std::result::Result<Stat, Errno> {
+        let plain = stat::by_name(&self.handle, name, Sync::Force)?;
+        let flags = match plain.kind {
+            FileType::RegularFile => OFlags::empty(),
+            FileType::Directory => OFlags::DIRECTORY,
+            // What blocks or acts when it is opened is only asked by name.
+            _ => return Ok(plain),
+        };
+        if !self.facts.remote {
+            return Ok(plain);
+        }
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
+            Ok(handle) => stat::by_handle(&handle, Sync::Force),
+            Err(Errno::ACCESS | Errno::PERM) => Ok(plain),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl Folder for UnixFolder {
+    fn list(&self) -> Result<Listing<Node>> {
+        let names = self.names()?;
+        let mut listing = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(value) = self.listed(&name)? {
+                listing.push(Item { name, value });
+            }
+        }
+        Ok(listing)
+    }
+
+    fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>> {
+        let once = || {
+            let stat = match freshness {
+                Freshness::Cached => stat::by_name(&self.handle, name, Sync::AsIs)?,
+                Freshness::Fresh => self.fresh(name)?,
+            };
+            self.node(name, &stat)
+        };
+        let mut found = once();
+        if found.as_ref().is_err_and(|errno| *errno == Errno::NOENT) && self.facts.remote {
+            thread::sleep(SECOND_LOOK);
+            found = once();
+        }
+        match found {
+            Ok(node) => Ok(Some(node)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.error("look at", name)(errno)),
+        }
+    }
+
+    fn read(&self, name: &Name) -> Result<Box<dyn Reader>> {
+        let failed = self.error("open", name);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()).map_err(&failed)?;
+        let stat = stat::by_handle(&handle, Sync::AsIs).map_err(&failed)?;
+        if stat.kind != FileType::RegularFile {
+            let source = std::io::Error::other("it is no regular file");
+            return Err(Error::new("read", name, ErrorKind::WrongKind, source));
+        }
+        Ok(Box::new(UnixReader::new(handle, name.clone(), self.facts)))
+    }
+
+    fn stage(&self, name: &Name) -> Result<Box<dyn Writer>> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR);
+        Ok(Box::new(UnixWriter::new(handle.map_err(self.error("create", name))?, name.clone(), self.facts)))
+    }
+
+    fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
+        rename(self, from, self, to, onto).map_err(self.error("rename", from))
+    }
+
+    fn exchange(&self, a: &Name, b: &Name) -> Result<()> {
+        let exchanged = rustix::fs::renameat_with(&self.handle, a.as_bytes(), &self.handle, b.as_bytes(), RenameFlags::EXCHANGE);
+        exchanged.map_err(|errno| {
+            let mut error = self.error("exchange", a)(errno);
+            if errno == Errno::INVAL {
+                error.kind = ErrorKind::Unsupported;
+            }
+            error
+        })
+    }
+
+    fn make_folder(&self, name: &Name, mode: u32) -> Result<()> {
+        rustix::fs::mkdirat(&self.handle, name.as_bytes(), Mode::from_raw_mode(mode as _)).map_err(self.error("make", name))
+    }
+
+    fn make_link(&self, name: &Name, target: &[u8]) -> Result<()> {
+        rustix::fs::symlinkat(target, &self.handle, name.as_bytes()).map_err(self.error("link", name))
+    }
+
+    fn remove_file(&self, name: &Name) -> Result<()> {
+        rustix::fs::unlinkat(&self.handle, name.as_bytes(), AtFlags::empty()).map_err(self.error("remove", name))
+    }
+
+    fn remove_folder(&self, name: &Name) -> Result<()> {
+        rustix::fs::unlinkat(&self.handle, name.as_bytes(), AtFlags::REMOVEDIR).map_err(|errno| {
+            // POSIX leaves it to the system which of the two it says.
+            let errno = if errno == Errno::EXIST { Errno::NOTEMPTY } else { errno };
+            self.error("remove", name)(errno)
+        })
+    }
+
+    fn touch(&self, name: &Name, mtime: Option<Time>, mode: Option<u32>) -> Result<()> {
+        let failed = self.error("touch", name);
+        if let Some(mode) = mode {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            // By handle, because a mode by name would be set through a link.
+            match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
+                Ok(handle) => rustix::fs::fchmod(&handle, Mode::from_raw_mode(mode as _)).map_err(&failed)?,
+                Err(Errno::LOOP | Errno::MLINK) => {}
+                Err(Errno::ACCESS) => self.chmod_unreadable(name, mode).map_err(&failed)?,
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        if let Some(mtime) = mtime {
+            let times = times(mtime);
+            rustix::fs::utimensat(&self.handle, name.as_bytes(), &times, AtFlags::SYMLINK_NOFOLLOW).map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    fn touch_self(&self, mtime: Option<Time>, mode: Option<u32>) -> Result<()> {
+        let failed = self.itself("touch");
+        if let Some(mode) = mode {
+            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(&failed)?;
+        }
+        if let Some(mtime) = mtime {
+            rustix::fs::futimens(&self.handle, &times(mtime)).map_err(&failed)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        rustix::fs::fsync(&self.handle).map_err(self.itself("flush"))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_writer(&self, name: &Name) -> Result<Option<bool>> {
+        use std::os::fd::AsRawFd;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let handle = match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(None),
+            // A program that is running is open in a way.
+            Err(Errno::TXTBSY) => return Ok(Some(true)),
+            Err(errno) => return Err(self.error("open", name)(errno)),
+        };
+        let lease = |kind: libc::c_int| {
+            // SAFETY: a plain system call on a descriptor that is open for the whole call; it touches no memory of ours.
+            let answer = unsafe { libc::fcntl(handle.as_raw_fd(), libc::F_SETLEASE, kind) };
+            if answer == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        };
+        match lease(libc::F_RDLCK) {
+            Ok(()) => {
+                // Closing the handle gives it back as well.
+                let _ = lease(libc::F_UNLCK);
+                Ok(Some(false))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(Some(true)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn has_writer(&self, _name: &Name) -> Result<Option<bool>> {
+        Ok(None)
+    }
+}
+
+impl UnixFolder {
+    /// A file that we own and may not read: its mode is set by name after a look that it is no link.
+    ///
+    /// RACE: a link put there in between would have its target's mode set, as far as that is ours; no content is touched.
+    fn chmod_unreadable(&self, name: &Name, mode: u32) -> std::result::Result<(), Errno> {
+        if stat::by_name(&self.handle, name, Sync::AsIs)?.kind == FileType::Symlink {
+            return Ok(());
+        }
+        rustix::fs::chmodat(&self.handle, name.as_bytes(), Mode::from_raw_mode(mode as _), AtFlags::empty())
+    }
+}
+
+/// Both times: some FUSE libraries drop the whole call where one is to be left alone.
+pub(super) fn times(mtime: Time) -> Timestamps {
+    let (seconds, nanos) = mtime.parts();
+    let time = Timespec { tv_sec: seconds, tv_nsec: i64::from(nanos) as _ };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// Renames between two open folders.
+pub(super) fn rename(
+    source: &UnixFolder,
+    old: &Name,
+    target: &UnixFolder,
+    new: &Name,
+    onto: Onto,
+) -> std::result::Result<(), Errno> {
+    let (from, to) = (source.handle(), target.handle());
+    if onto == Onto::File {
+        return rustix::fs::renameat(from, old.as_bytes(), to, new.as_bytes());
+    }
+    match rustix::fs::renameat_with(from, old.as_bytes(), to, new.as_bytes(), RenameFlags::NOREPLACE) {
+        // RACE: this file system cannot refuse to replace. A file created between the look and the rename is
+        // replaced; the window is one call long.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match stat::by_name(to, new, Sync::Force) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => rustix::fs::renameat(from, old.as_bytes(), to, new.as_bytes()),
+            Err(errno) => Err(errno),
+        },
+        other => other,
+    }
+}

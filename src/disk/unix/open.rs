@@ -1,0 +1,88 @@
+//! Open a folder beneath a handle, never through a link and never across a mount.
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use crate::model::path::RelPath;
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
+/// Bytes of a path that one call takes; the system's limit is 4,096 with the final NUL.
+#[cfg(target_os = "linux")]
+const PIECE: usize = 4_000;
+
+/// The folder at `path` below `root`, whose device is `device`.
+#[cfg(target_os = "linux")]
+pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{ResolveFlags, openat2};
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+    let mut open: Option<OwnedFd> = None;
+    let mut rest = path.as_bytes();
+    loop {
+        let (piece, more) = split_piece(rest);
+        let at = open.as_ref().unwrap_or(root).as_fd();
+        let name = if piece.is_empty() { &b"."[..] } else { piece };
+        let next = loop {
+            match openat2(at, name, FOLDER, Mode::empty(), beneath) {
+                // Told when something above was renamed meanwhile: looked up again.
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::NOSYS | Errno::PERM) => return by_names(root, path, device),
+                other => break other?,
+            }
+        };
+        if more.is_empty() {
+            return Ok(next);
+        }
+        (open, rest) = (Some(next), more);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
+    by_names(root, path, device)
+}
+
+/// The first whole names that fit into one call, and the rest.
+#[cfg(target_os = "linux")]
+fn split_piece(path: &[u8]) -> (&[u8], &[u8]) {
+    if path.len() <= PIECE {
+        return (path, &[]);
+    }
+    let cut = path[..PIECE].iter().rposition(|&byte| byte == b'/').unwrap_or(path.len());
+    (&path[..cut], path.get(cut + 1..).unwrap_or(&[]))
+}
+
+/// Name by name, each opened without following and on the root's own device.
+fn by_names(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
+    let mut open = openat(root, ".", FOLDER, Mode::empty())?;
+    for name in path.names() {
+        let next = openat(&open, name, FOLDER, Mode::empty())
+            .map_err(|errno| if errno == Errno::MLINK { Errno::LOOP } else { errno })?;
+        if rustix::fs::fstat(&next)?.st_dev as u64 != device {
+            return Err(Errno::XDEV);
+        }
+        open = next;
+    }
+    Ok(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_by_names_finds_what_one_call_finds_and_refuses_links() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir_all(place.path().join("a/b")).expect("folders");
+        std::os::unix::fs::symlink("a", place.path().join("link")).expect("a link");
+        let root = OwnedFd::from(std::fs::File::open(place.path()).expect("the folder"));
+        let device = rustix::fs::fstat(&root).expect("a stat").st_dev;
+        let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
+        let inode = |fd: OwnedFd| rustix::fs::fstat(fd).expect("a stat").st_ino;
+        let (one, many) = (folder(&root, &path("a/b"), device), by_names(&root, &path("a/b"), device));
+        assert_eq!(inode(one.expect("one call")), inode(many.expect("many calls")));
+        assert!(by_names(&root, &path("link/b"), device).is_err());
+        assert!(folder(&root, &path("link/b"), device).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! What the system says of one name or handle, as a [`Node`].
+
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+
+use super::Facts;
+use crate::disk::{Node, NodeContent};
+use crate::model::entry::{Content, Stamp};
+use crate::model::time::Time;
+
+/// A stat in the terms of this room, whichever call gave it.
+pub(super) struct Stat {
+    pub kind: FileType,
+    pub mode: u32,
+    pub size: u64,
+    /// Blocks of 512 bytes that are allocated.
+    pub blocks: u64,
+    pub mtime: Time,
+    pub ctime: Time,
+    pub id: u64,
+    pub device: u64,
+}
+
+/// Ask the server, not a cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sync {
+    AsIs,
+    Force,
+}
+
+/// The stat of a name, not followed.
+pub(super) fn by_name(folder: impl AsFd, name: &[u8], sync: Sync) -> Result<Stat, Errno> {
+    at(folder, name, AtFlags::SYMLINK_NOFOLLOW, sync)
+}
+
+/// The stat of an open handle.
+pub(super) fn by_handle(handle: impl AsFd, sync: Sync) -> Result<Stat, Errno> {
+    at(handle, b"", AtFlags::EMPTY_PATH, sync)
+}
+
+#[cfg(target_os = "linux")]
+fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, sync: Sync) -> Result<Stat, Errno> {
+    use rustix::fs::{StatxFlags, statx};
+    let flags = match sync {
+        Sync::AsIs => flags,
+        Sync::Force => flags | AtFlags::STATX_FORCE_SYNC,
+    };
+    // Without BTIME and the like: file systems that have to ask for them are not asked.
+    let wanted = StatxFlags::TYPE
+        | StatxFlags::MODE
+        | StatxFlags::SIZE
+        | StatxFlags::BLOCKS
+        | StatxFlags::MTIME
+        | StatxFlags::CTIME
+        | StatxFlags::INO;
+    let stat = statx(fd, name, flags, wanted)?;
+    let mode = u32::from(stat.stx_mode);
+    Ok(Stat {
+        kind: FileType::from_raw_mode(mode),
+        mode: mode & 0o7777,
+        size: stat.stx_size,
+        blocks: stat.stx_blocks,
+        mtime: Time::from_parts(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
+        ctime: Time::from_parts(stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec),
+        id: stat.stx_ino,
+        device: rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, _sync: Sync) -> Result<Stat, Errno> {
+    use rustix::fs::{fstat, statat};
+    let stat = if name.is_empty() { fstat(fd)? } else { statat(fd, name, flags)? };
+    let mode = u32::from(stat.st_mode);
+    let nanos = |nanos| u32::try_from(nanos).unwrap_or(0);
+    Ok(Stat {
+        kind: FileType::from_raw_mode(stat.st_mode),
+        mode: mode & 0o7777,
+        size: stat.st_size as u64,
+        blocks: stat.st_blocks as u64,
+        mtime: Time::from_parts(stat.st_mtime as i64, nanos(stat.st_mtime_nsec)),
+        ctime: Time::from_parts(stat.st_ctime as i64, nanos(stat.st_ctime_nsec)),
+        id: stat.st_ino,
+        device: stat.st_dev as u64,
+    })
+}
+
+impl Stat {
+    pub fn stamp(&self) -> Stamp {
+        Stamp { size: self.size, mtime: self.mtime, ctime: self.ctime, id: self.id }
+    }
+
+    /// As a node; `link` is the target where it is a link.
+    pub fn node(&self, facts: Facts, link: Option<Box<[u8]>>) -> Node {
+        let content = match (self.kind, link) {
+            (FileType::RegularFile, _) => NodeContent::Plain(Content::File { size: self.size, digest: None }),
+            (FileType::Directory, _) if self.device != facts.device => NodeContent::OtherFileSystem,
+            (FileType::Directory, _) => NodeContent::Plain(Content::Folder),
+            (FileType::Symlink, Some(target)) => NodeContent::Plain(Content::Link { target }),
+            _ => NodeContent::Special,
+        };
+        Node { content, mode: self.mode, stamp: self.stamp() }
+    }
+}

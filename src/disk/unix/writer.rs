@@ -1,0 +1,87 @@
+//! A temporary file open for writing.
+
+use std::os::fd::IntoRawFd;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use super::Facts;
+use super::folder::times;
+use super::stat::{self, Sync};
+use crate::disk::{Node, Result, Writer};
+use crate::model::path::Name;
+use crate::model::time::Time;
+
+/// The mode with which temporary files are made: nobody else reads what is not complete.
+const PRIVATE: u32 = 0o600;
+
+pub(super) struct UnixWriter {
+    handle: OwnedFd,
+    name: Name,
+    facts: Facts,
+    place: u64,
+    /// The file ends in a hole that only a new length makes.
+    short: bool,
+}
+
+impl UnixWriter {
+    pub fn new(handle: OwnedFd, name: Name, facts: Facts) -> UnixWriter {
+        UnixWriter { handle, name, facts, place: 0, short: false }
+    }
+
+    fn error(&self, op: &'static str) -> impl Fn(Errno) -> crate::disk::Error + '_ {
+        move |errno| self.facts.error(op, &self.name, errno)
+    }
+}
+
+impl Writer for UnixWriter {
+    fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            match rustix::io::pwrite(&self.handle, bytes, self.place) {
+                Ok(0) => return Err(self.error("write")(Errno::IO)),
+                Ok(count) => {
+                    self.place += count as u64;
+                    bytes = &bytes[count..];
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.error("write")(errno)),
+            }
+        }
+        self.short = false;
+        Ok(())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<()> {
+        self.place += bytes;
+        self.short = true;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node> {
+        if self.short {
+            rustix::fs::ftruncate(&self.handle, self.place).map_err(self.error("write"))?;
+        }
+        if let Some(mode) = mode.filter(|&mode| mode != PRIVATE) {
+            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(self.error("touch"))?;
+        }
+        rustix::fs::futimens(&self.handle, &times(mtime)).map_err(self.error("touch"))?;
+        if flush {
+            rustix::fs::fsync(&self.handle).map_err(self.error("flush"))?;
+        }
+        let stat = stat::by_handle(&self.handle, Sync::AsIs).map_err(self.error("look at"))?;
+        let UnixWriter { handle, name, facts, .. } = *self;
+        // A network file system may only tell now that the bytes did not arrive.
+        close(handle).map_err(|errno| facts.error("close", &name, errno))?;
+        Ok(stat.node(facts, None))
+    }
+}
+
+/// Closes and tells, which dropping a handle does not.
+fn close(handle: OwnedFd) -> std::result::Result<(), Errno> {
+    // SAFETY: the descriptor was owned here alone and is not used again, whatever the call says.
+    match unsafe { libc::close(handle.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
+}
