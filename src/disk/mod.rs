@@ -134,8 +134,10 @@ pub trait Reader: Send {
     fn seek(&mut self, offset: u64) -> Result<()>;
     /// What the handle's stat says now.
     fn node(&self) -> Result<Node>;
-    /// Allocated bytes are fewer than the size says: worth asking for holes.
-    fn sparse(&self) -> Result<bool>;
+    /// What the handle's stat said when it was opened.
+    fn opened(&self) -> Stamp;
+    /// Allocated bytes were fewer than the size said: worth asking for holes.
+    fn sparse(&self) -> bool;
 }
 
 /// A temporary file open for writing.

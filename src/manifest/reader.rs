@@ -34,6 +34,11 @@ pub struct Reader {
     alone: Option<(PathBuf, Look)>,
 }
 
+/// All answers of a reader come from one state, and its file is locked once, not once a question.
+fn one_state(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch("BEGIN").map_err(sqlite::failed("read", connection))?)
+}
+
 /// The length and time of the database file; `None` where a log lies beside it or it cannot be asked.
 type Look = Option<(u64, SystemTime)>;
 
@@ -59,12 +64,14 @@ impl Reader {
             Identity::Version(_) => {}
         }
         check_algorithm(&connection, &path)?;
+        one_state(&connection)?;
         Ok(Some(Reader { connection, alone: look.is_some().then_some((path, look)) }))
     }
 
     /// A reader beside a writer of this process.
     pub(super) fn beside(path: &Path) -> Result<Reader> {
         let connection = sqlite::open(path, Access::ReadOnly, CACHE_KIB)?;
+        one_state(&connection)?;
         Ok(Reader { connection, alone: None })
     }
 

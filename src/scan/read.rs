@@ -44,7 +44,7 @@ pub fn digest_of(
     digesting.reset();
     let mut file = folder.read(name).map_err(unread)?;
     let same = |now: &Stamp| now.size == stamp.size && now.mtime == stamp.mtime;
-    if !same(&file.node().map_err(unread)?.stamp) {
+    if !same(&file.opened()) {
         return Err(Unread::File(Unknown::Moving));
     }
     loop {

@@ -50,7 +50,7 @@ pub(crate) fn stage(
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
     let mut reader = source.read(name).map_err(at_source)?;
-    let before = reader.node().map_err(at_source)?;
+    let before = reader.opened();
     let mut writer = match target.stage(temp) {
         Err(error) if error.kind == crate::disk::ErrorKind::Exists => {
             // Our own name for this very version: an earlier run was killed while it wrote it.
@@ -64,9 +64,9 @@ pub(crate) fn stage(
         let _ = target.remove_file(temp);
         failure
     };
-    let digest = pump(run, to, &mut *reader, &mut *writer, before.stamp.size, copying).map_err(torn)?;
+    let digest = pump(run, to, &mut *reader, &mut *writer, before.size, copying).map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
-    if !same_version(&before.stamp, &after.stamp, &run.traits[side]) || after.stamp.size != before.stamp.size {
+    if !same_version(&before, &after.stamp, &run.traits[side]) || after.stamp.size != before.size {
         drop(writer);
         let message = "was written to while it was copied; the next run tries again".to_owned();
         return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
@@ -96,7 +96,7 @@ fn pump(
     let from = to.other();
     let Copying { buffer, digesting } = copying;
     digesting.reset();
-    let sparse = reader.sparse().map_err(|error| Failure::At(from, error))?;
+    let sparse = reader.sparse();
     let mut place = 0;
     while place < size {
         let (start, end) = if sparse {

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::reader::UnixReader;
@@ -33,11 +34,13 @@ thread_local! {
 pub(super) struct UnixFolder {
     handle: OwnedFd,
     facts: Facts,
+    /// Its names were read once: the handle stands at their end.
+    listed: AtomicBool,
 }
 
 impl UnixFolder {
     pub fn new(handle: OwnedFd, facts: Facts) -> UnixFolder {
-        UnixFolder { handle, facts }
+        UnixFolder { handle, facts, listed: AtomicBool::new(false) }
     }
 
     pub fn handle(&self) -> BorrowedFd<'_> {
@@ -168,7 +171,7 @@ impl Folder for UnixFolder {
             let source = std::io::Error::other("it is no regular file");
             return Err(Error::new("read", name, ErrorKind::WrongKind, source));
         }
-        Ok(Box::new(UnixReader::new(handle, name.clone(), self.facts)))
+        Ok(Box::new(UnixReader::new(handle, name.clone(), self.facts, stat)))
     }
 
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>> {

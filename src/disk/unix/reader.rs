@@ -5,8 +5,9 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use super::Facts;
-use super::stat::{self, Sync};
+use super::stat::{self, Stat, Sync};
 use crate::disk::{Node, Reader, Result};
+use crate::model::entry::Stamp;
 use crate::model::path::Name;
 
 pub(super) struct UnixReader {
@@ -15,11 +16,13 @@ pub(super) struct UnixReader {
     facts: Facts,
     /// Where the next `read` begins; the handle's own place is left to the search for holes.
     place: u64,
+    /// What the handle said when it was opened.
+    opened: Stat,
 }
 
 impl UnixReader {
-    pub fn new(handle: OwnedFd, name: Name, facts: Facts) -> UnixReader {
-        UnixReader { handle, name, facts, place: 0 }
+    pub fn new(handle: OwnedFd, name: Name, facts: Facts, opened: Stat) -> UnixReader {
+        UnixReader { handle, name, facts, place: 0, opened }
     }
 }
 
@@ -65,8 +68,11 @@ impl Reader for UnixReader {
         Ok(stat.node(self.facts, None))
     }
 
-    fn sparse(&self) -> Result<bool> {
-        let stat = stat::by_handle(&self.handle, Sync::AsIs).map_err(|errno| self.facts.error("look at", &self.name, errno))?;
-        Ok(stat.blocks.saturating_mul(512) < stat.size)
+    fn opened(&self) -> Stamp {
+        self.opened.stamp()
+    }
+
+    fn sparse(&self) -> bool {
+        self.opened.blocks.saturating_mul(512) < self.opened.size
     }
 }
