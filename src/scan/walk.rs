@@ -9,7 +9,7 @@ use crate::model::listing::Difference;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -31,6 +31,7 @@ pub fn scan(scope: &Scope<'_>, readers: &(dyn Fn() -> Result<Box<dyn BaseReader>
             let spawn = |_| {
                 threads.spawn(|| {
                     let mut part = Sight::default();
+                    let _guard = CloseOnPanic(&stack);
                     let result = work(scope, readers, &stack, &mut part);
                     if result.is_err() {
                         stack.close();
@@ -108,12 +109,19 @@ fn work(
 ) -> Result<(), Error> {
     let mut worker = Worker::new(scope, readers().map_err(Error::Base)?);
     while let Some(task) = stack.take() {
-        if scope.stop.load(Ordering::Relaxed) {
-            stack.close();
-            return Err(Error::Stopped);
+        let mut own = vec![task];
+        while let Some(task) = own.pop() {
+            if scope.stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
+            own.append(&mut worker.look(task)?);
+            if own.len() > 1 && stack.hungry.load(Ordering::Relaxed) > 0 {
+                // The oldest are the topmost, with the most below them.
+                let half = own.len() / 2;
+                stack.push(own.drain(..half));
+            }
         }
-        let below = worker.look(task);
-        stack.done(below?);
+        stack.done();
     }
     worker.finish(sight);
     Ok(())
@@ -124,13 +132,15 @@ fn work(
 struct Stack {
     state: Mutex<State>,
     changed: Condvar,
+    /// Workers that wait for a folder.
+    hungry: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     tasks: Vec<Task>,
-    /// Folders taken whose subfolders are not known yet.
-    open: usize,
+    /// Workers that are at a folder or have some of their own.
+    busy: usize,
     closed: bool,
 }
 
@@ -140,8 +150,9 @@ impl Stack {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, mut tasks: Vec<Task>) {
-        self.lock().tasks.append(&mut tasks);
+    fn push(&self, tasks: impl IntoIterator<Item = Task>) {
+        self.lock().tasks.extend(tasks);
+        self.changed.notify_all();
     }
 
     fn take(&self) -> Option<Task> {
@@ -151,26 +162,40 @@ impl Stack {
                 return None;
             }
             if let Some(task) = state.tasks.pop() {
-                state.open += 1;
+                state.busy += 1;
                 return Some(task);
             }
-            if state.open == 0 {
+            if state.busy == 0 {
                 return None;
             }
+            self.hungry.fetch_add(1, Ordering::Relaxed);
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.hungry.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    fn done(&self, mut below: Vec<Task>) {
+    /// A worker has nothing left; the last one to say so ends the look.
+    fn done(&self) {
         let mut state = self.lock();
-        state.open -= 1;
-        state.tasks.append(&mut below);
-        drop(state);
-        self.changed.notify_all();
+        state.busy -= 1;
+        if state.busy == 0 {
+            self.changed.notify_all();
+        }
     }
 
     fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
+    }
+}
+
+/// Lets the other workers go where one has panicked, so that the panic is seen and nobody waits for ever.
+struct CloseOnPanic<'a>(&'a Stack);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.close();
+        }
     }
 }
