@@ -21,3 +21,6 @@ pub mod side;
 pub mod time;
 pub mod traits;
 pub mod vouch;
+
+#[cfg(test)]
+mod laws;
