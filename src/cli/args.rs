@@ -229,8 +229,9 @@ Examples:
   driftless sync up                    in either folder: send what changed here
   driftless status --pair project
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard, 5 drift found by a check,
-6 done in part, 7 could not be checked, 8 busy, 75 offline, 128+n ended by signal n.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
+5 drift found by a check, 6 done in part, 7 could not be checked, 8 busy, 75 offline,
+128+n ended by signal n.";
 
 const INIT_EXAMPLES: &str = "\
 Examples:

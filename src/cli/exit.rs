@@ -98,7 +98,7 @@ pub fn of_report(report: &Report, signal: Option<u8>) -> (Exit, &'static str) {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
     use crate::cli::samples;
 

@@ -48,9 +48,20 @@ impl From<engine::Error> for Failure {
         match &error {
             engine::Error::Refused(refusal) => Failure::of_refusal(refusal),
             other => {
-                Failure::failed(other.to_string()).advise("What was synchronised so far is recorded; run the command again.")
+                let advice = "What was synchronised so far is recorded; run the command again.";
+                Failure { exit: exit_of(other.kind()), ..Failure::failed(other.to_string()) }.advise(advice)
             }
         }
+    }
+}
+
+fn exit_of(kind: engine::ErrorKind) -> Exit {
+    match kind {
+        engine::ErrorKind::Failed => Exit::Failed,
+        engine::ErrorKind::Refused => Exit::Refused,
+        engine::ErrorKind::Offline => Exit::Offline,
+        engine::ErrorKind::Busy => Exit::Busy,
+        engine::ErrorKind::Stopped => Exit::Signal(2),
     }
 }
 

@@ -1,46 +1,55 @@
-//! `driftless init`.
+//! `init`: pairs two roots; the same pair again is no error.
 
-use super::args;
-use super::exit::Exit;
-use super::failure::{Failure, shown};
-use super::pairs;
-use super::settings;
-use super::{Answer, eprintln_quietly};
+use crate::cli::args::{Choice, Init};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, shown};
+use crate::cli::pairs::{self, Chosen, IfNew};
+use crate::cli::settings::{self, Settings, keys::Layer};
+use crate::cli::{Answer, Context, json, warn};
 use crate::engine;
 
-pub fn init(typed: &args::Init) -> Result<Answer, Failure> {
-    let chosen = pairs::choose_for_init(&typed.network, typed.staging.as_deref(), typed.name.as_deref())?;
-    chosen.warnings.iter().for_each(|warning| eprintln_quietly(warning));
+pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
+    let name = typed.name.as_deref();
+    let staging = match &typed.staging {
+        Some(staging) => staging.clone(),
+        None => pairs::default_staging(&context.place, &typed.network, name)?,
+    };
+    let choice = Choice { network: Some(typed.network.clone()), staging: Some(staging), pair: None };
+    let chosen = pairs::choose(&context.place, &choice, IfNew::Pair { name })?;
+    let settings = settings::of_pair(&chosen.pair, Layer::new(), std::env::vars_os())?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    let notes = establish(&chosen, &settings)?;
     let pair = &chosen.pair;
-    let settings = settings::of_pair(pair, settings::keys::Layer::new(), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| eprintln_quietly(&format!("warning: {warning}")));
-    let initialised = engine::init(pair, &settings.options)?;
-    if chosen.is_new {
-        pairs::remember(pair)?;
-    }
-    let state = if chosen.is_new { "paired" } else { "was paired already" };
-    let mut text = format!(
-        "{} {state}.\n  network  {}\n  staging  {}\n  state    {}\n",
-        pair.name,
-        shown(&pair.network),
-        shown(&pair.staging),
-        shown(&pair.state)
-    );
-    for note in &initialised.notes {
-        text.push_str(&format!("note: {note}\n"));
-    }
-    if chosen.is_new {
-        text.push_str(&format!("Nothing is copied yet. Next: driftless sync down --pair {}\n", pair.name));
-    }
-    let json = serde_json::json!({
-        "outcome": "done", "pair": pair.name, "created": chosen.is_new, "notes": initialised.notes,
-        "network": pair.network.to_string_lossy(), "staging": pair.staging.to_string_lossy(), "state": pair.state.to_string_lossy(),
-    });
-    Ok(Answer { text, json, exit: Exit::Done })
+    Ok(context.answer(
+        Exit::Done,
+        || json::init(&pair.name, [&pair.network, &pair.staging, &pair.state], chosen.new, &notes),
+        || {
+            let head = if chosen.new { "Paired, as" } else { "Already paired, as" };
+            let notes: String = notes.iter().map(|note| format!("Note: {note}\n")).collect();
+            format!(
+                "{}\n  network  {}\n  staging  {}\n  state    {}\n{notes}Next: `driftless sync --pair {}`\n",
+                context.paint.bold(&format!("{head} {}", pair.name)),
+                shown(&pair.network),
+                shown(&pair.staging),
+                shown(&pair.state),
+                pair.name
+            )
+        },
+    ))
 }
 
-/// A new pair named by two folders: made known before its first sync.
-pub fn first(chosen: &pairs::Chosen, options: &engine::Options) -> Result<(), Failure> {
-    engine::init(&chosen.pair, options)?;
-    pairs::remember(&chosen.pair)
+/// Makes a new pair known and its roots marked; where the roots are refused, the pair is forgotten again.
+pub fn establish(chosen: &Chosen, settings: &Settings) -> Result<Vec<String>, Failure> {
+    if chosen.new {
+        pairs::create(&chosen.pair)?;
+    }
+    match engine::init(&chosen.pair, &settings.options) {
+        Ok(initialised) => Ok(initialised.notes),
+        Err(error) => {
+            if chosen.new {
+                pairs::forget(&chosen.pair);
+            }
+            Err(error.into())
+        }
+    }
 }

@@ -1,135 +1,404 @@
-//! Results as JSON objects (`docs/cli.md`): times RFC 3339 UTC, sizes bytes, durations milliseconds.
+//! The objects that `--json` prints: keys, their order and units are a promise (`docs/cli.md`).
 
-use base64::Engine;
-use serde_json::{Map, Value, json};
+use std::path::Path;
 
-use super::exit::Exit;
-use super::failure::refusal_words;
-use super::utc::rfc3339;
-use crate::engine::trash::{Restored, Trashed};
-use crate::engine::{KeptConflict, Outcome, Pair, Report, RootHealth, Status};
+use base64::Engine as _;
+use serde::Serialize;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, refusal_words};
+use crate::cli::utc::rfc3339;
+use crate::engine::KeptConflict;
+use crate::engine::report::{Outcome, Report};
+use crate::engine::{LastRun, RootHealth, Status, trash};
+use crate::model::conflict::Conflict;
+use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
-use crate::model::plan::Action;
+use crate::model::plan::{Action, Op};
+use crate::model::side::{PerSide, Side};
 
-/// Adds what every object carries and writes it on one line.
-pub fn complete(command: &str, exit: Exit, object: Value) -> String {
-    let mut whole = Map::new();
-    whole.insert("schema".to_owned(), Value::String(format!("driftless.{command}/1")));
-    whole.insert("exit_code".to_owned(), json!(exit.code()));
-    if let Value::Object(object) = object {
-        whole.extend(object);
-    }
-    Value::Object(whole).to_string()
+/// A path as text; where its bytes are no UTF-8, those too.
+#[derive(Debug, Serialize)]
+pub struct PathText {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
 }
 
-/// `path`, and for one that is not UTF-8 also its bytes.
-fn with_path(path: &RelPath, mut object: Value) -> Value {
-    let bytes = path.as_bytes();
-    object["path"] = Value::String(String::from_utf8_lossy(bytes).into_owned());
-    if std::str::from_utf8(bytes).is_err() {
-        object["path_b64"] = Value::String(base64::engine::general_purpose::STANDARD.encode(bytes));
+impl PathText {
+    pub fn new(bytes: &[u8]) -> PathText {
+        let path_b64 = str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes));
+        PathText { path: String::from_utf8_lossy(bytes).into_owned(), path_b64 }
     }
-    object
-}
 
-/// The object of `sync`.
-pub fn report(report: &Report, word: &str, exit: Exit) -> Value {
-    let counts = &report.counts;
-    let held = report.held.as_ref();
-    let mut object = json!({
-        "pair": report.pair, "direction": report.direction.word(), "dry_run": report.dry_run,
-        "outcome": word, "exit_code": exit.code(),
-        "written": {"files": counts.written_files, "dirs": counts.written_folders, "symlinks": counts.written_links, "bytes": counts.written_bytes},
-        "metadata": counts.metadata, "renamed": counts.renamed,
-        "deleted": {"files": counts.deleted_files, "dirs": counts.deleted_folders},
-        "held": {"files": held.map_or(0, |held| held.files), "dirs": held.map_or(0, |held| held.folders)},
-        "adopted": counts.adopted, "revived": counts.revived,
-        "conflicts": report.conflicts.iter().map(|conflict| with_path(&conflict.path, json!({"why": conflict.why.sentence()}))).collect::<Vec<_>>(),
-        "problems": report.problems.iter().map(|problem| {
-            with_path(&problem.path, json!({"side": problem.side.word(), "kind": problem.kind.word(), "message": problem.message}))
-        }).collect::<Vec<_>>(),
-        "notes": report.notes.iter().map(|note| with_path(&note.path, json!({"message": note.message}))).collect::<Vec<_>>(),
-        "pending": {"up": report.pending.staging, "down": report.pending.network},
-        "scanned": {"staging": report.scanned.staging, "network": report.scanned.network},
-        "via": "scan", "elapsed_ms": report.elapsed_ms,
-    });
-    if let Some(message) = message(&report.outcome) {
-        object["message"] = Value::String(message);
+    fn of(path: &RelPath) -> PathText {
+        PathText::new(path.as_bytes())
     }
-    if let Some(held) = held {
-        object["held"]["why"] = json!(held.why);
-        object["held"]["side"] = json!(held.side.word());
-    }
-    if report.dry_run || !report.actions.is_empty() {
-        object["actions"] = report.actions.iter().map(action).collect();
-    }
-    object
-}
 
-fn message(outcome: &Outcome) -> Option<String> {
-    match outcome {
-        Outcome::Done | Outcome::Aborted | Outcome::Interrupted => None,
-        Outcome::Refused(refusal) => Some(refusal_words(refusal).0),
-        Outcome::Offline { side, message } => Some(format!("the {side} root cannot be reached: {message}")),
-        Outcome::Busy { holder } => Some(holder.clone()),
+    pub fn whole(path: &Path) -> PathText {
+        PathText::new(path.as_os_str().as_encoded_bytes())
     }
 }
 
-fn action(action: &Action) -> Value {
-    let mut object = json!({"op": action.op.word(), "bytes": action.op.bytes(), "why": action.why.sentence()});
-    if let Some(side) = action.op.side() {
-        object["side"] = json!(side.word());
-    }
-    if let crate::model::plan::Op::Rename { from, .. } = &action.op {
-        object["from"] = with_path(from, json!({}))["path"].clone();
-    }
-    with_path(&action.path, object)
+/// One line of JSON.
+pub fn line(object: &impl Serialize) -> String {
+    serde_json::to_string(object).expect("these objects have text keys only") + "\n"
 }
 
-pub fn status(pair: &Pair, status: &Status) -> Value {
-    let root = |health: &RootHealth, free: Option<u64>| {
-        json!({"path": health.path.to_string_lossy(), "reachable": health.reachable, "file_system": health.file_system,
-            "message": health.message, "free": free})
-    };
-    let last = status
-        .last_run
-        .as_ref()
-        .map(|run| json!({"started": rfc3339(run.started), "direction": run.direction, "outcome": run.outcome}));
-    let looked = status.report.as_ref().map(|found| {
-        let mut object = report(found, "done", Exit::Done);
-        for key in ["dry_run", "direction", "exit_code", "outcome", "via", "pair", "actions"] {
-            object.as_object_mut().and_then(|object| object.remove(key));
-        }
-        object
-    });
-    json!({
-        "outcome": if status.report.is_some() { "done" } else { "unchecked" }, "pair": pair.name,
-        "in_step": status.report.as_ref().map(super::sync::in_step),
-        "roots": {"staging": root(&status.roots.staging, status.free.staging), "network": root(&status.roots.network, status.free.network)},
-        "drift": looked, "last_run": last,
+/// A command that ended without a result.
+pub fn failure(command: &str, failure: &Failure) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: String,
+        outcome: &'static str,
+        exit_code: u8,
+        message: &'a str,
+        advice: Option<&'a str>,
+    }
+    line(&Object {
+        schema: format!("driftless.{command}/1"),
+        outcome: failure.exit.outcome(),
+        exit_code: failure.exit.code(),
+        message: &failure.message,
+        advice: failure.advice.as_deref(),
     })
 }
 
-pub fn conflicts(pair: &Pair, kept: &[KeptConflict]) -> Value {
-    let each = |conflict: &KeptConflict| {
-        let object = json!({"why": conflict.why, "since": rfc3339(conflict.since), "staging": conflict.staging, "network": conflict.network});
-        with_path(&conflict.path, object)
-    };
-    json!({"outcome": "done", "pair": pair.name, "conflicts": kept.iter().map(each).collect::<Vec<_>>()})
+#[derive(Serialize)]
+struct SyncObject<'a> {
+    schema: &'static str,
+    pair: &'a str,
+    direction: &'static str,
+    dry_run: bool,
+    outcome: &'static str,
+    exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    written: Written,
+    metadata: u64,
+    renamed: u64,
+    deleted: FilesDirs,
+    held: FilesDirs,
+    adopted: u64,
+    revived: u64,
+    conflicts: Vec<ConflictItem>,
+    problems: Vec<ProblemItem<'a>>,
+    notes: Vec<NoteItem<'a>>,
+    pending: UpDown,
+    scanned: Sides<u64>,
+    via: &'static str,
+    elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<Vec<ActionItem>>,
 }
 
-pub fn trash(pair: &Pair, all: &[Trashed]) -> Value {
-    let each = |one: &Trashed| {
-        let object = json!({"side": one.side.word(), "run": one.run, "size": one.size, "mtime": rfc3339(one.mtime), "kind": one.kind.word()});
-        with_path(&one.path, object)
-    };
-    json!({"outcome": "done", "pair": pair.name, "trash": all.iter().map(each).collect::<Vec<_>>()})
+#[derive(Serialize)]
+struct Written {
+    files: u64,
+    dirs: u64,
+    symlinks: u64,
+    bytes: u64,
 }
 
-pub fn restored(pair: &Pair, restored: &[Restored]) -> Value {
-    let each =
-        |one: &Restored| with_path(&one.path, json!({"restored": one.result.is_ok(), "message": one.result.as_ref().err()}));
-    json!({"outcome": "done", "pair": pair.name, "paths": restored.iter().map(each).collect::<Vec<_>>()})
+#[derive(Default, Serialize)]
+struct FilesDirs {
+    files: u64,
+    dirs: u64,
+}
+
+#[derive(Serialize)]
+struct UpDown {
+    up: u64,
+    down: u64,
+}
+
+#[derive(Serialize)]
+struct Sides<T> {
+    staging: T,
+    network: T,
+}
+
+impl<T> From<PerSide<T>> for Sides<T> {
+    fn from(sides: PerSide<T>) -> Sides<T> {
+        Sides { staging: sides.staging, network: sides.network }
+    }
+}
+
+#[derive(Serialize)]
+struct ConflictItem {
+    #[serde(flatten)]
+    path: PathText,
+    why: String,
+    /// Where staging's version is kept on the network root; there is none yet.
+    copy: Option<String>,
+}
+
+impl From<&Conflict> for ConflictItem {
+    fn from(conflict: &Conflict) -> ConflictItem {
+        ConflictItem { path: PathText::of(&conflict.path), why: conflict.why.sentence(), copy: None }
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemItem<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    side: &'static str,
+    kind: &'static str,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Problem> for ProblemItem<'a> {
+    fn from(problem: &'a Problem) -> ProblemItem<'a> {
+        let Problem { path, side, kind, message } = problem;
+        ProblemItem { path: PathText::of(path), side: side.word(), kind: kind.word(), message }
+    }
+}
+
+#[derive(Serialize)]
+struct NoteItem<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Note> for NoteItem<'a> {
+    fn from(note: &'a Note) -> NoteItem<'a> {
+        NoteItem { path: PathText::of(&note.path), message: &note.message }
+    }
+}
+
+#[derive(Serialize)]
+struct ActionItem {
+    op: &'static str,
+    #[serde(flatten)]
+    path: PathText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<PathText>,
+    side: &'static str,
+    bytes: u64,
+    why: String,
+}
+
+impl ActionItem {
+    /// What changes only the base is no action for people.
+    fn of(action: &Action) -> Option<ActionItem> {
+        let from = if let Op::Rename { from, .. } = &action.op { Some(PathText::of(from)) } else { None };
+        let (op, side, bytes) = (action.op.word(), action.op.side()?.word(), action.op.bytes());
+        Some(ActionItem { op, path: PathText::of(&action.path), from, side, bytes, why: action.why.sentence() })
+    }
+}
+
+/// The end of a `sync`.
+pub fn sync(report: &Report, exit: Exit, outcome: &'static str, list_actions: bool) -> String {
+    let counts = &report.counts;
+    let held = report.held.as_ref().map(|held| FilesDirs { files: held.files, dirs: held.folders });
+    line(&SyncObject {
+        schema: "driftless.sync/1",
+        pair: &report.pair,
+        direction: report.direction.word(),
+        dry_run: report.dry_run,
+        outcome,
+        exit_code: exit.code(),
+        message: ending(&report.outcome),
+        written: Written {
+            files: counts.written_files,
+            dirs: counts.written_folders,
+            symlinks: counts.written_links,
+            bytes: counts.written_bytes,
+        },
+        metadata: counts.metadata,
+        renamed: counts.renamed,
+        deleted: FilesDirs { files: counts.deleted_files, dirs: counts.deleted_folders },
+        held: held.unwrap_or_default(),
+        adopted: counts.adopted,
+        revived: counts.revived,
+        conflicts: report.conflicts.iter().map(Into::into).collect(),
+        problems: report.problems.iter().map(Into::into).collect(),
+        notes: report.notes.iter().map(Into::into).collect(),
+        pending: UpDown { up: report.pending.staging, down: report.pending.network },
+        scanned: report.scanned.into(),
+        via: "scan",
+        elapsed_ms: report.elapsed_ms,
+        actions: list_actions.then(|| report.actions.iter().filter_map(ActionItem::of).collect()),
+    })
+}
+
+/// What a run that did not get to its end has to say.
+fn ending(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Done | Outcome::Aborted | Outcome::Interrupted => None,
+        Outcome::Refused(refusal) => Some(refusal_words(refusal).0),
+        Outcome::Offline { message, .. } => Some(message.clone()),
+        Outcome::Busy { holder } => Some(format!("held by {holder}")),
+    }
+}
+
+/// What `init` made.
+pub fn init(name: &str, roots: [&Path; 3], created: bool, notes: &[String]) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        outcome: &'static str,
+        exit_code: u8,
+        created: bool,
+        network: PathText,
+        staging: PathText,
+        state: PathText,
+        notes: &'a [String],
+    }
+    let [network, staging, state] = roots.map(PathText::whole);
+    let schema = "driftless.init/1";
+    line(&Object { schema, pair: name, outcome: "done", exit_code: 0, created, network, staging, state, notes })
+}
+
+/// What `status` found; `pending` is what a sync would do each way.
+pub fn status(pair: &str, status: &Status, in_step: Option<bool>, pending: PerSide<u64>, exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Root {
+        #[serde(flatten)]
+        path: PathText,
+        reachable: bool,
+        file_system: String,
+        free: Option<u64>,
+        message: Option<String>,
+    }
+    #[derive(Serialize)]
+    struct Last<'a> {
+        started: String,
+        direction: &'a str,
+        outcome: Option<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        exit_code: u8,
+        in_step: Option<bool>,
+        roots: Sides<Root>,
+        pending: UpDown,
+        conflicts: Vec<ConflictItem>,
+        problems: Vec<ProblemItem<'a>>,
+        last_run: Option<Last<'a>>,
+    }
+    let root = |side: Side| {
+        let RootHealth { path, reachable, file_system, message } = &status.roots[side];
+        let (file_system, message) = (file_system.clone(), message.clone());
+        Root { path: PathText::whole(path), reachable: *reachable, file_system, free: status.free[side], message }
+    };
+    fn last(run: &LastRun) -> Last<'_> {
+        Last { started: rfc3339(run.started), direction: &run.direction, outcome: run.outcome.as_deref() }
+    }
+    let listed = status.report.as_ref();
+    line(&Object {
+        schema: "driftless.status/1",
+        pair,
+        exit_code: exit.code(),
+        in_step,
+        roots: Sides { staging: root(Side::Staging), network: root(Side::Network) },
+        pending: UpDown { up: pending.staging, down: pending.network },
+        conflicts: listed.map(|report| report.conflicts.iter().map(Into::into).collect()).unwrap_or_default(),
+        problems: listed.map(|report| report.problems.iter().map(Into::into).collect()).unwrap_or_default(),
+        last_run: status.last_run.as_ref().map(last),
+    })
+}
+
+/// The conflicts that wait.
+pub fn conflicts(pair: &str, kept: &[KeptConflict]) -> String {
+    #[derive(Serialize)]
+    struct Item<'a> {
+        #[serde(flatten)]
+        path: PathText,
+        why: &'a str,
+        since: String,
+        staging: &'a str,
+        network: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        exit_code: u8,
+        conflicts: Vec<Item<'a>>,
+    }
+    fn item(kept: &KeptConflict) -> Item<'_> {
+        let KeptConflict { path, why, since, staging, network } = kept;
+        Item { path: PathText::of(path), why, since: rfc3339(*since), staging, network }
+    }
+    line(&Object { schema: "driftless.conflicts/1", pair, exit_code: 0, conflicts: kept.iter().map(item).collect() })
+}
+
+/// What the trash holds.
+pub fn trashed(pair: &str, entries: &[trash::Trashed]) -> String {
+    #[derive(Serialize)]
+    struct Item<'a> {
+        side: &'static str,
+        run: &'a str,
+        #[serde(flatten)]
+        path: PathText,
+        kind: &'static str,
+        bytes: u64,
+        mtime: String,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        exit_code: u8,
+        entries: Vec<Item<'a>>,
+    }
+    fn item(trashed: &trash::Trashed) -> Item<'_> {
+        let trash::Trashed { side, run, path, size, mtime, kind } = trashed;
+        let (side, kind) = (side.word(), kind.word());
+        Item { side, run, path: PathText::of(path), kind, bytes: *size, mtime: rfc3339(*mtime) }
+    }
+    line(&Object { schema: "driftless.trash/1", pair, exit_code: 0, entries: entries.iter().map(item).collect() })
+}
+
+/// What was put back.
+pub fn restored(pair: &str, results: &[trash::Restored], exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Item<'a> {
+        #[serde(flatten)]
+        path: PathText,
+        restored: bool,
+        message: Option<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        outcome: &'static str,
+        exit_code: u8,
+        paths: Vec<Item<'a>>,
+    }
+    fn item(restored: &trash::Restored) -> Item<'_> {
+        let trash::Restored { path, result } = restored;
+        let message = result.as_ref().err().map(String::as_str);
+        Item { path: PathText::of(path), restored: result.is_ok(), message }
+    }
+    let paths = results.iter().map(item).collect();
+    line(&Object { schema: "driftless.trash/1", pair, outcome: exit.outcome(), exit_code: exit.code(), paths })
+}
+
+/// What was removed for good.
+pub fn emptied(pair: &str, emptied: &trash::Emptied) -> String {
+    #[derive(Serialize)]
+    struct Removed {
+        files: u64,
+        bytes: u64,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        pair: &'a str,
+        outcome: &'static str,
+        exit_code: u8,
+        removed: Removed,
+    }
+    let removed = Removed { files: emptied.files, bytes: emptied.bytes };
+    line(&Object { schema: "driftless.trash/1", pair, outcome: "done", exit_code: 0, removed })
 }
 
 #[cfg(test)]
@@ -138,19 +407,23 @@ mod tests {
     use crate::cli::samples;
 
     #[test]
-    fn a_report_has_the_documented_keys() {
-        let object = report(&samples::report(), "held", Exit::Refused);
-        let text = complete("sync", Exit::Refused, object);
-        let expected = concat!(
-            r#"{"adopted":0,"conflicts":[{"path":"a.csv","why":"modified on both sides"}],"deleted":{"dirs":0,"files":1},"#,
-            r#""direction":"up","dry_run":false,"elapsed_ms":41,"exit_code":4,"#,
-            r#""held":{"dirs":1,"files":30,"side":"network","why":"30 of 40 files would be deleted within an hour"},"metadata":0,"#,
-            r#""notes":[],"outcome":"held","pair":"demo","pending":{"down":2,"up":0},"#,
-            r#""problems":[{"kind":"permission","message":"cannot open: denied","path":"b\ufffd.txt","path_b64":"Yv8udHh0","side":"network"}],"#,
-            r#""renamed":0,"revived":0,"scanned":{"network":121,"staging":120},"schema":"driftless.sync/1","via":"scan","#,
-            r#""written":{"bytes":5120,"dirs":1,"files":3,"symlinks":0}}"#
-        );
-        let parsed: Value = serde_json::from_str(&text).expect("one object");
-        assert_eq!(parsed, serde_json::from_str::<Value>(expected).expect("the expectation is JSON"), "{text}");
+    fn a_sync_is_the_object_of_the_contract() {
+        let json = sync(&samples::report(), Exit::Conflicts, "conflicts", true);
+        let expected = r#"{"schema":"driftless.sync/1","pair":"demo","direction":"up","dry_run":false,"outcome":"conflicts","exit_code":3,"written":{"files":3,"dirs":1,"symlinks":0,"bytes":5120},"metadata":0,"renamed":0,"deleted":{"files":1,"dirs":0},"held":{"files":0,"dirs":0},"adopted":0,"revived":0,"conflicts":[{"path":"a.csv","why":"modified on both sides","copy":null}],"problems":[{"path":"b�.txt","path_b64":"Yv8udHh0","side":"network","kind":"permission","message":"access was denied"}],"notes":[],"pending":{"up":0,"down":2},"scanned":{"staging":120,"network":121},"via":"scan","elapsed_ms":41,"actions":[{"op":"write","path":"a/b.txt","side":"network","bytes":5120,"why":"modified in staging"}]}"#;
+        assert_eq!(json, format!("{expected}\n"));
+        assert!(!sync(&samples::report(), Exit::Done, "done", false).contains("actions"));
+    }
+
+    #[test]
+    fn control_characters_do_not_break_the_line() {
+        let json = line(&PathText::new(b"a\nb\x1b"));
+        assert_eq!(json, "{\"path\":\"a\\nb\\u001b\"}\n");
+    }
+
+    #[test]
+    fn a_failure_is_an_object_too() {
+        let json = failure("sync", &Failure::refused("No.").advise("Do this."));
+        let expected = r#"{"schema":"driftless.sync/1","outcome":"refused","exit_code":4,"message":"No.","advice":"Do this."}"#;
+        assert_eq!(json, format!("{expected}\n"));
     }
 }

@@ -1,5 +1,7 @@
-//! The command line: what was typed ([`args`]), what it means ([`settings`], [`pairs`], [`paths`]), one file a command,
-//! and how its end is told ([`render`], [`json`], [`exit`]).
+//! The command line: [`args`] as typed, [`settings`] resolved, one file per command, then text or one JSON object.
+//!
+//! Invariants. Results go to stdout, logs, warnings, questions and progress to stderr. With `--json` exactly one object
+//! is printed, for every exit code but 2. A reader that went away (a closed pipe) is no reason to fail.
 
 mod args;
 mod conflicts;
@@ -10,6 +12,7 @@ mod init;
 mod json;
 mod pairs;
 mod paths;
+mod place;
 mod progress;
 mod render;
 #[cfg(test)]
@@ -22,7 +25,7 @@ mod trash;
 mod utc;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -31,98 +34,138 @@ use tracing_subscriber::EnvFilter;
 use args::{Command, Common, Typed};
 use exit::Exit;
 use failure::Failure;
+use place::Place;
+use render::Paint;
 use signals::Stop;
 
 /// What every command is given.
-struct Call {
+struct Context {
     common: Common,
+    place: Place,
     stop: Stop,
+    paint: Paint,
 }
 
-/// What a command has to say at its end.
+/// What a command printed, and how it ended.
 struct Answer {
-    text: String,
-    json: serde_json::Value,
     exit: Exit,
+    output: String,
 }
 
-/// Runs the program with these arguments (the first is its name) and says how it ends.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let typed = match Typed::try_parse_from(arguments) {
+/// Runs the command line to its end.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let typed = match Typed::try_parse_from(args) {
         Ok(typed) => typed,
         Err(error) => {
-            // Help and version are no mistakes. A closed pipe is nobody's fault.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() });
+            // Help that nobody reads is no failure.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
-    log_to_stderr(typed.common.verbose);
-    let Typed { common, command } = typed;
-    let name = command_name(&command);
-    let answered = match Stop::listen() {
-        Ok(stop) => answer(&Call { common, stop }, command),
-        Err(error) => Err(Failure::failed(format!("signals cannot be caught: {error}"))),
-    };
-    ExitCode::from(tell(name, common, answered).code())
+    start_log(typed.common);
+    let (common, name) = (typed.common, typed.command.name());
+    let answer = answer(typed).unwrap_or_else(|failure| {
+        let spoken = common.json && failure.exit != Exit::Usage;
+        say(&render::failure(&failure, Paint::for_stderr()));
+        Answer { exit: failure.exit, output: if spoken { json::failure(name, &failure) } else { String::new() } }
+    });
+    ExitCode::from(print(answer).code())
 }
 
-fn answer(call: &Call, command: Command) -> Result<Answer, Failure> {
-    match command {
-        Command::Init(init) => init::init(&init),
-        Command::Sync(sync) => sync::sync(call, &sync),
-        Command::Status(status) => status::status(call, &status),
-        Command::Conflicts(conflicts) => conflicts::conflicts(&conflicts),
-        Command::Trash(trash) => trash::trash(call, &trash),
-        Command::Detect(detect) => detect::detect(&detect),
-        Command::Completions(completions) => {
-            let mut script = Vec::new();
-            clap_complete::generate(completions.shell, &mut Typed::command(), "driftless", &mut script);
-            let text = String::from_utf8_lossy(&script).into_owned();
-            Ok(Answer { json: serde_json::json!({ "script": text }), text, exit: Exit::Done })
+fn answer(typed: Typed) -> Result<Answer, Failure> {
+    if let Command::Completions(completions) = &typed.command {
+        let mut script = Vec::new();
+        clap_complete::generate(completions.shell, &mut Typed::command(), "driftless", &mut script);
+        return Ok(Answer { exit: Exit::Done, output: String::from_utf8_lossy(&script).into_owned() });
+    }
+    if let Command::Detect(detect) = &typed.command {
+        return detect::run(detect, typed.common);
+    }
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
+    let context = Context { common: typed.common, place: Place::find()?, stop, paint: Paint::for_stdout() };
+    if let Some(note) = &context.place.note {
+        warn(note);
+    }
+    match typed.command {
+        Command::Init(init) => init::run(&context, &init),
+        Command::Sync(sync) => sync::run(&context, &sync),
+        Command::Status(status) => status::run(&context, &status),
+        Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
+        Command::Trash(trash) => trash::run(&context, &trash),
+        Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
+    }
+}
+
+impl Command {
+    /// The name in `schema`.
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Init(_) => "init",
+            Command::Sync(_) => "sync",
+            Command::Status(_) => "status",
+            Command::Conflicts(_) => "conflicts",
+            Command::Trash(_) => "trash",
+            Command::Detect(_) => "detect",
+            Command::Completions(_) => "completions",
         }
     }
 }
 
-/// Says how it ended, to people or to programs, and returns the exit code.
-fn tell(name: &str, common: Common, answered: Result<Answer, Failure>) -> Exit {
-    let (text, json, exit) = match answered {
-        Ok(Answer { text, json, exit }) => (text, json, exit),
-        Err(failure) => {
-            eprintln_quietly(&render::failure(&failure));
-            let json =
-                serde_json::json!({ "outcome": failure.exit.outcome(), "message": failure.message, "advice": failure.advice });
-            (String::new(), json, failure.exit)
+impl Common {
+    /// The object or the text, whichever was asked for.
+    fn answer(self, exit: Exit, object: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Answer {
+        Answer { exit, output: if self.json { object() } else { text() } }
+    }
+}
+
+impl Context {
+    fn answer(&self, exit: Exit, object: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Answer {
+        self.common.answer(exit, object, text)
+    }
+
+    /// Asks on the terminal; `None` where nobody is there to answer.
+    fn ask(&self, question: &str) -> Option<bool> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return None;
         }
-    };
-    if exit == Exit::Usage {
-        return exit;
-    }
-    let out = if common.json { format!("{}\n", json::complete(name, exit, json)) } else { text };
-    // The reader may have gone (`| head`): that is no failure of the run.
-    let _ = io::stdout().lock().write_all(out.as_bytes()).and_then(|()| io::stdout().flush());
-    exit
-}
-
-fn eprintln_quietly(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-fn command_name(command: &Command) -> &'static str {
-    match command {
-        Command::Init(_) => "init",
-        Command::Sync(_) => "sync",
-        Command::Status(_) => "status",
-        Command::Conflicts(_) => "conflicts",
-        Command::Trash(_) => "trash",
-        Command::Detect(_) => "detect",
-        Command::Completions(_) => "completions",
+        say(&format!("{question} [y/N] "));
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).ok()?;
+        Some(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 }
 
-fn log_to_stderr(verbose: bool) {
-    let wanted = std::env::var("DRIFTLESS_LOG").unwrap_or_default();
-    let level = if verbose { "driftless=info" } else { "driftless=warn" };
-    let filter = EnvFilter::try_new(if wanted.is_empty() { level } else { &wanted }).unwrap_or_else(|_| EnvFilter::new(level));
-    // Only fails where somebody set one already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+/// Prints the output. A closed pipe ends the printing, not the program; another error counts, because a script would
+/// read half an answer.
+fn print(answer: Answer) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(answer.output.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("driftless: the result cannot be written: {error}\n"));
+            Exit::first(&[answer.exit, Exit::Failed])
+        }
+        _ => answer.exit,
+    }
+}
+
+fn warn(message: &str) {
+    say(&format!("{} {message}\n", Paint::for_stderr().warn("warning:")));
+}
+
+/// On stderr; nobody may be reading.
+fn say(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+fn start_log(common: Common) {
+    let default = if common.verbose { "driftless=debug" } else { "driftless=warn" };
+    let typed = settings::variable("DRIFTLESS_LOG").map(|text| text.to_string_lossy().into_owned());
+    let filter = EnvFilter::try_new(typed.as_deref().unwrap_or(default)).unwrap_or_else(|error| {
+        warn(&format!("the variable DRIFTLESS_LOG is left out: {error}"));
+        EnvFilter::new(default)
+    });
+    let colour = Paint::for_stderr() != Paint::PLAIN;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // A second start in one process (a test) keeps the first log.
+    drop(log.try_init());
 }

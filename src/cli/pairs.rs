@@ -1,232 +1,231 @@
-//! The pairs of this machine: where they are kept, and which one is meant.
+//! Which pair a command works on, and the folders of known pairs.
+//!
+//! Invariants. A staging root belongs to one pair. What is paired is never paired with something else by a `sync`.
+//! Nothing is written here before [`create`].
 
 use std::path::{Path, PathBuf};
 
-use super::args::Choice;
-use super::failure::{Failure, shown};
-use super::settings::file::{Roots, pair_roots, pair_text};
-use super::settings::{FILE_LIMIT, PAIR_FILE, variable};
+use crate::cli::args::Choice;
+use crate::cli::failure::{Failure, shown};
+use crate::cli::place::{Place, name_of_folder, valid_name};
+use crate::cli::settings::{FILE_LIMIT, PAIR_FILE, file, variable};
 use crate::disk::local;
 use crate::engine::request::{Known, Pair};
-use crate::roots::mounts;
 
-/// A pair, and whether this machine has it already.
+/// What a command does with two roots that are no pair yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfNew<'a> {
+    /// `init`: a pair of this name or of the network folder's; a second pair of one network root is meant.
+    Pair {
+        name: Option<&'a str>,
+    },
+    /// `sync`: a pair, but not of a root that is paired with something else: that would be a slip of the pen.
+    PairIfBothAreFree,
+    Refuse,
+}
+
+/// A pair, and whether it is still to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub pair: Pair,
-    pub is_new: bool,
-    /// What is worth a word: a state folder in an unusual place.
-    pub warnings: Vec<String>,
+    pub new: bool,
 }
 
-/// Where this machine keeps its pairs.
-struct Home {
-    path: PathBuf,
-    warnings: Vec<String>,
-}
-
-/// `$DRIFTLESS_HOME`, else the platform's state folder. A manifest may not lie on a network drive: there its locks may
-/// not hold, so a local folder stands in and is named.
-fn home() -> Result<Home, Failure> {
-    let path = match (variable("DRIFTLESS_HOME"), variable("XDG_STATE_HOME"), variable("HOME")) {
-        (Some(home), _, _) => PathBuf::from(home),
-        (None, Some(state), _) => PathBuf::from(state).join("driftless"),
-        (None, None, Some(home)) => PathBuf::from(home).join(".local/state/driftless"),
-        (None, None, None) => {
-            return Err(Failure::failed("Neither DRIFTLESS_HOME nor HOME is set: there is no place for the state."));
+/// By `--network` and `--staging`, else by name, else by the current folder.
+pub fn choose(place: &Place, choice: &Choice, if_new: IfNew<'_>) -> Result<Chosen, Failure> {
+    let root = |typed: &Option<PathBuf>| typed.as_ref().map(|path| local::real_path(&place.here.join(path)));
+    let old = |pair| Chosen { pair, new: false };
+    match (root(&choice.network), root(&choice.staging)) {
+        (Some(network), Some(staging)) => by_roots(place, network, staging, if_new),
+        (Some(network), None) => by_root(place, &network, |pair| &pair.network, "--staging").map(old),
+        (None, Some(staging)) => by_root(place, &staging, |pair| &pair.staging, "--network").map(old),
+        (None, None) => {
+            let named = choice.pair.clone().or_else(|| Some(variable("DRIFTLESS_PAIR")?.to_string_lossy().into_owned()));
+            named.map_or_else(|| by_folder(place), |name| by_name(place, &name)).map(old)
         }
-    };
-    let path = std::path::absolute(&path).map_err(|error| Failure::failed(format!("{} is no path: {error}", shown(&path))))?;
-    let verdict = mounts::detect(&path).map_err(|error| Failure::failed(error.to_string()))?;
-    if !verdict.network {
-        return Ok(Home { path, warnings: Vec::new() });
     }
-    let stand_in = PathBuf::from(format!("/var/tmp/driftless-{}", local::user_id()));
-    let warning = format!(
-        "The state folder {} lies on a network file system ({}), where a database is not safe; {} is used instead.",
-        shown(&path),
-        verdict.file_system,
-        shown(&stand_in)
-    );
-    Ok(Home { path: stand_in, warnings: vec![warning] })
 }
 
-/// Every pair in the state folder.
-fn known(home: &Path) -> Result<Vec<Pair>, Failure> {
+/// Every pair that this machine knows. A file that cannot be read stops this: its roots could be the ones asked for.
+fn known(place: &Place) -> Result<Vec<Pair>, Failure> {
     let mut pairs = Vec::new();
-    for name in local::folders(home)? {
-        let state = home.join(&name);
-        let file = state.join(PAIR_FILE);
-        if let Some(text) = local::read_text(&file, FILE_LIMIT)? {
-            let Roots { network, staging } = pair_roots(&file, &text)?;
-            pairs.push(Pair { name: name.to_string_lossy().into_owned(), state, staging, network, others: Vec::new() });
-        }
+    for name in local::folders(&place.state)? {
+        let Some(name) = name.to_str().filter(|name| valid_name(name)) else { continue };
+        pairs.extend(read(place, name)?);
     }
     Ok(pairs)
 }
 
-/// The pair that a command is about. With `create`, `--network` and `--staging` may name a new one.
-pub fn choose(choice: &Choice, here: &Path) -> Result<Chosen, Failure> {
-    let home = home()?;
-    let pairs = known(&home.path)?;
-    let asked = choice.pair.clone().or_else(|| match (&choice.network, &choice.staging) {
-        (None, None) => variable("DRIFTLESS_PAIR").map(|name| name.to_string_lossy().into_owned()),
-        _ => None,
-    });
-    let found = match (&asked, &choice.network, &choice.staging) {
-        (Some(name), _, _) => pairs.iter().find(|pair| pair.name == *name).ok_or_else(|| unknown_name(name, &pairs)),
-        (None, Some(network), Some(staging)) => match by_roots(&pairs, Some(network), Some(staging)).first() {
-            Some(pair) => Ok(*pair),
-            None => return new(home, &pairs, network, staging, None),
-        },
-        (None, None, None) => one_of(&in_a_root(&pairs, here), "the current folder", &pairs),
-        (None, network, staging) => one_of(&by_roots(&pairs, network.as_deref(), staging.as_deref()), "the folder given", &pairs),
-    }?;
-    Ok(finish(found.clone(), &pairs, false, home.warnings))
+/// The pair of that name, if there is one.
+fn read(place: &Place, name: &str) -> Result<Option<Pair>, Failure> {
+    let state = place.state.join(name);
+    let pair_file = state.join(PAIR_FILE);
+    let Some(text) = local::read_text(&pair_file, FILE_LIMIT)? else { return Ok(None) };
+    let roots = file::pair_roots(&pair_file, &text)?;
+    Ok(Some(Pair { name: name.to_owned(), state, staging: roots.staging, network: roots.network, others: Vec::new() }))
 }
 
-/// The pair that `init` is about.
-pub fn choose_for_init(network: &Path, staging: Option<&Path>, name: Option<&str>) -> Result<Chosen, Failure> {
-    let home = home()?;
-    let pairs = known(&home.path)?;
-    if let Some(pair) = by_roots(&pairs, Some(network), staging).first() {
-        if name.is_some_and(|name| name != pair.name) {
-            return Err(Failure::refused(format!("These two folders are the pair {} already.", pair.name)));
+fn by_name(place: &Place, name: &str) -> Result<Pair, Failure> {
+    let found = if valid_name(name) { read(place, name)? } else { None };
+    found.ok_or_else(|| {
+        let names = listed(&known(place).unwrap_or_default());
+        Failure::usage(format!("There is no pair called {}.", name.escape_debug())).advise(names)
+    })
+}
+
+fn by_root(place: &Place, root: &Path, side: fn(&Pair) -> &PathBuf, other: &str) -> Result<Pair, Failure> {
+    let mut found: Vec<Pair> = known(place)?.into_iter().filter(|pair| side(pair) == root).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(pair), true) => Ok(pair),
+        (Some(pair), false) => {
+            found.push(pair);
+            Err(Failure::usage(format!("{} belongs to several pairs.", shown(root))).advise(listed(&found)))
         }
-        return Ok(finish((*pair).clone(), &pairs, false, home.warnings));
+        (None, _) => Err(Failure::usage(format!("{} belongs to no pair.", shown(root)))
+            .advise(format!("Name the other root too, with {other} DIR."))),
     }
-    if let Some(name) = name
-        && let Some(pair) = pairs.iter().find(|pair| pair.name == name)
-    {
-        let message = format!("The name {name} is taken by the pair of {} and {}.", shown(&pair.network), shown(&pair.staging));
-        return Err(Failure::refused(message).advise("Give another --name."));
-    }
-    let chosen = match staging {
-        Some(staging) => staging.to_path_buf(),
-        None => staging_place(&name.map_or_else(|| free_name(network, &pairs), str::to_owned))?,
+}
+
+fn by_folder(place: &Place) -> Result<Pair, Failure> {
+    let pairs = known(place)?;
+    let depth = |pair: &Pair| {
+        let roots = [&pair.staging, &pair.network].into_iter();
+        roots.filter(|root| place.here.starts_with(root)).map(|root| root.components().count()).max()
     };
-    new(home, &pairs, network, &chosen, name)
-}
-
-/// One folder a project, named after it and always the same.
-fn staging_place(name: &str) -> Result<PathBuf, Failure> {
-    match (variable("XDG_CACHE_HOME"), variable("HOME")) {
-        (Some(cache), _) => Ok(PathBuf::from(cache).join("driftless").join(name)),
-        (None, Some(home)) => Ok(PathBuf::from(home).join(".cache/driftless").join(name)),
-        (None, None) => Err(Failure::failed("HOME is not set: name a staging folder with --staging.")),
+    let deepest = pairs.iter().filter_map(depth).max();
+    let mut found: Vec<Pair> = pairs.iter().filter(|pair| deepest.is_some() && depth(pair) == deepest).cloned().collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(pair), true) => Ok(pair),
+        (Some(pair), false) => {
+            found.push(pair);
+            Err(Failure::usage("The current folder belongs to several pairs.").advise(listed(&found)))
+        }
+        (None, _) => Err(Failure::usage("The current folder belongs to no pair.")
+            .advise(format!("Name the roots with --network DIR --staging DIR, or a pair with --pair NAME. {}", listed(&pairs)))),
     }
 }
 
-fn new(home: Home, pairs: &[Pair], network: &Path, staging: &Path, name: Option<&str>) -> Result<Chosen, Failure> {
-    let [network, staging] = [network, staging].map(local::real_path);
+/// "Known pairs: …", one a line.
+fn listed(pairs: &[Pair]) -> String {
+    if pairs.is_empty() {
+        return "No pair is known yet; `driftless init --network DIR --staging DIR` makes one.".to_owned();
+    }
+    let line = |pair: &Pair| {
+        format!("\n  --pair {}  ({} on network, {} in staging)", pair.name, shown(&pair.network), shown(&pair.staging))
+    };
+    format!("Known pairs:{}", pairs.iter().map(line).collect::<String>())
+}
+
+fn by_roots(place: &Place, network: PathBuf, staging: PathBuf, if_new: IfNew<'_>) -> Result<Chosen, Failure> {
+    let pairs = known(place)?;
+    if let Some(pair) = pairs.iter().find(|pair| pair.network == network && pair.staging == staging) {
+        return match if_new {
+            IfNew::Pair { name: Some(name) } if name != pair.name => {
+                Err(Failure::refused(format!("These two folders are already paired, as {}.", pair.name))
+                    .advise("Nothing was changed. Leave --name out to use that pair."))
+            }
+            _ => Ok(Chosen { pair: pair.clone(), new: false }),
+        };
+    }
+    if if_new == IfNew::Refuse {
+        return Err(Failure::usage(format!("{} and {} are no pair yet.", shown(&network), shown(&staging)))
+            .advise("`driftless init` with the same two options pairs them."));
+    }
+    refuse_paired_otherwise(&pairs, &network, &staging, if_new)?;
     for root in [&network, &staging] {
-        if root.to_str().is_none() {
-            return Err(Failure::failed(format!("{} is not valid UTF-8 and cannot be written into {PAIR_FILE}.", shown(root))));
+        if place.state.starts_with(root) {
+            return Err(Failure::refused(format!("The state folder {} lies inside {}.", shown(&place.state), shown(root)))
+                .advise("Nothing was changed. Set DRIFTLESS_HOME to a folder outside both roots."));
         }
     }
-    let name = name.map_or_else(|| free_name(&network, pairs), str::to_owned);
-    if !is_plain(&name) {
-        return Err(Failure::usage(format!("{:?} is no name for a pair: letters, digits, `-`, `_` and `.` make one.", name)));
+    let name = new_name(place, &network, if_new)?;
+    let others = pairs.into_iter().map(|pair| Known { name: pair.name, staging: pair.staging, network: pair.network }).collect();
+    Ok(Chosen { pair: Pair { state: place.state.join(&name), name, staging, network, others }, new: true })
+}
+
+/// A root inside or around another known root of the same side, or one that is paired with something else.
+fn refuse_paired_otherwise(pairs: &[Pair], network: &Path, staging: &Path, if_new: IfNew<'_>) -> Result<(), Failure> {
+    for pair in pairs {
+        for (new, old, side) in [(staging, &pair.staging, "staging"), (network, &pair.network, "network")] {
+            let overlaps = new.starts_with(old) || old.starts_with(new);
+            if new != old && overlaps {
+                return Err(Failure::refused(format!(
+                    "{} and {}, the {side} root of the pair {}, lie one inside the other.",
+                    shown(new),
+                    shown(old),
+                    pair.name
+                ))
+                .advise("Nothing was changed. Choose a folder beside it, or sync that pair with PATH."));
+            }
+        }
+        if pair.staging == staging {
+            return Err(paired_otherwise(pair, staging, "A staging folder belongs to one pair: choose another one."));
+        }
+        if pair.network == network && if_new == IfNew::PairIfBothAreFree {
+            let advice = "For a second staging folder of the same network root, run `driftless init` with these options first.";
+            return Err(paired_otherwise(pair, network, advice));
+        }
     }
-    let pair = Pair { state: home.path.join(&name), name, staging, network, others: Vec::new() };
-    Ok(finish(pair, pairs, true, home.warnings))
+    Ok(())
 }
 
-/// Writes down a new pair, after its roots were found to be good.
-pub fn remember(pair: &Pair) -> Result<(), Failure> {
-    local::make_private_folder(&pair.state)?;
-    let text = |path: &Path| path.to_str().expect("checked when the pair was named").to_owned();
-    let file = pair.state.join(PAIR_FILE);
-    Ok(local::create_text(&file, &pair_text(&text(&pair.network), &text(&pair.staging)))?)
+fn paired_otherwise(pair: &Pair, root: &Path, advice: &str) -> Failure {
+    let other = if root == pair.staging { &pair.network } else { &pair.staging };
+    Failure::refused(format!("{} is already paired with {} (pair {}).", shown(root), shown(other), pair.name))
+        .advise(format!("Nothing was changed. {advice}"))
 }
 
-fn finish(mut pair: Pair, pairs: &[Pair], is_new: bool, warnings: Vec<String>) -> Chosen {
-    let others = pairs.iter().filter(|other| other.state != pair.state);
-    let known = |other: &Pair| Known { name: other.name.clone(), staging: other.staging.clone(), network: other.network.clone() };
-    pair.others = others.map(known).collect();
-    Chosen { pair, is_new, warnings }
-}
-
-fn by_roots<'p>(pairs: &'p [Pair], network: Option<&Path>, staging: Option<&Path>) -> Vec<&'p Pair> {
-    let same = |given: Option<&Path>, root: &Path| given.is_none_or(|given| local::real_path(given) == local::real_path(root));
-    pairs.iter().filter(|pair| same(network, &pair.network) && same(staging, &pair.staging)).collect()
-}
-
-fn in_a_root<'p>(pairs: &'p [Pair], here: &Path) -> Vec<&'p Pair> {
-    let holds = |root: &Path| here.starts_with(root) || local::real_path(here).starts_with(local::real_path(root));
-    pairs.iter().filter(|pair| holds(&pair.staging) || holds(&pair.network)).collect()
-}
-
-fn one_of<'p>(found: &[&'p Pair], what: &str, all: &[Pair]) -> Result<&'p Pair, Failure> {
-    let names = |pairs: &mut dyn Iterator<Item = &Pair>| pairs.map(|pair| pair.name.as_str()).collect::<Vec<_>>().join(", ");
-    match found {
-        [one] => Ok(one),
-        [] if all.is_empty() => Err(Failure::failed("No folders are paired on this machine yet.")
-            .advise("Pair two with `driftless init --network DIR --staging DIR`.")),
-        [] => Err(Failure::failed(format!("No pair belongs to {what}."))
-            .advise(format!("Name one with --pair; there are: {}.", names(&mut all.iter())))),
-        several => Err(Failure::failed(format!("Several pairs belong to {what}."))
-            .advise(format!("Name one with --pair: {}.", names(&mut several.iter().copied())))),
+/// The name asked for, or the network folder's with a number where that is taken.
+fn new_name(place: &Place, network: &Path, if_new: IfNew<'_>) -> Result<String, Failure> {
+    let free = |name: &str| local::is_vacant(&place.state.join(name));
+    if let IfNew::Pair { name: Some(name) } = if_new {
+        return match name {
+            bad if !valid_name(bad) => Err(Failure::usage(format!("{} is no name for a pair.", bad.escape_debug()))
+                .advise("A name has no `/`, no control characters, does not begin with a dot and is at most 100 bytes long.")),
+            taken if !free(taken) => {
+                Err(Failure::refused(format!("There is already a pair called {taken}.")).advise("Nothing was changed."))
+            }
+            name => Ok(name.to_owned()),
+        };
     }
+    let plain = name_of_folder(network.file_name());
+    let numbered = (2_u32..).map(|number| format!("{plain}-{number}"));
+    let name = std::iter::once(plain.clone()).chain(numbered).find(|name| free(name));
+    Ok(name.expect("the numbers do not run out before the disk does"))
 }
 
-fn unknown_name(name: &str, pairs: &[Pair]) -> Failure {
-    let names: Vec<&str> = pairs.iter().map(|pair| pair.name.as_str()).collect();
-    let advice = match names.as_slice() {
-        [] => "Pair two folders with `driftless init --network DIR --staging DIR`.".to_owned(),
-        names => format!("There are: {}.", names.join(", ")),
+/// Where a staging folder goes that nobody named: the one that the network root already has, or a new one.
+pub fn default_staging(place: &Place, network: &Path, name: Option<&str>) -> Result<PathBuf, Failure> {
+    let network = local::real_path(&place.here.join(network));
+    let mut pairs = known(place)?.into_iter();
+    if let Some(pair) = pairs.find(|pair| pair.network == network && name.is_none_or(|name| name == pair.name)) {
+        return Ok(pair.staging);
+    }
+    Ok(place.staging.join(new_name(place, &network, IfNew::Pair { name })?))
+}
+
+/// Makes the pair's folder and its `pair.toml`, and the staging folder where it is missing.
+pub fn create(pair: &Pair) -> Result<(), Failure> {
+    let text = |path: &Path| {
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::usage(format!("The root {} has a name that is not UTF-8.", shown(path))).advise("Rename it or link to it.")
+        })
     };
-    Failure::failed(format!("There is no pair called {}.", name.escape_debug())).advise(advice)
+    let content = file::pair_text(&text(&pair.network)?, &text(&pair.staging)?);
+    local::make_folders(&pair.staging)?;
+    local::make_private_folder(&pair.state)?;
+    Ok(local::create_text(&pair.state.join(PAIR_FILE), &content)?)
 }
 
-fn is_plain(name: &str) -> bool {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !name.is_empty() && name.len() <= 100 && name.chars().all(plain) && !name.starts_with('.')
-}
-
-/// The network folder's name in plain letters, with a number where it is taken.
-fn free_name(network: &Path, pairs: &[Pair]) -> String {
-    let own = network.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = own.chars().take(60).map(plain).collect();
-    let name = name.trim_start_matches('.');
-    let name = if name.is_empty() { "project" } else { name };
-    let numbered = (2..).map(|number: u32| format!("{name}-{number}"));
-    let taken = |name: &String| pairs.iter().any(|pair| pair.name == *name);
-    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).expect("numbers do not end")
+/// Takes back what [`create`] wrote, where the roots turned out not to be a pair. Best effort: what stays behind is an
+/// unused name. The staging folder stays.
+pub fn forget(pair: &Pair) {
+    let gone = local::remove_file(&pair.state.join(PAIR_FILE)).and_then(|()| local::remove_folder(&pair.state));
+    if let Err(error) = gone {
+        tracing::debug!(%error, "the folder of a pair that was not made stays behind");
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair(name: &str, network: &str, staging: &str) -> Pair {
-        let state = PathBuf::from("/state").join(name);
-        Pair { name: name.to_owned(), state, staging: staging.into(), network: network.into(), others: Vec::new() }
-    }
-
-    #[test]
-    fn names_come_from_the_network_folder_and_are_free() {
-        let taken = [pair("lab", "/n/lab", "/s/lab"), pair("lab-2", "/m/lab", "/s/lab2")];
-        for (network, expected) in
-            [("/x/lab", "lab-3"), ("/x/a b:c", "a-b-c"), ("/", "project"), ("/x/...", "project"), ("/x/é", "é")]
-        {
-            let name = free_name(Path::new(network), &taken);
-            assert_eq!(name, expected);
-            assert!(is_plain(&name), "{name}");
-        }
-        assert!(!is_plain("a/b") && !is_plain("..") && !is_plain(""));
-    }
-
-    #[test]
-    fn a_folder_below_a_root_belongs_to_its_pair() {
-        let pairs = [pair("a", "/n/a", "/s/a"), pair("b", "/n/a", "/s/b"), pair("c", "/n/c", "/s/c")];
-        let names = |here: &str| in_a_root(&pairs, Path::new(here)).iter().map(|pair| pair.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names("/s/a/sub"), ["a"]);
-        assert_eq!(names("/n/a"), ["a", "b"]);
-        assert_eq!(names("/s/ab"), [""; 0]);
-        assert!(
-            one_of(&in_a_root(&pairs, Path::new("/n/a")), "it", &pairs)
-                .is_err_and(|failure| failure.advice.is_some_and(|a| a.contains("a, b")))
-        );
-    }
-}
+#[path = "pairs_tests.rs"]
+mod tests;

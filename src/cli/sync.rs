@@ -1,96 +1,66 @@
-//! `driftless sync`.
+//! `sync`: one run, the first-sync question, and its report.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use crate::cli::args::{ConflictPolicy, Sync};
+use crate::cli::failure::{Failure, refusal_words};
+use crate::cli::pairs::{self, Chosen, IfNew};
+use crate::cli::progress::Shown;
+use crate::cli::settings::{self, Settings};
+use crate::cli::{Answer, Context, exit, init, json, paths, render, warn};
+use crate::engine;
+use crate::engine::report::{Outcome, Refusal, Report, Work};
+use crate::engine::request::{Deletes, Request};
+use crate::model::side::PerSide;
 
-use super::args;
-use super::exit::{self, Exit};
-use super::failure::{Failure, refusal_words};
-use super::progress::Shown;
-use super::{Answer, Call, eprintln_quietly};
-use super::{init, json, pairs, paths, render, settings};
-use crate::engine::{self, Deletes, Outcome, Pair, Refusal, Report, Request};
-use crate::model::path::RelPath;
-
-pub fn sync(call: &Call, typed: &args::Sync) -> Result<Answer, Failure> {
-    let here = here();
-    let chosen = pairs::choose(&typed.choice, &here)?;
-    chosen.warnings.iter().for_each(|warning| eprintln_quietly(warning));
-    let pair = &chosen.pair;
+pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (direction, typed_paths) = typed.direction_and_paths();
-    let limited = paths::resolve(pair, &here, &typed_paths)?;
-    let flags = settings::flag_layer(typed.conflict.map(args::ConflictPolicy::policy), typed.wait);
-    let settings = settings::of_pair(pair, flags, std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| eprintln_quietly(&format!("warning: {warning}")));
-    if chosen.is_new && !typed.dry_run {
-        init::first(&chosen, &settings.options)?;
-    }
-    let request = Request {
+    let chosen = pairs::choose(&context.place, &typed.choice, IfNew::PairIfBothAreFree)?;
+    let flags = settings::flag_layer(typed.conflict.map(ConflictPolicy::policy), typed.wait);
+    let settings = settings::of_pair(&chosen.pair, flags, std::env::vars_os())?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    let mut request = Request {
         direction,
-        paths: if limited.contains(&RelPath::root()) { Vec::new() } else { limited },
+        paths: paths::resolve(&chosen.pair, &context.place.here, &typed_paths)?,
         dry_run: typed.dry_run,
         policy: settings.policy,
         policy_by_flag: typed.conflict.is_some(),
-        deletes: match (typed.allow_deletes, typed.restore_deletes) {
-            (true, _) => Deletes::Allow,
-            (_, true) => Deletes::Restore,
-            _ => Deletes::Guarded,
-        },
+        deletes: deletes(typed),
         verify: typed.verify,
         trust_times: typed.trust_times,
         wait: settings.wait,
-        yes: call.common.yes,
-        list_actions: typed.dry_run || call.common.verbose,
+        yes: context.common.yes,
+        list_actions: typed.dry_run || context.common.verbose,
     };
-    let mut report = once(call, pair, &request, &settings)?;
-    if asks(call, &report) {
-        let Outcome::Refused(refusal) = &report.outcome else { unreachable!("only a refusal asks") };
-        if confirmed(refusal) {
-            report = once(call, pair, &Request { yes: true, ..request }, &settings)?;
-        }
+    if chosen.new && !typed.dry_run {
+        init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
     }
-    let (exit, word) = exit::of_report(&report, call.stop.signal());
-    Ok(Answer { text: render::sync(&report, call.common.verbose), json: json::report(&report, word, exit), exit })
+    let (mut report, mut done) = once(context, &chosen, &request, &settings)?;
+    if let Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. }) = &report.outcome
+        && !request.yes
+        && context.ask(&format!("{} Sync them all the same?", refusal_words(refusal).0)) == Some(true)
+    {
+        request.yes = true;
+        (report, done) = once(context, &chosen, &request, &settings)?;
+    }
+    let (exit, outcome) = exit::of_report(&report, context.stop.signal());
+    Ok(context.answer(
+        exit,
+        || json::sync(&report, exit, outcome, request.list_actions),
+        || render::sync(&report, done, request.list_actions, context.paint),
+    ))
 }
 
-/// The folder that relative paths start from; without one they are relative to the root.
-pub fn here() -> PathBuf {
-    std::env::current_dir().unwrap_or_default()
+/// One run, shown while it goes on.
+fn once(context: &Context, chosen: &Chosen, request: &Request, settings: &Settings) -> Result<(Report, PerSide<Work>), Failure> {
+    let shown = Shown::start();
+    let report = engine::sync(&chosen.pair, request, &settings.options, &|progress| shown.tell(progress), context.stop.flag());
+    let done = shown.finish();
+    Ok((report?, done))
 }
 
-fn once(call: &Call, pair: &Pair, request: &Request, settings: &settings::Settings) -> Result<Report, Failure> {
-    let shown = Shown::new(request.direction);
-    let result = engine::sync(pair, request, &settings.options, &|progress| shown.tell(progress), call.stop.flag());
-    shown.end();
-    Ok(result?)
-}
-
-/// Only a person at a terminal is asked; without one a question is a refusal.
-fn asks(call: &Call, report: &Report) -> bool {
-    let question = matches!(report.outcome, Outcome::Refused(Refusal::MostlyDifferent { .. }));
-    question && !call.common.json && io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-fn confirmed(refusal: &Refusal) -> bool {
-    let (message, _) = refusal_words(refusal);
-    eprintln_quietly(&message);
-    let _ = write!(io::stderr(), "Do they belong together? Nothing would be deleted or overwritten. [y/N] ");
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
-}
-
-/// For a check: drift or not.
-pub fn in_step(report: &Report) -> bool {
-    let pending = report.pending.staging + report.pending.network;
-    pending == 0
-        && report.counts == engine::Counts { adopted: report.counts.adopted, ..engine::Counts::default() }
-        && report.conflicts.is_empty()
-        && report.problems.is_empty()
-        && report.held.is_none()
-        && report.outcome == Outcome::Done
-}
-
-/// The exit of a command that only looks.
-pub fn looked(report: &Report) -> Exit {
-    if in_step(report) { Exit::Done } else { Exit::Drift }
+fn deletes(typed: &Sync) -> Deletes {
+    match (typed.allow_deletes, typed.restore_deletes) {
+        (true, _) => Deletes::Allow,
+        (_, true) => Deletes::Restore,
+        _ => Deletes::Guarded,
+    }
 }

@@ -1,69 +1,110 @@
-//! `driftless trash`.
+//! `trash list|restore|empty`: versions that were displaced, deleted or lost a conflict.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
-use std::time::Duration;
+use crate::cli::args::{Trash, TrashSide};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, size};
+use crate::cli::pairs::{self, IfNew};
+use crate::cli::render::{count, table};
+use crate::cli::settings::{self, keys::Layer};
+use crate::cli::{Answer, Context, json, paths, utc};
+use crate::engine::request::{Options, Pair};
+use crate::engine::trash::{self, Restored, Trashed};
 
-use super::args::{self, Choice, TrashSide};
-use super::exit::Exit;
-use super::failure::{Failure, size};
-use super::sync::here;
-use super::{Answer, Call, json, pairs, paths, render, settings};
-use crate::engine::{self, Options, Pair};
-use crate::model::side::Side;
-
-pub fn trash(call: &Call, typed: &args::Trash) -> Result<Answer, Failure> {
+pub fn run(context: &Context, typed: &Trash) -> Result<Answer, Failure> {
+    let (Trash::List { choice, .. } | Trash::Restore { choice, .. } | Trash::Empty { choice, .. }) = typed;
+    let pair = pairs::choose(&context.place, choice, IfNew::Refuse)?.pair;
+    let options = settings::of_pair(&pair, Layer::new(), std::env::vars_os())?.options;
     match typed {
-        args::Trash::List { choice, side } => list(choice, side.map(TrashSide::side)),
-        args::Trash::Restore { paths, choice, run } => restore(choice, paths, run.as_deref()),
-        args::Trash::Empty { choice, older_than } => empty(call, choice, *older_than),
+        Trash::List { side, .. } => {
+            let entries = trash::list(&pair, &options, side.map(TrashSide::side))?;
+            Ok(context.answer(Exit::Done, || json::trashed(&pair.name, &entries), || listed(&entries)))
+        }
+        Trash::Restore { paths, run, .. } => {
+            let paths = paths::resolve(&pair, &context.place.here, paths)?;
+            let results = trash::restore(&pair, &options, &paths, run.as_deref())?;
+            let exit = if results.iter().all(|one| one.result.is_ok()) { Exit::Done } else { Exit::Partial };
+            Ok(context.answer(exit, || json::restored(&pair.name, &results, exit), || restored(&results)))
+        }
+        Trash::Empty { older_than, .. } => empty(context, &pair, &options, *older_than),
     }
 }
 
-fn open(choice: &Choice) -> Result<(Pair, Options), Failure> {
-    let chosen = pairs::choose(choice, &here())?;
-    let settings = settings::of_pair(&chosen.pair, settings::keys::Layer::new(), std::env::vars_os())?;
-    Ok((chosen.pair, settings.options))
-}
-
-fn list(choice: &Choice, side: Option<Side>) -> Result<Answer, Failure> {
-    let (pair, options) = open(choice)?;
-    let all = engine::trash::list(&pair, &options, side)?;
-    Ok(Answer { text: render::trash(&all), json: json::trash(&pair, &all), exit: Exit::Done })
-}
-
-fn restore(choice: &Choice, typed: &[PathBuf], run: Option<&str>) -> Result<Answer, Failure> {
-    let (pair, options) = open(choice)?;
-    let paths = paths::resolve(&pair, &here(), typed)?;
-    let restored = engine::trash::restore(&pair, &options, &paths, run)?;
-    let failed = restored.iter().filter(|one| one.result.is_err()).count();
-    let exit = match failed {
-        0 => Exit::Done,
-        all if all == restored.len() => Exit::Failed,
-        _ => Exit::Partial,
+fn empty(context: &Context, pair: &Pair, options: &Options, older_than: Option<std::time::Duration>) -> Result<Answer, Failure> {
+    let question = match older_than {
+        None => format!("Remove everything in the trash of the pair {} for good?", pair.name),
+        Some(age) => {
+            let age = humantime::format_duration(age);
+            format!("Remove what was put into the trash of the pair {} more than {age} ago for good?", pair.name)
+        }
     };
-    Ok(Answer { text: render::restored(&restored), json: json::restored(&pair, &restored), exit })
+    if !context.common.yes && context.ask(&question) != Some(true) {
+        return Err(Failure::refused("The trash was not emptied: that was not confirmed.")
+            .advise("Nothing was removed. Say yes at the question, or give --yes."));
+    }
+    let emptied = trash::empty(pair, options, older_than)?;
+    Ok(context.answer(
+        Exit::Done,
+        || json::emptied(&pair.name, &emptied),
+        || format!("{} removed for good, {} free again.\n", count(emptied.files, "file"), size(emptied.bytes)),
+    ))
 }
 
-fn empty(call: &Call, choice: &Choice, older_than: Option<Duration>) -> Result<Answer, Failure> {
-    let (pair, options) = open(choice)?;
-    if !call.common.yes && !confirmed(&pair, older_than) {
-        return Err(Failure::refused("Nothing was removed.")
-            .advise("`driftless trash list` shows what is there; --yes removes it without a question."));
+fn listed(entries: &[Trashed]) -> String {
+    if entries.is_empty() {
+        return "The trash is empty.\n".to_owned();
     }
-    let emptied = engine::trash::empty(&pair, &options, older_than)?;
-    let text = format!("{} files, {} removed for good.\n", emptied.files, size(emptied.bytes));
-    let json = serde_json::json!({ "outcome": "done", "pair": pair.name, "files": emptied.files, "bytes": emptied.bytes });
-    Ok(Answer { text, json, exit: Exit::Done })
+    let head = ["SIDE", "RUN", "KIND", "SIZE", "MODIFIED (UTC)", "PATH"].map(str::to_owned).to_vec();
+    let row = |entry: &Trashed| {
+        let (side, kind) = (entry.side.word().to_owned(), entry.kind.word().to_owned());
+        vec![side, entry.run.clone(), kind, size(entry.size), utc::plain(entry.mtime), entry.path.to_string()]
+    };
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(entries.iter().map(row)).collect();
+    table(&rows)
 }
 
-fn confirmed(pair: &Pair, older_than: Option<Duration>) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return false;
+fn restored(results: &[Restored]) -> String {
+    let line = |one: &Restored| match &one.result {
+        Ok(()) => format!("{} is back\n", one.path),
+        Err(message) => format!("{} was not restored: {message}\n", one.path),
+    };
+    let next = if results.iter().any(|one| one.result.is_ok()) { "The next sync carries it over.\n" } else { "" };
+    results.iter().map(line).collect::<String>() + next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::entry::Kind;
+    use crate::model::path::RelPath;
+    use crate::model::side::Side;
+    use crate::model::time::Time;
+
+    #[test]
+    fn the_list_lines_up_and_is_an_object() {
+        let entries = [Trashed {
+            side: Side::Network,
+            run: "r1".to_owned(),
+            path: RelPath::parse(b"a/b").expect("legal"),
+            size: 5,
+            mtime: Time::from_parts(0, 0),
+            kind: Kind::File,
+        }];
+        assert_eq!(
+            listed(&entries),
+            "SIDE     RUN  KIND  SIZE  MODIFIED (UTC)       PATH\n\
+             network  r1   file  5 B   1970-01-01 00:00:00  a/b\n"
+        );
+        let expected = r#"{"schema":"driftless.trash/1","pair":"p","exit_code":0,"entries":[{"side":"network","run":"r1","path":"a/b","kind":"file","bytes":5,"mtime":"1970-01-01T00:00:00Z"}]}"#;
+        assert_eq!(json::trashed("p", &entries), format!("{expected}\n"));
+        assert_eq!(listed(&[]), "The trash is empty.\n");
     }
-    let what = older_than
-        .map_or_else(|| "everything".to_owned(), |age| format!("what is older than {}", humantime::format_duration(age)));
-    let _ = write!(io::stderr(), "Remove {what} in the trash of {} for good? [y/N] ", pair.name);
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+
+    #[test]
+    fn what_could_not_be_restored_is_said() {
+        let path = RelPath::parse(b"a").expect("legal");
+        let results = [Restored { path, result: Err("a file is there".to_owned()) }];
+        assert_eq!(restored(&results), "a was not restored: a file is there\n");
+        let expected = r#"{"schema":"driftless.trash/1","pair":"p","outcome":"partial","exit_code":6,"paths":[{"path":"a","restored":false,"message":"a file is there"}]}"#;
+        assert_eq!(json::restored("p", &results, Exit::Partial), format!("{expected}\n"));
+    }
 }

@@ -1,7 +1,5 @@
 //! Times for people and for JSON: RFC 3339, UTC, for every time that a file can have.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::model::time::Time;
 
 /// `2026-11-21T04:15:00Z`; with a fraction where there is one. (`humantime` cannot write what lies before 1970.)
@@ -20,12 +18,6 @@ pub fn rfc3339(time: Time) -> String {
 /// `2026-11-21 04:15:00`, for tables whose heading says UTC.
 pub fn plain(time: Time) -> String {
     rfc3339(time)[..19].replace('T', " ")
-}
-
-/// This moment by the machine's clock.
-pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_parts(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).

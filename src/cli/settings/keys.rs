@@ -16,6 +16,7 @@ pub struct Key {
     /// Do values of all places count together, instead of the nearest one alone?
     pub adds_up: bool,
     /// For the table in `docs/configuration.md`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is checked against it"))]
     pub about: &'static str,
 }
 
@@ -64,7 +65,12 @@ pub const KEYS: &[Key] = &[
         "full",
         "`full`: a file is on the disk before the manifest says so. `none`: as the operating system likes; for folders that can be thrown away.",
     ),
-    own("reserve", Kind::Size, "16MiB", "Room that a run leaves free on a root's file system; one that would not is refused."),
+    own(
+        "reserve",
+        Kind::Size,
+        "auto",
+        "Room that a run leaves free on a root's file system; one that would not is refused; `auto`: 16 MiB.",
+    ),
     own("threads", Kind::Count, "auto", "Workers that look at and copy files; `auto`: by the machine and the roots."),
     own("trash_age", Kind::Span, "30d", "How long displaced and deleted versions are kept."),
     own(

@@ -26,6 +26,9 @@ pub const PAIR_FILE: &str = "pair.toml";
 /// More than a person writes; a shared file could be anything.
 pub const FILE_LIMIT: u64 = 1 << 20;
 
+/// `reserve = "auto"`, in bytes: room for the manifest's own growth and for what others write meanwhile.
+const RESERVE: u64 = 16 << 20;
+
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -124,7 +127,7 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Settings {
             ignore,
             trash_max: size("trash_max"),
             trash_age: span("trash_age"),
-            reserve: size("reserve").unwrap_or_default(),
+            reserve: size("reserve").unwrap_or(RESERVE),
             threads,
         },
         policy: if is("conflict", "abort") { Policy::Abort } else { Policy::Hold },

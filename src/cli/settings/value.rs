@@ -93,7 +93,7 @@ fn choice(words: &'static [&'static str], text: &str) -> Result<Value, String> {
 
 /// The candidate that looks most like `word`.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |candidate: &str| strsim::jaro_winkler(&word.to_lowercase(), candidate);
+    let likeness = |candidate: &str| strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase());
     candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
