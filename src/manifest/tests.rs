@@ -8,7 +8,7 @@ use crate::model::conflict::Conflict;
 use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Recorded, Stamp};
 use crate::model::finding::{Problem, ProblemKind};
-use crate::model::listing::Seen;
+use crate::model::listing::{FolderId, Seen};
 use crate::model::path::RelPath;
 use crate::model::plan::Why;
 use crate::model::side::{Direction, PerSide, Side};

@@ -16,8 +16,6 @@ pub mod mounts;
 pub mod own;
 pub mod probe;
 #[cfg(all(test, unix))]
-mod standin;
-#[cfg(all(test, unix))]
 mod tests;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::error::Error;
@@ -19,7 +20,7 @@ use crate::model::traits::Traits;
 /// A root in a folder for the moment, and a folder beside it that nothing may touch.
 struct Ground {
     _held: tempfile::TempDir,
-    root: Box<dyn Root>,
+    root: Arc<dyn Root>,
     path: PathBuf,
     beside: PathBuf,
 }
@@ -32,8 +33,8 @@ fn ground() -> Ground {
     Ground { root: open(&path), path, beside, _held: held }
 }
 
-fn open(path: &Path) -> Box<dyn Root> {
-    Box::new(super::standin::Plain(path.into()))
+fn open(path: &Path) -> Arc<dyn Root> {
+    crate::disk::open_root(path, false).expect("the root opens")
 }
 
 impl Ground {

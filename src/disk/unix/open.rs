@@ -54,7 +54,7 @@ fn split_piece(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Name by name, each opened without following and on the root's own device.
-fn by_names(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
+pub(super) fn by_names(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
     let mut open = openat(root, ".", FOLDER, Mode::empty())?;
     for name in path.names() {
         let next = openat(&open, name, FOLDER, Mode::empty())
