@@ -111,22 +111,26 @@ fn ss_05_a_second_run_writes_nothing() {
     assert!(world.trees() == trees, "nothing changed");
 }
 
-/// SS-04: equal content on both sides is adopted without a transfer; the earlier of the two times wins.
+/// SS-04: equal content on both sides is adopted without a transfer; the earlier of two times wins.
 #[test]
 fn ss_04_equal_content_is_adopted() {
     let world = World::new();
-    for number in 0..5 {
-        let name = format!("same-{number}.txt");
-        for (root, seconds) in [(&world.network, 1_000_000_000), (&world.staging, 1_500_000_000)] {
-            write(&root.join(&name), "the same");
-            touch(&root.join(&name), seconds, 5);
+    for (name, network, staging) in [
+        ("same", 1_200_000_000, 1_200_000_000),
+        ("same-2", 1_200_000_000, 1_200_000_000),
+        ("copied-by-hand", 1_000_000_000, 1_500_000_000),
+    ] {
+        for (root, seconds) in [(&world.network, network), (&world.staging, staging)] {
+            write(&root.join(name), "the same");
+            touch(&root.join(name), seconds, 5);
         }
     }
     write(&world.network.join("only-there"), "n");
     write(&world.staging.join("only-here"), "s");
     let object = world.json(&["sync"], 0);
-    assert_eq!((&object["adopted"], &object["written"]["files"]), (&5.into(), &2.into()), "{object}");
-    assert_eq!(fs::metadata(world.staging.join("same-0.txt")).expect("there").mtime(), 1_000_000_000);
+    let counts = (&object["adopted"], &object["metadata"], &object["written"]["files"]);
+    assert_eq!(counts, (&2.into(), &1.into(), &2.into()), "{object}");
+    assert_eq!(fs::metadata(world.staging.join("copied-by-hand")).expect("there").mtime(), 1_000_000_000);
     world.in_step();
 }
 
