@@ -118,6 +118,8 @@ fn write(
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
+    // From here on the two folders are meant to be one project: a first sync that is cut short is not asked about again.
+    met(session)?;
     let writes =
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
@@ -222,15 +224,21 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
     if !(manifest.problems()?.is_empty() && report.problems.is_empty()) {
         manifest.replace_problems(&request.paths, &report.problems, now)?;
     }
-    if manifest.meta("first_sync_done")?.is_none() {
-        manifest.set_meta("first_sync_done", "1")?;
-    }
     // Only a look at everything says that what is in the base is still wanted.
     if request.paths.is_empty() && manifest.meta("patterns")?.as_deref() != Some(text.as_str()) {
         manifest.set_meta("patterns", &text)?;
     }
     if report.counts != Counts::default() {
         manifest.prune(Time(now.0 - HISTORY_NS))?;
+    }
+    Ok(())
+}
+
+/// The question of a first sync is answered, or was none.
+fn met(session: &mut Session<'_>) -> Result<(), Error> {
+    let Some(manifest) = session.store.writing() else { return Ok(()) };
+    if manifest.meta("first_sync_done")?.is_none() {
+        manifest.set_meta("first_sync_done", "1")?;
     }
     Ok(())
 }
