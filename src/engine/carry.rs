@@ -177,7 +177,7 @@ type Answer = Result<Vec<Outcome>, Halt>;
 fn carry_files(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
     let eventful: HashMap<RelPath, Action> =
         files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
-    let mut enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
+    let enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
         for outcome in answer.map_err(halted)? {
             let action = eventful.get(&outcome.path);
             ledger.enter(outcome, action)?;
@@ -272,7 +272,8 @@ fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -
                 answers.push(restamp(run, pending, true));
             }
         }
-        Err((halt, end)) => {
+        Err(ended) => {
+            let (halt, end) = *ended;
             if let Some(pending) = resting.take() {
                 answers.push(restamp(run, pending, false));
             }

@@ -9,6 +9,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::vouch::Clock;
+use crate::roots::own;
 use crate::transfer;
 
 /// Another pair's temporary file may be in use; after this long nobody comes back for it.
@@ -24,6 +25,10 @@ pub(super) fn leftovers(
     trash: &Name,
 ) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
+        let (Clock::Own(now) | Clock::DayAgo(now)) = session.clocks[side];
+        if let Err(error) = own::sweep(&*session.roots[side], now) {
+            tracing::debug!(%side, %error, "old files of this program stay");
+        }
         for path in &found[side] {
             // Housekeeping never fails a run.
             if let Err(error) = clear(session, side, path, owner, trash) {

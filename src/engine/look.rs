@@ -13,6 +13,7 @@ use crate::model::vouch::Effort;
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,11 +55,12 @@ pub(super) fn look(
         stop,
         seen,
     };
-    let state = &session.pair.state;
-    let reading = matches!(&session.store, Store::Writing(_) | Store::Reading(Some(_)));
-    let readers = move || -> Result<Box<dyn BaseReader>, String> {
-        let reader = if reading { Reader::open(state).map_err(|error| error.to_string())? } else { None };
-        Ok(Box::new(Base(reader)))
+    // One for each worker and one for the first step, opened here: the writer's connection stays with this thread.
+    let pool = (0..=scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?;
+    let pool = Mutex::new(pool);
+    let readers = || -> Result<Box<dyn BaseReader>, String> {
+        let reader = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Box::new(Base(reader.ok_or("more workers than readers of the base")?)))
     };
     let done = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -78,6 +80,17 @@ pub(super) fn look(
         scan::Error::Base(message) => Error::Base(message),
         scan::Error::Stopped => Error::Stopped,
     })
+}
+
+impl Session<'_> {
+    /// A view of the base for one worker; nothing where there is no base yet.
+    fn reader(&self) -> Result<Option<Reader>, Error> {
+        Ok(match &self.store {
+            Store::Writing(manifest) => Some(manifest.reader()?),
+            Store::Reading(Some(_)) => Reader::open(&self.pair.state)?,
+            Store::Reading(None) => None,
+        })
+    }
 }
 
 /// Workers: the cores, and more where answers come from far away.

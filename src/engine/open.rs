@@ -317,7 +317,8 @@ fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, 
     }
     local::make_private_folder(&pair.state)?;
     let synchronous = match options.durability {
-        Durability::Full | Durability::None => Synchronous::Normal,
+        Durability::Full => Synchronous::Full,
+        Durability::None => Synchronous::Normal,
     };
     let (manifest, opened) = Manifest::open(&pair.state, synchronous, now())?;
     let mut notes = Vec::new();
@@ -353,6 +354,11 @@ impl Store {
             Store::Writing(manifest) => Some(manifest),
             Store::Reading(_) => None,
         }
+    }
+
+    /// Did nobody write to the base while this run read it without a lock?
+    pub fn undisturbed(&self) -> bool {
+        !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {

@@ -98,6 +98,9 @@ fn run(
     }
     if request.dry_run {
         report.counts = would(&plan);
+        if !session.store.undisturbed() {
+            report.notes.push(super::decide::note(&root, "another run wrote meanwhile; look again for a picture of one moment"));
+        }
         return Ok(stopped.unwrap_or(Outcome::Done));
     }
     if let Some(outcome) = stopped {

@@ -41,7 +41,7 @@ impl Task {
     }
 
     pub fn unsettled(&self) -> bool {
-        !self.path.is_root() && !(self.common() && self.settled)
+        !(self.path.is_root() || self.common() && self.settled)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A chunk of files, links and touches: staged together, made durable together, shown one by one.
 
-use super::copy::{Copying, Staged, stage};
+use super::copy::{Copying, Errand, Staged, stage};
 use super::place::{Spot, expect_version, place};
 use super::restamp::{Item, Pending};
 use super::{Failure, Halt, Outcome, Run, Tally, ending, outcome};
@@ -26,13 +26,13 @@ pub struct ChunkEnd {
 ///
 /// # Errors
 /// The root's own failure, with what was done before it.
-pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, (Halt, ChunkEnd)> {
+pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, Box<(Halt, ChunkEnd)>> {
     let mut chunk = Chunk::new(run, flush_for(run, &actions));
     match chunk.all(&actions) {
         Ok(()) => Ok(chunk.end),
         Err(halt) => {
             chunk.drop_staged(&actions);
-            Err((halt, chunk.end))
+            Err(Box::new((halt, chunk.end)))
         }
     }
 }
@@ -128,11 +128,8 @@ impl<'a, 'r> Chunk<'a, 'r> {
     fn one(&mut self, action: &Action) -> Result<Step, Failure> {
         let (parent, name) = split(&action.path);
         match &action.op {
-            Op::Write { to, from, expect, revived } => match &from.entry.content {
-                Content::Link { target } => {
-                    let target = target.clone();
-                    self.link(action, *to, &parent, &name, &target, from, expect, *revived)
-                }
+            Op::Write { to, from, .. } => match &from.entry.content {
+                Content::Link { target } => self.link(action, *to, target, from),
                 Content::File { .. } | Content::Folder => {
                     let temp = self.run.temp_name(&action.path, &from.stamp);
                     let flush = self.flush == Flush::Singly;
@@ -140,7 +137,8 @@ impl<'a, 'r> Chunk<'a, 'r> {
                     let (source, target) = if *to == Side::Staging { (network, staging) } else { (staging, network) };
                     let source = source.at(self.run, to.other(), &parent).map_err(|error| Failure::At(to.other(), error))?;
                     let target = target.at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-                    let staged = stage(self.run, *to, source, &name, from, target, &temp, &mut self.copying, flush)?;
+                    let errand = Errand { to: *to, source, name: &name, planned: from, target, temp: &temp, flush };
+                    let staged = stage(self.run, &errand, &mut self.copying)?;
                     Ok(Step::Staged(temp, staged))
                 }
             },
@@ -158,20 +156,12 @@ impl<'a, 'r> Chunk<'a, 'r> {
         }
     }
 
-    fn link(
-        &mut self,
-        action: &Action,
-        to: Side,
-        parent: &RelPath,
-        name: &Name,
-        target: &[u8],
-        from: &Found,
-        expect: &crate::model::listing::Seen,
-        revived: bool,
-    ) -> Result<Step, Failure> {
+    fn link(&mut self, action: &Action, to: Side, target: &[u8], from: &Found) -> Result<Step, Failure> {
+        let Op::Write { expect, revived, .. } = &action.op else { unreachable!("only writes bring links") };
+        let (parent, name) = split(&action.path);
         let at = |error| Failure::At(to, error);
         let temp = self.run.temp_name(&action.path, &from.stamp);
-        let folder = self.open[to].at(self.run, to, parent).map_err(at)?;
+        let folder = self.open[to].at(self.run, to, &parent).map_err(at)?;
         if let Err(error) = folder.make_link(&temp, target) {
             if error.kind != ErrorKind::Exists {
                 return Err(at(error));
@@ -180,8 +170,9 @@ impl<'a, 'r> Chunk<'a, 'r> {
         }
         folder.touch(&temp, Some(from.entry.mtime), None).map_err(at)?;
         let wrote = folder.look(&temp, Freshness::Cached).map_err(at)?.map_or(from.stamp, |node| node.stamp);
-        place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, expect)?;
-        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, Tally::Link { revived })))
+        place(self.run, &Spot { side: to, path: &action.path, folder, name: &name }, &temp, expect)?;
+        let tally = Tally::Link { revived: *revived };
+        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, tally)))
     }
 
     /// Shows what is staged; the actions of these names follow the ones shown before.

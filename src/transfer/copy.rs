@@ -34,18 +34,20 @@ pub(crate) struct Staged {
     pub node: Node,
 }
 
+/// One copy: from where to where.
+pub(crate) struct Errand<'a> {
+    pub to: Side,
+    pub source: &'a dyn Folder,
+    pub name: &'a Name,
+    pub planned: &'a Found,
+    pub target: &'a dyn Folder,
+    pub temp: &'a Name,
+    pub flush: bool,
+}
+
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
-pub(crate) fn stage(
-    run: &Run<'_>,
-    to: Side,
-    source: &dyn Folder,
-    name: &Name,
-    planned: &Found,
-    target: &dyn Folder,
-    temp: &Name,
-    copying: &mut Copying,
-    flush: bool,
-) -> Result<Staged, Failure> {
+pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
+    let &Errand { to, source, name, planned, target, temp, flush } = errand;
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
@@ -131,7 +133,7 @@ fn pump(
 }
 
 fn digest_zeros(digesting: &mut Digesting, mut count: u64) {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     while count > 0 {
         let piece = count.min(ZEROS.len() as u64);
         digesting.update(&ZEROS[..usize::try_from(piece).unwrap_or(ZEROS.len())]);

@@ -3,7 +3,7 @@
 use super::trash;
 use super::{Failure, Run};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Onto};
-use crate::model::entry::{Entry, Found, Kind, Stamp};
+use crate::model::entry::{Entry, Found, Kind};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Seen, Unknown};
 use crate::model::path::{Name, RelPath};

@@ -43,7 +43,7 @@ pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Ha
             })
         }
         Op::Write { .. } | Op::Touch { .. } => {
-            end.chunk = carry_chunk(run, vec![action]).map_err(|(halt, _)| halt)?;
+            end.chunk = carry_chunk(run, vec![action]).map_err(|ended| ended.0)?;
             return Ok(end);
         }
         Op::Rename { side, from, expect, found } => match rename(run, &action, *side, from, expect, found) {

@@ -35,12 +35,12 @@ pub(super) struct UnixFolder {
     handle: OwnedFd,
     facts: Facts,
     /// Its names were read once: the handle stands at their end.
-    listed: AtomicBool,
+    read_once: AtomicBool,
 }
 
 impl UnixFolder {
     pub fn new(handle: OwnedFd, facts: Facts) -> UnixFolder {
-        UnixFolder { handle, facts, listed: AtomicBool::new(false) }
+        UnixFolder { handle, facts, read_once: AtomicBool::new(false) }
     }
 
     pub fn handle(&self) -> BorrowedFd<'_> {
@@ -91,11 +91,11 @@ impl UnixFolder {
     fn names(&self) -> Result<Vec<Name>> {
         let failed = self.itself("list");
         BUFFER.with_borrow_mut(|buffer| {
-            let handle =
-                rustix::fs::openat(&self.handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-            let handle = handle.map_err(&failed)?;
+            if self.read_once.swap(true, Ordering::Relaxed) {
+                rustix::fs::seek(&self.handle, SeekFrom::Start(0)).map_err(&failed)?;
+            }
             let mut names = Vec::new();
-            let mut entries = rustix::fs::RawDir::new(&handle, buffer);
+            let mut entries = rustix::fs::RawDir::new(&self.handle, buffer);
             while let Some(entry) = entries.next() {
                 match entry {
                     Ok(entry) => names.extend(Name::new(entry.file_name().to_bytes())),
