@@ -86,9 +86,10 @@ pub(crate) fn take_back(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<(),
 pub(crate) fn changed_since_start(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<bool, Failure> {
     let traits = &run.traits[side];
     let (Clock::Own(start) | Clock::DayAgo(start)) = run.clocks[side];
+    // Within one step of the clock a change shows the time of the start itself.
     let young = |node: &Node, top: bool| {
-        let ctime = traits.ctime && !top && node.stamp.ctime.0 > start.0;
-        ctime || node.stamp.mtime.0 > start.0
+        let ctime = traits.ctime && !top && node.stamp.ctime.0 >= start.0;
+        ctime || node.stamp.mtime.0 >= start.0
     };
     let mut open = vec![kept.clone()];
     if look(run, side, kept)?.is_some_and(|node| young(&node, true)) {
