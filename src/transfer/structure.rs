@@ -7,7 +7,7 @@ use super::place::{Spot, expect_quiet, expect_version, proves, seen, to_trash};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
-use crate::model::entry::{Base, Found, Kind, Recorded};
+use crate::model::entry::{Base, Found, Kind, Recorded, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
@@ -19,7 +19,7 @@ pub struct Made {
     pub side: Side,
     pub path: RelPath,
     pub from: Found,
-    /// Its mode has to wait: with it nothing could be written inside.
+    /// It has another mode until it is filled: nothing could be written inside, or the system gave another one.
     late_mode: bool,
 }
 
@@ -96,19 +96,21 @@ fn make_folder(
         }
         Err(error) => return Err(at(error)),
     }
+    let node = folder.look(&name, Freshness::Cached).ok().flatten();
     let mut entry = from.entry.clone();
-    entry.mode = open_mode;
-    let late_mode = open_mode != from.entry.mode;
-    let base = folder_base(&*folder, &name, to, Found { entry, stamp: from.stamp });
+    // The umask may have taken rights away, and not every bit is taken when a folder is made.
+    entry.mode = node.as_ref().map_or(open_mode, |node| node.mode);
+    let late_mode = entry.mode != from.entry.mode;
+    let base = folder_base(node.map(|node| node.stamp), to, Found { entry, stamp: from.stamp });
     let tally = Tally::Folder { revived };
     let made = Made { side: to, path: action.path.clone(), from: from.clone(), late_mode };
     Ok((outcome(action, Ending::Done { learnt: Learnt::Put(base), tally }), made))
 }
 
 /// A folder's stamps say nothing that is ever compared; they are kept for the reader of the manifest.
-fn folder_base(folder: &dyn Folder, name: &Name, to: Side, from: Found) -> Box<Base> {
+fn folder_base(own: Option<Stamp>, to: Side, from: Found) -> Box<Base> {
     let recorded = |stamp| Some(Recorded { stamp, racy: true });
-    let own = folder.look(name, Freshness::Cached).ok().flatten().and_then(|node| recorded(node.stamp));
+    let own = own.and_then(recorded);
     let other = recorded(from.stamp);
     let stamps = if to == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
     Box::new(Base { entry: from.entry, stamps })
