@@ -178,8 +178,14 @@ impl<'a, 'r> Chunk<'a, 'r> {
             }
             folder.remove_file(&temp).and_then(|()| folder.make_link(&temp, target)).map_err(at)?;
         }
-        folder.touch(&temp, Some(from.entry.mtime), None).map_err(at)?;
-        let wrote = folder.look(&temp, Freshness::Cached).map_err(at)?.map_or(from.stamp, |node| node.stamp);
+        let touched = folder.touch(&temp, Some(from.entry.mtime), None).and_then(|()| folder.look(&temp, Freshness::Cached));
+        let wrote = match touched {
+            Ok(node) => node.map_or(from.stamp, |node| node.stamp),
+            Err(error) => {
+                let _ = folder.remove_file(&temp);
+                return Err(at(error));
+            }
+        };
         place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, expect)?;
         Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, Tally::Link { revived })))
     }
