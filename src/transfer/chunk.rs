@@ -186,7 +186,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
                 return Err(at(error));
             }
         };
-        place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, expect)?;
+        place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, &wrote, expect)?;
         Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, Tally::Link { revived })))
     }
 
@@ -204,7 +204,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
         let Op::Write { to, expect, revived, .. } = &action.op else { unreachable!("only files are staged") };
         let (parent, name) = split(&action.path);
         let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, expect)?;
+        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, &staged.node.stamp, expect)?;
         let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
         let Staged { from, node } = staged;
         Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally))

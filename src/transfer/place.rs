@@ -19,9 +19,9 @@ pub(crate) struct Spot<'a> {
     pub name: &'a Name,
 }
 
-/// Gives `temp` its name, over what `expect` says stands there. On any failure the temporary file is gone and the
-/// name holds what it held.
-pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, expect: &Seen) -> Result<(), Failure> {
+/// Gives `temp`, which was `wrote`, its name, over what `expect` says stands there. On any failure the temporary file is
+/// gone and the name holds what it held, as far as the root still answers.
+pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, expect: &Seen) -> Result<(), Failure> {
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
             Kind::Folder => displace_folder(run, spot).and_then(|()| create(spot, temp)),
@@ -30,8 +30,12 @@ pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, expect: &Seen) 
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(spot, temp),
     };
     if result.is_err() {
-        // The failure says enough; a temporary name that stays is cleared by the next run.
-        let _ = spot.folder.remove_file(temp);
+        // After an exchange somebody else's version may stand there, which only the next run may clear, into the trash.
+        let ours = |node: &Node| same_version(&node.stamp, wrote, &run.traits[spot.side]);
+        if matches!(&spot.folder.look(temp, Freshness::Fresh), Ok(Some(node)) if ours(node)) {
+            // The failure says enough; a temporary name that stays is cleared by the next run.
+            let _ = spot.folder.remove_file(temp);
+        }
     }
     result
 }
@@ -67,12 +71,13 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
         return spot.folder.rename(temp, spot.name, Onto::File).map_err(at);
     }
     spot.folder.exchange(temp, spot.name).map_err(at)?;
-    let out = spot.folder.look(temp, Freshness::Fresh).map_err(at)?;
-    if out.as_ref().is_some_and(|node| same_version(&node.stamp, &old.stamp, traits)) {
+    let out = spot.folder.look(temp, Freshness::Fresh);
+    if matches!(&out, Ok(Some(node)) if same_version(&node.stamp, &old.stamp, traits)) {
         return spot.folder.remove_file(temp).map_err(at);
     }
     spot.folder.exchange(temp, spot.name).map_err(at)?;
     unlink()?;
+    out.map_err(at)?;
     Err(Failure::Unexpected(seen_now(spot)?))
 }
 
