@@ -11,6 +11,8 @@ mod place;
 mod remove;
 mod restamp;
 mod structure;
+#[cfg(all(test, unix))]
+mod tests;
 pub mod trash;
 
 pub use chunk::{ChunkEnd, carry_chunk};
