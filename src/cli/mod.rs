@@ -1,6 +1,170 @@
-//! The command line.
+//! The command line: [`args`] as typed, [`settings`] resolved, one file per command, then text or one JSON object.
+//!
+//! Invariants. Results go to stdout, logs, warnings, questions and progress to stderr. With `--json` exactly one object
+//! is printed, for every exit code but 2. A reader that went away (a closed pipe) is no reason to fail.
+
+mod args;
+mod conflicts;
+mod detect;
+mod exit;
+mod failure;
+mod init;
+mod json;
+mod pairs;
+mod paths;
+mod place;
+mod progress;
+mod render;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod signals;
+mod status;
+mod sync;
+mod trash;
+
 use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-pub fn run(_args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
+
+use args::{Command, Common, Typed};
+use exit::Exit;
+use failure::Failure;
+use place::Place;
+use render::Paint;
+use signals::Stop;
+
+/// What every command is given.
+struct Context {
+    common: Common,
+    place: Place,
+    stop: Stop,
+    paint: Paint,
+}
+
+/// What a command printed, and how it ended.
+struct Answer {
+    exit: Exit,
+    output: String,
+}
+
+/// Runs the command line to its end.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let typed = match Typed::try_parse_from(args) {
+        Ok(typed) => typed,
+        Err(error) => {
+            // Help that nobody reads is no failure.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    start_log(typed.common);
+    let (common, name) = (typed.common, typed.command.name());
+    let answer = answer(typed).unwrap_or_else(|failure| {
+        let spoken = common.json && failure.exit != Exit::Usage;
+        say(&render::failure(&failure, Paint::for_stderr()));
+        Answer { exit: failure.exit, output: if spoken { json::failure(name, &failure) } else { String::new() } }
+    });
+    ExitCode::from(print(answer).code())
+}
+
+fn answer(typed: Typed) -> Result<Answer, Failure> {
+    if let Command::Completions(completions) = &typed.command {
+        let mut script = Vec::new();
+        clap_complete::generate(completions.shell, &mut Typed::command(), "driftless", &mut script);
+        return Ok(Answer { exit: Exit::Done, output: String::from_utf8_lossy(&script).into_owned() });
+    }
+    if let Command::Detect(detect) = &typed.command {
+        return detect::run(detect, typed.common);
+    }
+    let stop = Stop::listen().map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
+    let context = Context { common: typed.common, place: Place::find()?, stop, paint: Paint::for_stdout() };
+    if let Some(note) = &context.place.note {
+        warn(note);
+    }
+    match typed.command {
+        Command::Init(init) => init::run(&context, &init),
+        Command::Sync(sync) => sync::run(&context, &sync),
+        Command::Status(status) => status::run(&context, &status),
+        Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
+        Command::Trash(trash) => trash::run(&context, &trash),
+        Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
+    }
+}
+
+impl Command {
+    /// The name in `schema`.
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Init(_) => "init",
+            Command::Sync(_) => "sync",
+            Command::Status(_) => "status",
+            Command::Conflicts(_) => "conflicts",
+            Command::Trash(_) => "trash",
+            Command::Detect(_) => "detect",
+            Command::Completions(_) => "completions",
+        }
+    }
+}
+
+impl Common {
+    /// The object or the text, whichever was asked for.
+    fn answer(self, exit: Exit, object: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Answer {
+        Answer { exit, output: if self.json { object() } else { text() } }
+    }
+}
+
+impl Context {
+    fn answer(&self, exit: Exit, object: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Answer {
+        self.common.answer(exit, object, text)
+    }
+
+    /// Asks on the terminal; `None` where nobody is there to answer.
+    fn ask(&self, question: &str) -> Option<bool> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return None;
+        }
+        say(&format!("{question} [y/N] "));
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).ok()?;
+        Some(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// Prints the output. A closed pipe ends the printing, not the program; another error counts, because a script would
+/// read half an answer.
+fn print(answer: Answer) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(answer.output.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("driftless: the result cannot be written: {error}\n"));
+            Exit::first(&[answer.exit, Exit::Failed])
+        }
+        _ => answer.exit,
+    }
+}
+
+fn warn(message: &str) {
+    say(&format!("{} {message}\n", Paint::for_stderr().warn("warning:")));
+}
+
+/// On stderr; nobody may be reading.
+fn say(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+fn start_log(common: Common) {
+    let default = if common.verbose { "driftless=debug" } else { "driftless=warn" };
+    let typed = settings::variable("DRIFTLESS_LOG").map(|text| text.to_string_lossy().into_owned());
+    let filter = EnvFilter::try_new(typed.as_deref().unwrap_or(default)).unwrap_or_else(|error| {
+        warn(&format!("the variable DRIFTLESS_LOG is left out: {error}"));
+        EnvFilter::new(default)
+    });
+    let colour = Paint::for_stderr() != Paint::PLAIN;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // A second start in one process (a test) keeps the first log.
+    drop(log.try_init());
 }

@@ -22,9 +22,9 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
         Ok(meta) if meta.len() > limit => return Err(failed(io::Error::other(format!("it is larger than {limit} bytes")))),
         Ok(_) => {}
     }
-    // RACE: a FIFO put here since the look above would block an ordinary open; this one fails or reads nothing.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let mut file = fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
+    // A FIFO or a link put here since the look above: the open neither blocks nor follows.
+    let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
+    let mut file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).map_err(failed)?;
     let mut text = String::new();
     Read::by_ref(&mut file).take(limit).read_to_string(&mut text).map_err(failed)?;
     Ok(Some(text))
@@ -106,11 +106,6 @@ pub fn real_path(path: &Path) -> PathBuf {
         missing.push(last.as_os_str().to_os_string());
         there = there.parent().map(Path::to_path_buf).unwrap_or_default();
     }
-}
-
-/// The longest beginning of the path that exists.
-pub fn existing_part(path: &Path) -> PathBuf {
-    path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("/")).to_path_buf()
 }
 
 pub fn user_id() -> u32 {

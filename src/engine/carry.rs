@@ -38,6 +38,8 @@ struct Phases {
     structure: Vec<Action>,
     files: Vec<Action>,
     deletes: Vec<Action>,
+    /// What the base forgets once everything else is done: a run that is killed before has forgotten nothing too early.
+    forgets: Vec<Action>,
 }
 
 /// Carries out `actions`. What could not be done is in the ledger; an error is the root's.
@@ -82,30 +84,42 @@ fn carry_all(
     });
     match failed {
         Some(error) => Err(error),
-        None => end.map_err(halted),
+        None => end.map_err(halted).and_then(|()| forget(&phases.forgets, ledger)),
     }
 }
 
 /// Records what only the base has to learn, and sorts the rest.
 fn sort(actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
     let mut phases = Phases::default();
-    let mut forgotten = Vec::new();
+    let mut replaced: Option<RelPath> = None;
     for action in actions {
         match &action.op {
             Op::Record { base, first } => ledger.record(&action.path, base, *first)?,
-            Op::Forget => forgotten.push(action.path),
-            Op::Write { from, expect, .. } if from.entry.is_folder() || displaces_folder(expect) => phases.structure.push(action),
+            // Goes with the folder's row when the new kind is recorded, and stays if that could not be written.
+            Op::Forget if replaced.as_ref().is_some_and(|folder| action.path.is_within(folder)) => {}
+            Op::Forget => phases.forgets.push(action),
+            Op::Write { from, expect, .. } if from.entry.is_folder() || displaces_folder(expect) => {
+                if displaces_folder(expect) {
+                    replaced = Some(action.path.clone());
+                }
+                phases.structure.push(action);
+            }
             Op::Rename { .. } => phases.structure.push(action),
             Op::Write { .. } | Op::Touch { .. } => phases.files.push(action),
             Op::Delete { .. } => phases.deletes.push(action),
         }
     }
-    // The deepest first: forgetting a folder forgets what is below it.
-    for path in forgotten.iter().rev() {
-        ledger.forget(path)?;
-    }
     ledger.commit()?;
     Ok(phases)
+}
+
+/// The deepest first. What both sides have lost goes with everything below it; a folder that only one side has lost
+/// stays in the base as long as something below it does: a delete there was held or failed, and waits.
+fn forget(forgets: &[Action], ledger: &mut Ledger<'_>) -> Result<(), Error> {
+    for Action { path, why, .. } in forgets.iter().rev() {
+        if why.staging == why.network { ledger.forget(path)? } else { ledger.forget_alone(path)? }
+    }
+    Ok(())
 }
 
 fn displaces_folder(expect: &Seen) -> bool {

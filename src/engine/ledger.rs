@@ -58,6 +58,20 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
+    /// Forgets a path unless the base holds something below it.
+    pub fn forget_alone(&mut self, path: &RelPath) -> Result<(), Error> {
+        self.batch()?;
+        let row = self.manifest.find(path)?;
+        let below = match row.and_then(|row| row.folder) {
+            Some(folder) => !self.manifest.folder(folder)?.is_empty(),
+            None => false,
+        };
+        if !below {
+            self.manifest.forget(path)?;
+        }
+        Ok(())
+    }
+
     /// What became of an action.
     pub fn enter(&mut self, outcome: Outcome, displaced: Option<&Action>) -> Result<(), Error> {
         self.batch()?;

@@ -3,9 +3,10 @@
 use super::error::{Error, ErrorKind};
 use super::open::{Access, Session};
 use super::report::{Outcome, Report};
-use super::request::{Options, Pair, Request};
+use super::request::{Deletes, Options, Pair, Request};
 use super::sync::sync;
 use crate::manifest::Reader;
+use crate::model::conflict::Policy;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::mounts;
@@ -44,7 +45,7 @@ pub struct Status {
     pub free: PerSide<Option<u64>>,
 }
 
-pub fn status(pair: &Pair, options: &Options, request: &Request, stop: &AtomicBool) -> Result<Status, Error> {
+pub fn status(pair: &Pair, options: &Options, policy: Policy, stop: &AtomicBool) -> Result<Status, Error> {
     let mut status = Status {
         roots: PerSide::new(health(&pair.staging), health(&pair.network)),
         report: None,
@@ -69,7 +70,19 @@ pub fn status(pair: &Pair, options: &Options, request: &Request, stop: &AtomicBo
             return Ok(status);
         }
     }
-    let request = Request { direction: Direction::Both, dry_run: true, yes: true, wait: Duration::ZERO, ..request.clone() };
+    let request = Request {
+        direction: Direction::Both,
+        paths: Vec::new(),
+        dry_run: true,
+        policy,
+        policy_by_flag: false,
+        deletes: Deletes::Guarded,
+        verify: false,
+        trust_times: false,
+        wait: Duration::ZERO,
+        yes: true,
+        list_actions: true,
+    };
     let report = sync(pair, &request, options, &|_| {}, stop)?;
     if let Outcome::Offline { side, message } = &report.outcome {
         status.roots[*side].reachable = false;

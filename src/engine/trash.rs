@@ -9,6 +9,7 @@ use crate::model::ignore::is_own_name;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
+use crate::model::utc;
 use crate::transfer::trash::home;
 
 use std::sync::atomic::AtomicBool;
@@ -147,25 +148,14 @@ pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
 
 /// How long ago the run was, by the time in its name; `None` for a name that is not ours.
 pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
-    let text = std::str::from_utf8(run.get(..16)?).ok()?;
-    let digits = |range| text.get(range).and_then(|part: &str| part.parse::<u64>().ok());
-    let rfc = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        digits(0..4)?,
-        digits(4..6)?,
-        digits(6..8)?,
-        digits(9..11)?,
-        digits(11..13)?,
-        digits(13..15)?
-    );
-    let then = humantime::parse_rfc3339(&rfc).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let then = Duration::from_nanos(u64::try_from(utc::parse_compact(run)?.0).ok()?);
     let now = Duration::from_nanos(u64::try_from(now.0).ok()?);
     Some(now.saturating_sub(then))
 }
 
 /// The name of a run's folder: its UTC time, then the host.
 pub(super) fn run_name(started: Time, host: &str) -> Name {
-    let compact: String = super::open::humantime(started).chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let compact = utc::compact(started);
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
     let part = started.parts().1 / 1_000;
     Name::new(format!("{compact}-{host}-{part:06}").as_bytes()).expect("digits and letters make a name")

@@ -20,4 +20,8 @@ pub mod rename;
 pub mod side;
 pub mod time;
 pub mod traits;
+pub mod utc;
 pub mod vouch;
+
+#[cfg(test)]
+mod laws;

@@ -77,7 +77,8 @@ impl Deciding<'_> {
         }
         if self.at < self.replaced_until {
             if difference.base.is_some() {
-                let why = self.why(&difference, PerSide::new(Change::Deleted, Change::Deleted));
+                let changes = PerSide::new(self.change(&difference, Side::Staging), self.change(&difference, Side::Network));
+                let why = self.why(&difference, changes);
                 self.act(difference.path, Op::Forget, why);
             }
             return;
@@ -236,16 +237,17 @@ impl Deciding<'_> {
         if folder && below.unknown(side) {
             return;
         }
+        if !self.rules.direction.writes(side) {
+            self.plan.pending[side.other()] += 1;
+            return;
+        }
+        // Only together with the deletes below it: the base forgets a folder with everything in it.
         if folder && below.kept_by_pattern(side) {
             if self.at >= self.noted_until {
                 self.note(&difference.path, "stays because it holds ignored files");
                 self.noted_until = below.end;
             }
             self.act(difference.path, Op::Forget, why);
-            return;
-        }
-        if !self.rules.direction.writes(side) {
-            self.plan.pending[side.other()] += 1;
             return;
         }
         let Difference { path, base, staging, network } = difference;

@@ -1,0 +1,350 @@
+//! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::model::conflict::Policy;
+use crate::model::side::{Direction, Side};
+
+/// Keeps a project on a network drive and its fast local copy in step, without losing a byte.
+#[derive(Debug, Parser)]
+#[command(name = "driftless", version, propagate_version = true, max_term_width = 100, after_help = TOP_EXAMPLES)]
+pub struct Typed {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Common {
+    /// Print one JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell more: every action with its reason, and what is going on
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Answer questions with yes (never releases held deletes)
+    #[arg(long, global = true)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Pair a network root with a staging folder
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(Init),
+    /// Bring the two roots of a pair in step
+    #[command(after_help = SYNC_EXAMPLES, override_usage = SYNC_USAGE)]
+    Sync(Sync),
+    /// Show both roots, what a sync would do, conflicts, problems and the last run
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(Status),
+    /// Show the paths that both sides changed
+    #[command(subcommand, after_help = CONFLICTS_EXAMPLES)]
+    Conflicts(Conflicts),
+    /// List, restore or remove versions that were displaced or deleted
+    #[command(subcommand, after_help = TRASH_EXAMPLES)]
+    Trash(Trash),
+    /// Tell whether a path lies on a network drive and so needs staging, and why
+    #[command(after_help = DETECT_EXAMPLES)]
+    Detect(Detect),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
+}
+
+/// Which pair a command works on.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Choice {
+    /// The pair's network root
+    #[arg(long, value_name = "DIR", conflicts_with = "pair")]
+    pub network: Option<PathBuf>,
+    /// The pair's staging root
+    #[arg(long, value_name = "DIR", conflicts_with = "pair")]
+    pub staging: Option<PathBuf>,
+    /// The pair's name; without any of the three: the pair of the current folder
+    #[arg(long, value_name = "NAME")]
+    pub pair: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The network root: the shared copy that people keep
+    #[arg(long, value_name = "DIR")]
+    pub network: PathBuf,
+    /// The staging root: the local copy that tools work on; without it a folder of its own is chosen and named
+    #[arg(long, value_name = "DIR")]
+    pub staging: Option<PathBuf>,
+    /// The pair's name; without it the name of the network root's folder
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Sync {
+    /// `up` (staging to network) or `down` (network to staging), else both ways; then the paths to limit it to.
+    /// A path called `up` is written `./up`
+    #[arg(value_name = "up|down] [PATH")]
+    pub words: Vec<OsString>,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Tell what would be done, with reasons, and write nothing anywhere
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// What to do with paths that both sides changed
+    #[arg(long, value_name = "POLICY")]
+    pub conflict: Option<ConflictPolicy>,
+    /// Let the deletes through that the mass-delete guard holds
+    #[arg(long, conflicts_with = "restore_deletes")]
+    pub allow_deletes: bool,
+    /// Undo the deletes that the mass-delete guard holds: write the other side's copies back
+    #[arg(long)]
+    pub restore_deletes: bool,
+    /// Read every file on both sides, whatever its times say
+    #[arg(long)]
+    pub verify: bool,
+    /// At a first sync, take files of equal size and time (finer than 1 s) as equal without reading them
+    #[arg(long)]
+    pub trust_times: bool,
+    /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+/// The policies there are so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConflictPolicy {
+    /// Touch neither side until somebody decides; everything else goes on
+    Hold,
+    /// Any conflict stops the run before its first write
+    Abort,
+}
+
+impl ConflictPolicy {
+    pub fn policy(self) -> Policy {
+        match self {
+            ConflictPolicy::Hold => Policy::Hold,
+            ConflictPolicy::Abort => Policy::Abort,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Exit with 5 where the roots are not in step, and with 7 where that could not be found out
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Conflicts {
+    /// List the conflicted paths with both versions
+    List {
+        #[command(flatten)]
+        choice: Choice,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Trash {
+    /// List what the trash of both roots holds
+    List {
+        #[command(flatten)]
+        choice: Choice,
+        /// Only this root's trash
+        #[arg(long)]
+        side: Option<TrashSide>,
+    },
+    /// Put the newest trashed version of each path back; never over an existing file
+    Restore {
+        /// The paths as they were before they were trashed
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        choice: Choice,
+        /// The version that this run displaced, as `trash list` names it
+        #[arg(long)]
+        run: Option<String>,
+    },
+    /// Remove trashed versions for good
+    Empty {
+        #[command(flatten)]
+        choice: Choice,
+        /// Only what was trashed longer ago, like 7d
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        older_than: Option<Duration>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrashSide {
+    Staging,
+    Network,
+}
+
+impl TrashSide {
+    pub fn side(self) -> Side {
+        match self {
+            TrashSide::Staging => Side::Staging,
+            TrashSide::Network => Side::Network,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Detect {
+    /// The path to look at; need not exist
+    pub path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    pub shell: Shell,
+}
+
+impl Sync {
+    /// The direction and the paths. The first word is a direction if it is exactly one.
+    pub fn direction_and_paths(&self) -> (Direction, Vec<PathBuf>) {
+        let (direction, paths) = match self.words.split_first() {
+            Some((first, rest)) if first == "up" => (Direction::Up, rest),
+            Some((first, rest)) if first == "down" => (Direction::Down, rest),
+            _ => (Direction::Both, &self.words[..]),
+        };
+        (direction, paths.iter().map(PathBuf::from).collect())
+    }
+}
+
+const SYNC_USAGE: &str = "driftless sync [up|down] [PATH]... [OPTIONS]";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  driftless sync --network /mnt/lab/project --staging ~/work/project
+  driftless sync up                    in either folder: send what changed here
+  driftless status --pair project
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
+5 drift found by a check, 6 done in part, 7 could not be checked, 8 busy, 75 offline,
+128+n ended by signal n.";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  driftless init --network /mnt/lab/project --staging ~/work/project
+  driftless init --network /mnt/lab/project
+  driftless init --network /mnt/lab/project --staging /scratch/p2 --name second-copy";
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  driftless sync                       both ways, for the pair of the current folder
+  driftless sync down                  take the network's changes
+  driftless sync up results/ notes.md  send only these
+  driftless sync --dry-run             what would be done, and why
+  driftless sync --network /mnt/lab/project --staging ~/work/project
+  driftless sync up --allow-deletes    after a look at the deletes that were held
+  driftless sync up --json --wait 5m";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  driftless status
+  driftless status --pair project --json
+  driftless status --exit-code && echo in step";
+
+const CONFLICTS_EXAMPLES: &str = "\
+Examples:
+  driftless conflicts list
+  driftless conflicts list --pair project --json";
+
+const TRASH_EXAMPLES: &str = "\
+Examples:
+  driftless trash list --side network
+  driftless trash restore results/table.csv
+  driftless trash empty --older-than 7d --yes";
+
+const DETECT_EXAMPLES: &str = "\
+Examples:
+  driftless detect .
+  driftless detect /mnt/lab/project --json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  driftless completions bash > ~/.local/share/bash-completion/completions/driftless
+  driftless completions zsh > ~/.zfunc/_driftless";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Typed, clap::Error> {
+        Typed::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_declaration_is_sound_and_every_command_shows_examples() {
+        let mut command = Typed::command();
+        command.build();
+        command.debug_assert();
+        for sub in Typed::command().get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+            assert!(sub.render_long_help().to_string().contains("Examples:"), "{}", sub.get_name());
+        }
+    }
+
+    #[test]
+    fn sync_takes_its_direction_only_from_the_first_word() {
+        for (line, direction, paths) in [
+            ("driftless sync", Direction::Both, &[][..]),
+            ("driftless sync up", Direction::Up, &[]),
+            ("driftless sync down a/b c", Direction::Down, &["a/b", "c"]),
+            ("driftless sync a up", Direction::Both, &["a", "up"]),
+            ("driftless sync ./up", Direction::Both, &["./up"]),
+            ("driftless sync up up", Direction::Up, &["up"]),
+            ("driftless sync --dry-run down x --wait 90s", Direction::Down, &["x"]),
+            ("driftless sync UP", Direction::Both, &["UP"]),
+        ] {
+            let typed = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let Command::Sync(sync) = typed.command else { panic!("{line} is no sync") };
+            let expected = paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+            assert_eq!(sync.direction_and_paths(), (direction, expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2() {
+        for line in [
+            "driftless",
+            "driftless sink",
+            "driftless sync --conflict keep-both",
+            "driftless sync --wait soon",
+            "driftless sync --allow-deletes --restore-deletes",
+            "driftless sync --pair a --network /n",
+            "driftless init",
+            "driftless conflicts",
+            "driftless trash restore",
+            "driftless detect",
+            "driftless completions tcsh",
+            "driftless status --color=always",
+        ] {
+            assert_eq!(parse(line).map(|_| ()).map_err(|error| error.exit_code()), Err(2), "{line}");
+        }
+    }
+
+    #[test]
+    fn common_flags_stand_before_and_after_the_command() {
+        for line in ["driftless --json --yes -v sync", "driftless sync --json --yes --verbose"] {
+            let common = parse(line).expect(line).common;
+            assert!(common.json && common.yes && common.verbose, "{line}");
+        }
+        let Command::Sync(sync) = parse("driftless sync --wait 1m30s --conflict abort").expect("fine").command else {
+            panic!("no sync")
+        };
+        assert_eq!(sync.wait, Some(Duration::from_secs(90)));
+        assert_eq!(sync.conflict, Some(ConflictPolicy::Abort));
+    }
+}

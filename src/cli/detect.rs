@@ -1,0 +1,79 @@
+//! `detect PATH`: does this path need staging, and why. Its exit code is 0 either way.
+
+use serde::Serialize;
+
+use crate::cli::args::{Common, Detect};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, shown};
+use crate::cli::{Answer, json};
+use crate::roots::mounts::{self, Verdict};
+
+#[derive(Serialize)]
+struct Object<'a> {
+    schema: &'static str,
+    exit_code: u8,
+    #[serde(flatten)]
+    path: json::PathText,
+    needs_staging: bool,
+    file_system: &'a str,
+    mount_point: json::PathText,
+    source: &'a str,
+    reason: &'a str,
+}
+
+pub fn run(typed: &Detect, common: Common) -> Result<Answer, Failure> {
+    let verdict = mounts::detect(&typed.path).map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(common.answer(Exit::Done, || object(typed, &verdict), || text(typed, &verdict)))
+}
+
+fn object(typed: &Detect, verdict: &Verdict) -> String {
+    json::line(&Object {
+        schema: "driftless.detect/1",
+        exit_code: Exit::Done.code(),
+        path: json::PathText::whole(&typed.path),
+        needs_staging: verdict.network,
+        file_system: &verdict.file_system,
+        mount_point: json::PathText::whole(&verdict.mount_point),
+        source: &verdict.source,
+        reason: &verdict.reason,
+    })
+}
+
+fn text(typed: &Detect, verdict: &Verdict) -> String {
+    let path = shown(&typed.path);
+    let (head, then) = if verdict.network {
+        (
+            format!("{path} needs staging."),
+            format!(
+                "`driftless sync --network {path} --staging DIR` makes a local copy to work on; `driftless sync up` sends results back."
+            ),
+        )
+    } else {
+        (format!("{path} needs no staging."), "It is left alone: work on it where it is.".to_owned())
+    };
+    format!("{head}\n  Why: {}\n  {then}\n", verdict.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_the_reason_and_what_follows_are_said() {
+        let typed = Detect { path: "/mnt/lab".into() };
+        let verdict = |network| Verdict {
+            network,
+            file_system: "nfs4".to_owned(),
+            mount_point: "/mnt".into(),
+            source: "srv:/lab".to_owned(),
+            reason: "it is on nfs4.".to_owned(),
+        };
+        assert!(
+            text(&typed, &verdict(true))
+                .starts_with("/mnt/lab needs staging.\n  Why: it is on nfs4.\n  `driftless sync --network")
+        );
+        assert!(text(&typed, &verdict(false)).contains("left alone"));
+        let expected = r#"{"schema":"driftless.detect/1","exit_code":0,"path":"/mnt/lab","needs_staging":true,"file_system":"nfs4","mount_point":{"path":"/mnt"},"source":"srv:/lab","reason":"it is on nfs4."}"#;
+        assert_eq!(object(&typed, &verdict(true)), format!("{expected}\n"));
+    }
+}

@@ -1,0 +1,55 @@
+//! `init`: pairs two roots; the same pair again is no error.
+
+use crate::cli::args::{Choice, Init};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, shown};
+use crate::cli::pairs::{self, Chosen, IfNew};
+use crate::cli::settings::{self, Settings, keys::Layer};
+use crate::cli::{Answer, Context, json, warn};
+use crate::engine;
+
+pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
+    let name = typed.name.as_deref();
+    let staging = match &typed.staging {
+        Some(staging) => staging.clone(),
+        None => pairs::default_staging(&context.place, &typed.network, name)?,
+    };
+    let choice = Choice { network: Some(typed.network.clone()), staging: Some(staging), pair: None };
+    let chosen = pairs::choose(&context.place, &choice, IfNew::Pair { name })?;
+    let settings = settings::of_pair(&chosen.pair, Layer::new(), std::env::vars_os())?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    let notes = establish(&chosen, &settings)?;
+    let pair = &chosen.pair;
+    Ok(context.answer(
+        Exit::Done,
+        || json::init(&pair.name, [&pair.network, &pair.staging, &pair.state], chosen.new, &notes),
+        || {
+            let head = if chosen.new { "Paired, as" } else { "Already paired, as" };
+            let notes: String = notes.iter().map(|note| format!("Note: {note}\n")).collect();
+            format!(
+                "{}\n  network  {}\n  staging  {}\n  state    {}\n{notes}Next: `driftless sync --pair {}`\n",
+                context.paint.bold(&format!("{head} {}", pair.name)),
+                shown(&pair.network),
+                shown(&pair.staging),
+                shown(&pair.state),
+                pair.name
+            )
+        },
+    ))
+}
+
+/// Makes a new pair known and its roots marked; where the roots are refused, the pair is forgotten again.
+pub fn establish(chosen: &Chosen, settings: &Settings) -> Result<Vec<String>, Failure> {
+    if chosen.new {
+        pairs::create(&chosen.pair)?;
+    }
+    match engine::init(&chosen.pair, &settings.options) {
+        Ok(initialised) => Ok(initialised.notes),
+        Err(error) => {
+            if chosen.new {
+                pairs::forget(&chosen.pair);
+            }
+            Err(error.into())
+        }
+    }
+}

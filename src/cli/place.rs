@@ -1,0 +1,149 @@
+//! Where the state of all pairs lies on this machine, and where the command was given.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::cli::failure::{Failure, shown};
+use crate::cli::settings::variable;
+use crate::disk::local;
+use crate::roots::mounts;
+
+/// The state folder and the current folder.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// One folder a pair below it.
+    pub state: PathBuf,
+    /// Where staging folders are made that nobody named.
+    pub staging: PathBuf,
+    /// The current folder, without links.
+    pub here: PathBuf,
+    /// Said where the state folder is not the one that was meant.
+    pub note: Option<String>,
+}
+
+impl Place {
+    pub fn find() -> Result<Place, Failure> {
+        let here = std::env::current_dir().map_err(|error| {
+            Failure::failed(format!("The current folder cannot be read: {error}."))
+                .advise("Change to another folder and run again.")
+        })?;
+        let meant = state_folder(variable).ok_or_else(no_home)?;
+        let (state, note) = on_a_local_disk(here.join(meant), &mut lies_on_network)?;
+        let data = data_folder(variable).ok_or_else(no_home)?;
+        let state = local::real_path(&state);
+        Ok(Place { state, staging: here.join(data), here, note })
+    }
+}
+
+fn no_home() -> Failure {
+    Failure::failed("There is no place for the state folder: neither DRIFTLESS_HOME nor HOME is set.")
+        .advise("Set DRIFTLESS_HOME to a folder on a local disk.")
+}
+
+fn state_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
+    let below_home = || Some(PathBuf::from(variable("HOME")?).join(".local/state"));
+    let own = variable("DRIFTLESS_HOME").map(PathBuf::from);
+    own.or_else(|| Some(absolute(variable("XDG_STATE_HOME")).or_else(below_home)?.join("driftless")))
+}
+
+fn data_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
+    let own = variable("DRIFTLESS_HOME").map(|home| PathBuf::from(home).join(".staging"));
+    let below_home = || Some(PathBuf::from(variable("HOME")?).join(".local/share"));
+    own.or_else(|| Some(absolute(variable("XDG_DATA_HOME")).or_else(below_home)?.join("driftless/staging")))
+}
+
+/// The XDG rules: a relative path there is left out.
+fn absolute(path: Option<OsString>) -> Option<PathBuf> {
+    path.map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// SQLite's shared memory does not work on network mounts, and home folders of clusters are such. There, a folder on
+/// this machine's own disk is taken, which outlives a reboot, and said.
+fn on_a_local_disk(
+    meant: PathBuf,
+    on_network: &mut dyn FnMut(&Path) -> Result<Option<String>, Failure>,
+) -> Result<(PathBuf, Option<String>), Failure> {
+    let Some(reason) = on_network(&meant)? else { return Ok((meant, None)) };
+    let own = PathBuf::from(format!("/var/tmp/driftless-{}", local::user_id()));
+    if on_network(&own)?.is_some() {
+        return Err(Failure::failed(format!("The state folder {} lies on a network drive ({reason}).", shown(&meant)))
+            .advise("Set DRIFTLESS_HOME to a folder on a local disk."));
+    }
+    let note = format!(
+        "the state folder {} lies on a network drive ({reason}); {} is used instead. Set DRIFTLESS_HOME to choose another",
+        shown(&meant),
+        shown(&own)
+    );
+    local::make_private_folder(&own)?;
+    Ok((own, Some(note)))
+}
+
+/// Why `path` counts as being on a network drive; `None` where it does not.
+fn lies_on_network(path: &Path) -> Result<Option<String>, Failure> {
+    let verdict = mounts::detect(path).map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(verdict.network.then_some(verdict.reason))
+}
+
+/// A name for a folder in the state folder: what people may call a pair.
+pub fn valid_name(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && !name.contains(odd) && name.trim() == name
+}
+
+/// The nearest valid name to a folder's.
+pub fn name_of_folder(folder: Option<&OsStr>) -> String {
+    let name = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain = name.replace(|c: char| c.is_control() || matches!(c, '/' | '\\'), "_");
+    let mut plain = plain.trim().trim_start_matches('.').to_owned();
+    while plain.len() > 90 {
+        plain.pop();
+    }
+    if valid_name(plain.trim()) { plain.trim().to_owned() } else { "pair".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_folder_follows_the_variables_in_their_order() {
+        let set = |pairs: &'static [(&str, &str)]| {
+            move |wanted: &'static str| pairs.iter().find(|(name, _)| *name == wanted).map(|(_, value)| OsString::from(value))
+        };
+        for (variables, expected) in [
+            (&[("DRIFTLESS_HOME", "/d"), ("XDG_STATE_HOME", "/x"), ("HOME", "/h")][..], Some("/d")),
+            (&[("XDG_STATE_HOME", "/x"), ("HOME", "/h")], Some("/x/driftless")),
+            (&[("XDG_STATE_HOME", "x"), ("HOME", "/h")], Some("/h/.local/state/driftless")),
+            (&[("HOME", "/h")], Some("/h/.local/state/driftless")),
+            (&[], None),
+        ] {
+            assert_eq!(state_folder(set(variables)), expected.map(PathBuf::from), "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_state_folder_on_a_network_drive_is_replaced_and_named() {
+        let mut on_network = |path: &Path| Ok(path.starts_with("/home").then(|| "nfs4".to_owned()));
+        let (kept, note) = on_a_local_disk("/local/d".into(), &mut on_network).expect("local");
+        assert_eq!((kept, note), (PathBuf::from("/local/d"), None));
+        let all = &mut |_: &Path| Ok(Some("nfs4".to_owned()));
+        assert_eq!(on_a_local_disk("/home/d".into(), all).expect_err("none is local").exit.code(), 1);
+        let (moved, note) = on_a_local_disk("/home/d".into(), &mut on_network).expect("a local one is found");
+        let note = note.expect("said");
+        assert!(note.contains("/home/d") && note.contains(&moved.display().to_string()), "{note}");
+    }
+
+    #[test]
+    fn names_are_made_of_what_folders_are_called() {
+        for (folder, expected) in [("lab", "lab"), (".hidden", "hidden"), ("a\nb", "a_b"), ("...", "pair"), (" x ", "x")] {
+            let name = name_of_folder(Some(OsStr::new(folder)));
+            assert_eq!(name, expected);
+            assert!(valid_name(&name));
+        }
+        assert_eq!(name_of_folder(None), "pair");
+        assert!(valid_name(&name_of_folder(Some(OsStr::new(&"é".repeat(120))))));
+        for bad in ["", ".", "..", "a/b", "a\0", " a"] {
+            assert!(!valid_name(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The one table of settings: `docs/configuration.md` is checked against it.
+
+use std::collections::BTreeMap;
+
+use super::value::{Kind, Value};
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As it would be written in a variable.
+    pub default: &'static str,
+    /// May it stand in the shared `driftless.toml`?
+    pub shared: bool,
+    /// Do values of all places count together, instead of the nearest one alone?
+    pub adds_up: bool,
+    /// For the table in `docs/configuration.md`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is checked against it"))]
+    pub about: &'static str,
+}
+
+/// Values from one place.
+pub type Layer = BTreeMap<&'static str, Value>;
+
+const fn own(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, shared: false, adds_up: false, about }
+}
+
+const fn shared(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, shared: true, adds_up: false, about }
+}
+
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "ignore",
+        kind: Kind::Patterns,
+        default: "",
+        shared: true,
+        adds_up: true,
+        about: "What is not synchronised, in `.gitignore` syntax, besides what is always left out. \
+                The patterns of all places count, later places after earlier ones.",
+    },
+    shared(
+        "append",
+        Kind::Patterns,
+        "*.log,*.out,*.err,.workflow_logs/**",
+        "Files that programs only append to. Checked; without effect in this version.",
+    ),
+    shared(
+        "whole",
+        Kind::Patterns,
+        ".git",
+        "Folders that are synchronised whole or not at all. Checked; without effect in this version.",
+    ),
+    own(
+        "conflict",
+        Kind::Choice(&["hold", "abort"]),
+        "hold",
+        "What a run does with paths that both sides changed (`--conflict`).",
+    ),
+    own(
+        "durability",
+        Kind::Choice(&["full", "none"]),
+        "full",
+        "`full`: a file is on the disk before the manifest says so. `none`: as the operating system likes; for folders that can be thrown away.",
+    ),
+    own(
+        "reserve",
+        Kind::Size,
+        "auto",
+        "Room that a run leaves free on a root's file system; one that would not is refused; `auto`: 16 MiB.",
+    ),
+    own("threads", Kind::Count, "auto", "Workers that look at and copy files; `auto`: by the machine and the roots."),
+    own("trash_age", Kind::Span, "30d", "How long displaced and deleted versions are kept."),
+    own(
+        "trash_max",
+        Kind::Size,
+        "auto",
+        "Bytes that a root's trash may hold, oldest go first; `auto`: 5 % of its file system, at most 20 GiB.",
+    ),
+    own("wait", Kind::Span, "30s", "How long an unreachable root or another run is waited for (`--wait`)."),
+    shared("gates", Kind::Table, "", "Checks before a run. Reserved for a later version; not looked into."),
+    shared("git", Kind::Table, "", "The git layer. Reserved for a later version; not looked into."),
+    shared("image", Kind::Table, "", "The image check. Reserved for a later version; not looked into."),
+    shared("container", Kind::Table, "", "The container check. Reserved for a later version; not looked into."),
+];
+
+/// What `pair.toml` holds besides settings.
+pub const PAIR_KEYS: [&str; 2] = ["network", "staging"];
+
+/// Words that a file may not hold, because a decision for one run must not stay behind.
+pub const FLAGS_ONLY: [&str; 5] = ["allow_deletes", "restore_deletes", "yes", "verify", "trust_times"];
+
+/// `DRIFTLESS_*` variables that are no settings.
+pub const OTHER_VARIABLES: [&str; 3] = ["DRIFTLESS_HOME", "DRIFTLESS_PAIR", "DRIFTLESS_LOG"];
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// The variable that sets it; a table has none.
+    pub fn variable(&self) -> Option<String> {
+        (self.kind != Kind::Table).then(|| format!("DRIFTLESS_{}", self.name.to_uppercase()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &Key) -> String {
+        let files = if key.shared { "`driftless.toml`, `pair.toml`" } else { "`pair.toml`" };
+        let variable = key.variable().map_or("none".to_owned(), |name| format!("`{name}`"));
+        let default = if key.default.is_empty() { "none".to_owned() } else { format!("`{}`", key.default) };
+        format!("| `{}` | {} | {default} | {files} | {variable} | {} |", key.name, key.kind.words(), key.about)
+    }
+
+    #[test]
+    fn the_documentation_has_the_row_of_every_key_and_no_other() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md"))
+            .expect("docs/configuration.md is there");
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+        let expected: Vec<String> = KEYS.iter().map(row).collect();
+        assert_eq!(rows, expected, "docs/configuration.md should hold these rows:\n{}\n", expected.join("\n"));
+    }
+
+    #[test]
+    fn every_default_is_a_valid_value() {
+        for key in KEYS.iter().filter(|key| key.kind != Kind::Table) {
+            assert!(key.kind.parse(key.default).is_ok(), "{}", key.name);
+        }
+    }
+}

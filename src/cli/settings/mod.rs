@@ -1,0 +1,218 @@
+//! What the settings of a run are: flag, then `DRIFTLESS_*` variable, then `pair.toml`, then `driftless.toml`, then default.
+//!
+//! [`keys`] is the only list of settings. Files are read by [`file`]; a mistake in one stops the command, because a
+//! run with half of its ignore patterns does the wrong thing. An unknown variable is only a warning: it may be meant
+//! for another version.
+
+pub mod file;
+pub mod keys;
+pub mod value;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::disk::{self, local};
+use crate::engine::request::{Durability, Options, Pair};
+use crate::model::conflict::Policy;
+use file::Mistake;
+use keys::{KEYS, Layer, OTHER_VARIABLES};
+use value::{Value, nearest};
+
+/// The file in the network root that all who share it share.
+pub const PROJECT_FILE: &str = "driftless.toml";
+/// The file of a pair on this machine.
+pub const PAIR_FILE: &str = "pair.toml";
+/// More than a person writes; a shared file could be anything.
+pub const FILE_LIMIT: u64 = 1 << 20;
+
+/// `reserve = "auto"`, in bytes: room for the manifest's own growth and for what others write meanwhile.
+const RESERVE: u64 = 16 << 20;
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Mistake(#[from] Mistake),
+    #[error("the variable {name}: {message}")]
+    Variable { name: String, message: String },
+    #[error(transparent)]
+    Read(#[from] disk::Error),
+}
+
+/// The settings of one run, and what is worth a warning.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub options: Options,
+    pub policy: Policy,
+    pub wait: Duration,
+    pub warnings: Vec<String>,
+}
+
+/// The settings for a pair; `flags` are those that were typed.
+pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Settings, Error> {
+    let pair_file = pair.state.join(PAIR_FILE);
+    let own = match local::read_text(&pair_file, FILE_LIMIT)? {
+        Some(text) => file::pair_settings(&pair_file, &text)?,
+        None => Layer::new(),
+    };
+    let mut project = project_layer(&pair.network.join(PROJECT_FILE), &pair_file)?;
+    // Checked here for its mistakes; the run itself takes the patterns through the root's handle, once it knows that the
+    // root is the right one.
+    project.remove("ignore");
+    let (variables, warnings) = variable_layer(variables)?;
+    Ok(resolve(&[project, own, variables, flags], warnings))
+}
+
+/// An unreachable root has no settings to read: the engine finds that out and waits for it. Everything else that goes
+/// wrong here is an error, since without its ignore patterns the run would take too much.
+fn project_layer(project_file: &Path, pair_file: &Path) -> Result<Layer, Error> {
+    match local::read_text(project_file, FILE_LIMIT) {
+        Ok(Some(text)) => Ok(file::project_settings(project_file, &text, pair_file)?),
+        Ok(None) => Ok(Layer::new()),
+        Err(gone) if gone.kind == disk::ErrorKind::Gone => Ok(Layer::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The settings among the variables, and a warning for each `DRIFTLESS_*` that is none.
+fn variable_layer(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(Layer, Vec<String>), Error> {
+    let (mut layer, mut warnings) = (Layer::new(), Vec::new());
+    for (name, text) in variables.filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DRIFTLESS_")) {
+        let name = name.to_string_lossy().into_owned();
+        if OTHER_VARIABLES.contains(&name.as_str()) {
+            continue;
+        }
+        let Some(key) = KEYS.iter().find(|key| key.variable().as_deref() == Some(&name)) else {
+            let known: Vec<String> = KEYS.iter().filter_map(keys::Key::variable).collect();
+            let near = nearest(&name.to_lowercase(), known.iter().map(String::as_str).chain(OTHER_VARIABLES));
+            let near = near.unwrap_or_default();
+            warnings.push(format!("the variable {} is unknown and left out; did you mean {near}?", name.escape_debug()));
+            continue;
+        };
+        let parsed = text.to_str().ok_or_else(|| "is not valid UTF-8".to_owned()).and_then(|text| key.kind.parse(text));
+        layer.insert(key.name, parsed.map_err(|message| Error::Variable { name, message })?);
+    }
+    Ok((layer, warnings))
+}
+
+/// The flags that are settings.
+pub fn flag_layer(policy: Option<Policy>, wait: Option<Duration>) -> Layer {
+    let word = |policy| match policy {
+        Policy::Hold => "hold",
+        Policy::Abort => "abort",
+    };
+    let policy = policy.map(|policy| ("conflict", Value::Choice(word(policy))));
+    policy.into_iter().chain(wait.map(|wait| ("wait", Value::Span(wait)))).collect()
+}
+
+/// Lays `layers` over the defaults, the last one on top.
+fn resolve(layers: &[Layer], warnings: Vec<String>) -> Settings {
+    let defaults = KEYS.iter().filter_map(|key| Some((key.name, key.kind.parse(key.default).ok()?)));
+    let mut values: Layer = defaults.collect();
+    for (name, value) in layers.iter().flatten() {
+        match (keys::find(name).is_some_and(|key| key.adds_up), values.get_mut(name), value) {
+            (true, Some(Value::Patterns(all)), Value::Patterns(more)) => all.extend_from_slice(more),
+            _ => drop(values.insert(name, value.clone())),
+        }
+    }
+    let span = |name| if let Value::Span(span) = values[name] { span } else { unreachable!("{name} is a duration") };
+    let size = |name| if let Value::Size(size) = values[name] { size } else { unreachable!("{name} is a size") };
+    let is = |name, word| values[name] == Value::Choice(word);
+    let threads = if let Value::Count(count) = values["threads"] { count } else { None };
+    let ignore = if let Value::Patterns(patterns) = &values["ignore"] { patterns.clone() } else { Vec::new() };
+    Settings {
+        options: Options {
+            durability: if is("durability", "none") { Durability::None } else { Durability::Full },
+            ignore,
+            trash_max: size("trash_max"),
+            trash_age: span("trash_age"),
+            reserve: size("reserve").unwrap_or(RESERVE),
+            threads,
+        },
+        policy: if is("conflict", "abort") { Policy::Abort } else { Policy::Hold },
+        wait: span("wait"),
+        warnings,
+    }
+}
+
+/// A variable of this process that is set and not empty.
+pub fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>().into_iter()
+    }
+
+    /// A pair in a temporary folder with the two files.
+    fn pair(own: &str, project: &str) -> (tempfile::TempDir, Pair) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| dir.path().join(name);
+        for (folder, name, text) in [("state", PAIR_FILE, own), ("network", PROJECT_FILE, project)] {
+            std::fs::create_dir(at(folder)).expect("new");
+            std::fs::write(at(folder).join(name), text).expect("writable");
+        }
+        let pair =
+            Pair { name: "p".to_owned(), state: at("state"), staging: at("staging"), network: at("network"), others: Vec::new() };
+        (dir, pair)
+    }
+
+    #[test]
+    fn flag_beats_variable_beats_pair_file_beats_default() {
+        let seconds = Duration::from_secs;
+        let own = "network = \"/n\"\nstaging = \"/s\"\nwait = \"2s\"\ndurability = \"none\"\n";
+        let (_dir, pair) = pair(own, "");
+        let set = [("DRIFTLESS_WAIT", "3s"), ("PATH", "/bin")];
+        let wait = |flag: Option<Duration>, set: &[(&str, &str)]| {
+            of_pair(&pair, flag_layer(None, flag), variables(set)).expect("valid").wait
+        };
+        assert_eq!(wait(Some(seconds(4)), &set), seconds(4));
+        assert_eq!(wait(None, &set), seconds(3));
+        assert_eq!(wait(None, &[]), seconds(2));
+        let settings = of_pair(&pair, Layer::new(), variables(&[])).expect("valid");
+        assert_eq!(settings.options.durability, Durability::None);
+        assert_eq!(settings.options.trash_age, seconds(30 * 86_400));
+        assert_eq!(resolve(&[], Vec::new()).wait, seconds(30));
+        assert_eq!(resolve(&[flag_layer(Some(Policy::Abort), None)], Vec::new()).policy, Policy::Abort);
+    }
+
+    #[test]
+    fn ignore_patterns_of_this_machine_count_the_nearest_last() {
+        let (_dir, pair) = pair("ignore = [\"!keep\"]", "ignore = [\"*.tmp\", \"keep\"]");
+        let settings = of_pair(&pair, Layer::new(), variables(&[("DRIFTLESS_IGNORE", "x,y")])).expect("valid");
+        assert_eq!(settings.options.ignore, ["!keep", "x", "y"]);
+    }
+
+    #[test]
+    fn an_unknown_variable_warns_and_a_wrong_value_stops() {
+        let (_, warnings) = variable_layer(variables(&[
+            ("DRIFTLESS_HOME", "/x"),
+            ("DRIFTLESS_LOG", "debug"),
+            ("DRIFTLESS_PAIR", "p"),
+            ("DRIFTLESS_DURABILTY", "none"),
+        ]))
+        .expect("only a warning");
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("DRIFTLESS_DURABILTY") && warnings[0].contains("mean DRIFTLESS_DURABILITY?"),
+            "{}",
+            warnings[0]
+        );
+        let wrong = variable_layer(variables(&[("DRIFTLESS_DURABILITY", "non")])).map(|_| ()).expect_err("wrong");
+        assert!(wrong.to_string().starts_with("the variable DRIFTLESS_DURABILITY: `non` is not valid"), "{wrong}");
+    }
+
+    #[test]
+    fn a_shared_file_that_is_no_regular_file_is_refused() {
+        let (_dir, pair) = pair("", "");
+        let project = pair.network.join(PROJECT_FILE);
+        std::fs::remove_file(&project).expect("there");
+        std::os::unix::fs::symlink("/etc/hostname", &project).expect("new");
+        assert!(of_pair(&pair, Layer::new(), variables(&[])).is_err());
+    }
+}

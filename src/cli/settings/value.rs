@@ -1,0 +1,146 @@
+//! The kinds of value a setting can have, from text (variables) and from TOML (files).
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+/// What may stand behind a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Choice(&'static [&'static str]),
+    /// A list of texts; in a variable separated by commas.
+    Patterns,
+    /// Bytes, or `auto`.
+    Size,
+    Span,
+    /// 1 to 256, or `auto`.
+    Count,
+    /// Belongs to a later layer; kept closed.
+    Table,
+}
+
+/// A valid value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Choice(&'static str),
+    Patterns(Vec<String>),
+    Size(Option<u64>),
+    Span(Duration),
+    Count(Option<usize>),
+    Table,
+}
+
+const AUTO: &str = "auto";
+const MAX_COUNT: usize = 256;
+
+impl Kind {
+    /// What is valid, for messages and for the documentation.
+    pub fn words(self) -> String {
+        match self {
+            Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
+            Kind::Patterns => "a list of patterns, like `[\"*.tmp\"]`".to_owned(),
+            Kind::Size => "a size, like `\"20GiB\"`, or bytes, or `\"auto\"`".to_owned(),
+            Kind::Span => "a duration, like `\"30s\"` or `\"7d\"`".to_owned(),
+            Kind::Count => format!("a number from 1 to {MAX_COUNT}, or `\"auto\"`"),
+            Kind::Table => "a table".to_owned(),
+        }
+    }
+
+    /// From a variable or a default. The error says what is valid.
+    pub fn parse(self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        let parsed = match self {
+            Kind::Choice(words) => return choice(words, text),
+            Kind::Patterns => {
+                let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
+                Some(Value::Patterns(patterns.map(str::to_owned).collect()))
+            }
+            Kind::Size if text == AUTO => Some(Value::Size(None)),
+            Kind::Size => bytes(text).map(|bytes| Value::Size(Some(bytes))),
+            Kind::Span => humantime::parse_duration(text).ok().map(Value::Span),
+            Kind::Count if text == AUTO => Some(Value::Count(None)),
+            Kind::Count => text.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n)).map(|n| Value::Count(Some(n))),
+            Kind::Table => None,
+        };
+        parsed.ok_or_else(|| format!("`{}` is not valid here; it takes {}", text.escape_debug(), self.words()))
+    }
+
+    /// From a file.
+    pub fn read(self, value: &DeValue<'_>) -> Result<Value, String> {
+        match (self, value) {
+            (Kind::Table, DeValue::Table(_)) => Ok(Value::Table),
+            (Kind::Choice(_) | Kind::Size | Kind::Span | Kind::Count, DeValue::String(text)) => self.parse(text),
+            (Kind::Size | Kind::Count, DeValue::Integer(number)) if number.radix() == 10 => self.parse(number.as_str()),
+            (Kind::Patterns, DeValue::Array(items)) => {
+                let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+                let texts: Option<Vec<String>> = texts.collect();
+                texts
+                    .map(Value::Patterns)
+                    .ok_or_else(|| format!("a list of something else is not valid here; it takes {}", self.words()))
+            }
+            _ => Err(format!("a {} is not valid here; it takes {}", value.type_str(), self.words())),
+        }
+    }
+}
+
+fn choice(words: &'static [&'static str], text: &str) -> Result<Value, String> {
+    if let Some(word) = words.iter().find(|word| **word == text) {
+        return Ok(Value::Choice(word));
+    }
+    let near = nearest(text, words.iter().copied()).unwrap_or_default();
+    Err(format!("`{}` is not valid here; did you mean `{near}`? It takes {}", text.escape_debug(), Kind::Choice(words).words()))
+}
+
+/// The candidate that looks most like `word`.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |candidate: &str| strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase());
+    candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
+/// `20GiB`, `500 MB`, `4096`.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.replace('_', "").parse().ok()?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_or_refused() {
+        let seconds = Duration::from_secs;
+        for (kind, text, expected) in [
+            (Kind::Size, "20GiB", Some(Value::Size(Some(20 << 30)))),
+            (Kind::Size, "1_000 kB", Some(Value::Size(Some(1_000_000)))),
+            (Kind::Size, "auto", Some(Value::Size(None))),
+            (Kind::Size, "20G", None),
+            (Kind::Size, "-1", None),
+            (Kind::Size, "99999999TiB", None),
+            (Kind::Span, "30s", Some(Value::Span(seconds(30)))),
+            (Kind::Span, "30", None),
+            (Kind::Count, "0", None),
+            (Kind::Count, "257", None),
+            (Kind::Count, "8", Some(Value::Count(Some(8)))),
+            (Kind::Patterns, " a, b ,", Some(Value::Patterns(vec!["a".to_owned(), "b".to_owned()]))),
+            (Kind::Choice(&["full", "none"]), "none", Some(Value::Choice("none"))),
+            (Kind::Choice(&["full", "none"]), "fuel", None),
+        ] {
+            assert_eq!(kind.parse(text).ok(), expected, "{kind:?} {text}");
+        }
+    }
+}

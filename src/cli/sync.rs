@@ -1,0 +1,66 @@
+//! `sync`: one run, the first-sync question, and its report.
+
+use crate::cli::args::{ConflictPolicy, Sync};
+use crate::cli::failure::{Failure, refusal_words};
+use crate::cli::pairs::{self, Chosen, IfNew};
+use crate::cli::progress::Shown;
+use crate::cli::settings::{self, Settings};
+use crate::cli::{Answer, Context, exit, init, json, paths, render, warn};
+use crate::engine;
+use crate::engine::report::{Outcome, Refusal, Report, Work};
+use crate::engine::request::{Deletes, Request};
+use crate::model::side::PerSide;
+
+pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
+    let (direction, typed_paths) = typed.direction_and_paths();
+    let chosen = pairs::choose(&context.place, &typed.choice, IfNew::PairIfBothAreFree)?;
+    let flags = settings::flag_layer(typed.conflict.map(ConflictPolicy::policy), typed.wait);
+    let settings = settings::of_pair(&chosen.pair, flags, std::env::vars_os())?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    let mut request = Request {
+        direction,
+        paths: paths::resolve(&chosen.pair, &context.place.here, &typed_paths)?,
+        dry_run: typed.dry_run,
+        policy: settings.policy,
+        policy_by_flag: typed.conflict.is_some(),
+        deletes: deletes(typed),
+        verify: typed.verify,
+        trust_times: typed.trust_times,
+        wait: settings.wait,
+        yes: context.common.yes,
+        list_actions: typed.dry_run || context.common.verbose,
+    };
+    if chosen.new && !typed.dry_run {
+        init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
+    }
+    let (mut report, mut done) = once(context, &chosen, &request, &settings)?;
+    if let Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. }) = &report.outcome
+        && !request.yes
+        && context.ask(&format!("{} Sync them all the same?", refusal_words(refusal).0)) == Some(true)
+    {
+        request.yes = true;
+        (report, done) = once(context, &chosen, &request, &settings)?;
+    }
+    let (exit, outcome) = exit::of_report(&report, context.stop.signal());
+    Ok(context.answer(
+        exit,
+        || json::sync(&report, exit, outcome, request.list_actions),
+        || render::sync(&report, done, request.list_actions, context.paint),
+    ))
+}
+
+/// One run, shown while it goes on.
+fn once(context: &Context, chosen: &Chosen, request: &Request, settings: &Settings) -> Result<(Report, PerSide<Work>), Failure> {
+    let shown = Shown::start();
+    let report = engine::sync(&chosen.pair, request, &settings.options, &|progress| shown.tell(progress), context.stop.flag());
+    let done = shown.finish();
+    Ok((report?, done))
+}
+
+fn deletes(typed: &Sync) -> Deletes {
+    match (typed.allow_deletes, typed.restore_deletes) {
+        (true, _) => Deletes::Allow,
+        (_, true) => Deletes::Restore,
+        _ => Deletes::Guarded,
+    }
+}
