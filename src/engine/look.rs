@@ -70,16 +70,27 @@ pub(super) fn look(
                 thread::park_timeout(Duration::from_millis(100));
             }
         });
-        let sight = scan::scan(&scope, &readers);
-        done.store(true, Ordering::Relaxed);
-        teller.thread().unpark();
-        sight
+        let _told = Told { done: &done, teller: teller.thread() };
+        scan::scan(&scope, &readers)
     })
     .map_err(|error| match error {
         scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
         scan::Error::Base(message) => Error::Base(message),
         scan::Error::Stopped => Error::Stopped,
     })
+}
+
+/// Ends the telling, also where the look ends by a panic.
+struct Told<'a> {
+    done: &'a AtomicBool,
+    teller: &'a thread::Thread,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.teller.unpark();
+    }
 }
 
 impl Session<'_> {

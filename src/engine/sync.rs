@@ -121,6 +121,12 @@ fn write(
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
+    for side in Side::BOTH {
+        // A mount that dropped out from under its path leaves a local folder there that takes writes.
+        if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
+            return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
+        }
+    }
     let writes =
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
@@ -225,7 +231,7 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
     if !(manifest.problems()?.is_empty() && report.problems.is_empty()) {
         manifest.replace_problems(&request.paths, &report.problems, now)?;
     }
-    if manifest.meta("first_sync_done")?.is_none() {
+    if request.paths.is_empty() && manifest.meta("first_sync_done")?.is_none() {
         manifest.set_meta("first_sync_done", "1")?;
     }
     // Only a look at everything says that what is in the base is still wanted.

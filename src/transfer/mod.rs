@@ -11,9 +11,11 @@ mod place;
 mod remove;
 mod restamp;
 mod structure;
+#[cfg(all(test, unix))]
+mod tests;
 pub mod trash;
 
-pub use chunk::carry_chunk;
+pub use chunk::{carry_chunk, flush_side};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
 pub use structure::{Made, carry_structure, finish_folders};
@@ -105,6 +107,8 @@ pub enum Tally {
 pub enum Halt {
     #[error("the {side} root cannot be reached: {source}")]
     Gone { side: Side, source: disk::Error },
+    #[error("the {side} root does not keep what is written: {source}")]
+    Failed { side: Side, source: disk::Error },
     #[error("no room is left on the {side} root")]
     Full { side: Side, source: disk::Error },
     #[error("stopped")]
