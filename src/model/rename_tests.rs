@@ -227,7 +227,7 @@ fn an_unchanged_folder_is_renamed_as_one() {
         }),
         ("another kind", |all, child| set(all, new("new/a", folder(child.id)))),
         ("another target", |all, _| set(all, new("new/link", link(53, "b")))),
-        ("one more", |all, child| all.push(new("new/more", file(Known { id: 7, ..child })))),
+        ("one more", |all, child| all.push(new("new/zz", file(Known { id: 7, ..child })))),
         ("one less", |all, _| all.retain(|action| action.path.as_bytes() != b"new/a")),
     ];
     for (name, change) in changes {
