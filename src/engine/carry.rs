@@ -10,7 +10,9 @@ use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
-use crate::transfer::{Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp};
+use crate::transfer::{
+    Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp,
+};
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -173,16 +173,18 @@ fn write(
     let trashed = ledger.trashed;
     let entered = close(&mut ledger, run_id, report, &carried);
     drop(ledger);
+    if carried.is_ok() {
+        for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
+            if let Err(error) = clean::trash_limits(session, side) {
+                tracing::warn!(%side, %error, "the trash could not be brought within its limits");
+            }
+        }
+    }
     if let Some(lease) = lease {
         lease.release();
     }
     carried?;
     entered?;
-    for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
-        if let Err(error) = clean::trash_limits(session, side, now()) {
-            tracing::warn!(%side, %error, "the trash could not be brought within its limits");
-        }
-    }
     Ok(Outcome::Done)
 }
 

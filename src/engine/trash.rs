@@ -5,7 +5,6 @@ use super::open::{Access, Session, now};
 use super::request::{Options, Pair};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
 use crate::model::entry::{Content, Kind};
-use crate::model::ignore::is_own_name;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
@@ -146,6 +145,17 @@ pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
     }
 }
 
+/// The runs with the time of their last change at the top, the youngest first.
+pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
+    let mut runs: Vec<(Name, Time)> = match root.folder(&home()) {
+        Ok(folder) => folder.list()?.into_iter().map(|item| (item.name, item.value.stamp.mtime)).collect(),
+        Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    runs.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    Ok(runs)
+}
+
 /// How long ago the run was, by the time in its name; `None` for a name that is not ours.
 pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
     let then = Duration::from_nanos(u64::try_from(utc::parse_compact(run)?.0).ok()?);
@@ -171,12 +181,12 @@ pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
     Ok(bytes)
 }
 
-/// Everything below a run's folder, folders before what they hold; the program's own names left out.
+/// Everything below a run's folder, folders before what they hold.
 fn each(root: &dyn Root, run: &Name, tell: &mut dyn FnMut(&RelPath, &Node) -> disk::Result<()>) -> disk::Result<()> {
     let top = home().join(run);
     let mut open = vec![RelPath::root()];
     while let Some(path) = open.pop() {
-        for item in root.folder(&top.append(&path))?.list()?.into_iter().filter(|item| !is_own_name(&item.name)) {
+        for item in root.folder(&top.append(&path))?.list()? {
             let below = path.join(&item.name);
             tell(&below, &item.value)?;
             if item.value.content == NodeContent::Plain(Content::Folder) {

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use rusqlite::Connection;
 
 use super::error::{Error, Result};
-use super::findings::{self, KnownConflict, KnownProblem};
-use super::history::{self, EventRecord, RunId, RunRecord};
+use super::findings::{self, KnownConflict};
+use super::history::{self, RunRecord};
 use super::roots::{self, RootRecord};
 use super::rows;
 use super::schema::{self, Identity};
@@ -125,27 +125,9 @@ impl Reader {
         Ok(findings::conflicts(&self.connection).map_err(failed("read conflicts in", &self.connection))?)
     }
 
-    /// In path order.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
-    pub fn problems(&self) -> Result<Vec<KnownProblem>> {
-        Ok(findings::problems(&self.connection).map_err(failed("read problems in", &self.connection))?)
-    }
-
     /// The newest first.
     pub fn runs(&self) -> Result<Vec<RunRecord>> {
         Ok(history::runs(&self.connection).map_err(failed("read the history in", &self.connection))?)
-    }
-
-    /// In the order in which they happened.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
-    pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
-        Ok(history::events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
     }
 
     /// Files deleted at `side` at or after `since`.
