@@ -51,6 +51,8 @@ pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>
     let mut made = Vec::new();
     let structure = std::mem::take(&mut phases.structure);
     let result = carry_all(run, structure, &mut phases, &mut made, ledger, means);
+    // The last word counts: the summary tells from it what each root got.
+    (means.tell)(progress(ledger, means.copied));
     // Also after a halt: the folders that were made and can still be reached get their times.
     let finished = match &result {
         Err(Error::Offline { .. }) => Ok(Vec::new()),

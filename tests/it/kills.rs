@@ -1,0 +1,1 @@
+//! Kills at any instruction, and runs that go on where they stopped.
