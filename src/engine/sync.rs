@@ -106,6 +106,13 @@ fn run(
     if let Some(outcome) = stopped {
         return Ok(outcome);
     }
+    // Answered before the first write: a first sync that is killed leaves two folders that look mostly different.
+    if let Some(manifest) = session.store.writing()
+        && request.paths.is_empty()
+        && manifest.meta("first_sync_done")?.is_none()
+    {
+        manifest.set_meta("first_sync_done", "1")?;
+    }
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     finish(&mut session, request, report)?;
     Ok(outcome)
@@ -226,15 +233,11 @@ fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<
 fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
     let (text, now) = (session.patterns_text.clone(), now());
     let Some(manifest) = session.store.writing() else { return Ok(()) };
-    if manifest.conflicts()?.is_empty() && report.conflicts.is_empty() {
-    } else {
+    if !(manifest.conflicts()?.is_empty() && report.conflicts.is_empty()) {
         manifest.replace_conflicts(&request.paths, &report.conflicts, now)?;
     }
     if !(manifest.problems()?.is_empty() && report.problems.is_empty()) {
         manifest.replace_problems(&request.paths, &report.problems, now)?;
-    }
-    if request.paths.is_empty() && manifest.meta("first_sync_done")?.is_none() {
-        manifest.set_meta("first_sync_done", "1")?;
     }
     // Only a look at everything says that what is in the base is still wanted.
     if request.paths.is_empty() && manifest.meta("patterns")?.as_deref() != Some(text.as_str()) {
