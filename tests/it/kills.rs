@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! Kills at any instruction, and runs that go on where they stopped.
-=======
 //! Killed at any instruction, then run again: nothing half-written, nothing lost, and the same end as never killed.
 //!
 //! A run is traced once to learn its steps: every call that changes a name, a time or bytes, in either root or in the
@@ -265,4 +262,3 @@ fn at_any_moment() {
     kill_at_moments(Story::Up, "full", 8);
     kill_at_moments(Story::BothWays, "none", 8);
 }
->>>>>>> 4abb01cbd89adb9b2c7e4126914c4f371aff3e2f
