@@ -1,4 +1,5 @@
-//! The program as its users have it: the binary on real folders, by its exit codes, its output and what is on the disk.
+//! The program as its users have it: the binary on real folders and mounts, by its exit codes, its output and what is on
+//! the disk.
 
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "tests build and look at their own trees")]
@@ -6,9 +7,11 @@
 mod bad_input;
 mod commands;
 mod first_sync;
+mod ground;
 mod guards;
 mod harness;
 mod incremental;
 mod kills;
 mod mounts;
+mod services;
 mod tree;

@@ -1,0 +1,279 @@
+//! Two roots in a folder of their own, the real program run on them, and what it left there.
+//!
+//! For the tests that kill the program or take its mounts away: they look at whole trees, the tool's own folders
+//! included, and at nothing that the program says about them.
+
+#![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+/// The roots, the state folder, and a place for everything else a test needs.
+pub struct Ground {
+    dir: tempfile::TempDir,
+    pub staging: PathBuf,
+    pub network: PathBuf,
+    durability: &'static str,
+    settings: Vec<(&'static str, String)>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub json: Value,
+    pub stderr: String,
+}
+
+impl Ground {
+    pub fn new() -> Ground {
+        let dir = tempfile::Builder::new().prefix("driftless-it-").tempdir().expect("a temporary folder");
+        let (staging, network) = (dir.path().join("staging"), dir.path().join("network"));
+        fs::create_dir(&staging).expect("a staging root");
+        fs::create_dir(&network).expect("a network root");
+        Ground { dir, staging, network, durability: "none", settings: Vec::new() }
+    }
+
+    pub fn durability(mut self, durability: &'static str) -> Ground {
+        self.durability = durability;
+        self
+    }
+
+    pub fn setting(mut self, name: &'static str, value: impl ToString) -> Ground {
+        self.settings.push((name, value.to_string()));
+        self
+    }
+
+    /// Something else of this test, beside the roots.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `before` (a tracer, or nothing) and the program with `words` and the pair's roots.
+    pub fn command(&self, before: &[&str], words: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_driftless");
+        let mut line = before.iter().copied().chain([program]).chain(words.iter().copied());
+        let mut command = Command::new(line.next().expect("at least the program"));
+        command.args(line).arg("--network").arg(&self.network).arg("--staging").arg(&self.staging);
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"DRIFTLESS_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("DRIFTLESS_HOME", self.place("home")).env("DRIFTLESS_DURABILITY", self.durability);
+        command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `sync` with `words`.
+    pub fn sync(&self, words: &[&str]) -> Ended {
+        self.traced(&[], words)
+    }
+
+    /// Runs `sync` with `words` under a tracer.
+    pub fn traced(&self, before: &[&str], words: &[&str]) -> Ended {
+        let words: Vec<&str> = ["sync"].into_iter().chain(words.iter().copied()).chain(["--json"]).collect();
+        ended(self.command(before, &words).output().expect("the program starts"))
+    }
+
+    /// Runs `sync` with `words` and expects that all went well.
+    pub fn synced(&self, words: &[&str]) -> Ended {
+        let ended = self.sync(words);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        ended
+    }
+}
+
+pub fn ended(output: Output) -> Ended {
+    let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    Ended { code: output.status.code(), json, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+impl Ended {
+    pub fn list(&self, key: &str) -> &[Value] {
+        self.json[key].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// Paths in one of the report's lists, sorted.
+    pub fn paths(&self, key: &str) -> Vec<&str> {
+        let mut paths: Vec<&str> = self.list(key).iter().filter_map(|item| item["path"].as_str()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    /// Message and advice, as the user reads them.
+    pub fn words(&self) -> String {
+        let text = |key: &str| self.json[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}", text("message"), text("advice"), self.stderr)
+    }
+
+    /// The run found nothing to do.
+    #[track_caller]
+    pub fn did_nothing(&self) {
+        let counts = ["written", "deleted", "held"].map(|key| self.json[key].clone());
+        let flat = ["metadata", "renamed", "adopted", "revived"].map(|key| self.json[key].clone());
+        let all_zero = |value: &Value| match value {
+            Value::Object(map) => map.values().all(|number| number == 0),
+            number => number == 0,
+        };
+        assert!(counts.iter().chain(&flat).all(all_zero), "the run was to find nothing to do: {self:#?}");
+    }
+}
+
+/// One entry of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thing {
+    pub kind: Kind,
+    /// Nanoseconds; 0 for folders and links, whose times are never compared.
+    pub mtime: i128,
+    pub mode: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Folder,
+    Link(PathBuf),
+    File(Content),
+}
+
+/// A file's length and the hash of its bytes.
+pub type Content = (u64, u64);
+
+pub type Tree = BTreeMap<PathBuf, Thing>;
+
+pub fn content(bytes: &[u8]) -> Content {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    (bytes.len() as u64, hasher.finish())
+}
+
+/// Everything below a root but the tool's own folders.
+pub fn tree(root: &Path) -> Tree {
+    let mut tree = Tree::new();
+    walk(root, root, false, &mut tree);
+    tree
+}
+
+/// A tree without the names of files in the making.
+pub fn shown(root: &Path) -> Tree {
+    let mut tree = tree(root);
+    tree.retain(|path, _| !is_temp(path));
+    tree
+}
+
+/// Names of files in the making that stand at project paths.
+pub fn temps(root: &Path) -> Vec<PathBuf> {
+    tree(root).into_keys().filter(|path| is_temp(path)).collect()
+}
+
+fn is_temp(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".dl~"))
+}
+
+/// What all files below the roots hold, trash and files in the making included.
+pub fn contents(roots: &[&Path]) -> BTreeSet<Content> {
+    let mut all = Tree::new();
+    roots.iter().for_each(|root| walk(root, Path::new("/"), true, &mut all));
+    contents_of(&all)
+}
+
+pub fn contents_of(tree: &Tree) -> BTreeSet<Content> {
+    let file = |thing: &Thing| if let Kind::File(content) = thing.kind { Some(content) } else { None };
+    tree.values().filter_map(file).collect()
+}
+
+fn walk(folder: &Path, root: &Path, own: bool, tree: &mut Tree) {
+    let listing = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {folder:?}: {error}"));
+    for item in listing {
+        let path = item.expect("a listing to the end").path();
+        if !own && path.file_name() == Some(OsStr::new(".driftless")) {
+            continue;
+        }
+        let meta = fs::symlink_metadata(&path).expect("a look at what was listed");
+        let kind = if meta.is_dir() {
+            walk(&path, root, own, tree);
+            Kind::Folder
+        } else if meta.is_symlink() {
+            Kind::Link(fs::read_link(&path).expect("a link's target"))
+        } else {
+            Kind::File(content(&fs::read(&path).expect("a file's bytes")))
+        };
+        let is_file = matches!(kind, Kind::File(_));
+        let mtime = if is_file { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) } else { 0 };
+        let mode = if kind == Kind::Folder || is_file { meta.mode() & 0o7777 } else { 0 };
+        tree.insert(path.strip_prefix(root).expect("below the root").to_owned(), Thing { kind, mtime, mode });
+    }
+}
+
+/// Fails with the first differences of two trees.
+#[track_caller]
+pub fn assert_same(left: &Tree, right: &Tree, what: &str) {
+    let differing: Vec<_> = left
+        .keys()
+        .chain(right.keys())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter(|path| left.get(*path) != right.get(*path))
+        .map(|path| format!("{path:?}: {:?} and {:?}", left.get(path), right.get(path)))
+        .collect();
+    assert!(differing.is_empty(), "{what}: {} paths differ: {:#?}", differing.len(), &differing[..differing.len().min(10)]);
+}
+
+/// A tree with its times cut to whole seconds and no modes, as coarse mounts keep it.
+pub fn coarse(mut tree: Tree) -> Tree {
+    for thing in tree.values_mut() {
+        thing.mtime -= thing.mtime.rem_euclid(2_000_000_000);
+        thing.mode = 0;
+    }
+    tree
+}
+
+/// A day in 2020, and `seconds` more.
+pub fn then(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::new(1_600_000_000 + seconds, 0)
+}
+
+/// Writes a file with its folders, time and mode.
+pub fn write(path: &Path, bytes: &[u8], mtime: SystemTime) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("its folder");
+    fs::write(path, bytes).unwrap_or_else(|error| panic!("cannot write {path:?}: {error}"));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("its mode");
+    set_time(path, mtime);
+}
+
+pub fn set_time(path: &Path, mtime: SystemTime) {
+    fs::File::options().write(true).open(path).and_then(|file| file.set_modified(mtime)).expect("its time");
+}
+
+/// Bytes that no other seed and length give.
+pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Waits until `done`, and fails with `what` where that takes longer than `most`.
+#[track_caller]
+pub fn wait_until(what: &str, most: Duration, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < most, "waited {most:?} for this and it did not come: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
