@@ -2,6 +2,8 @@
 //!
 //! The rooms are listed in `docs/architecture.md`; a room names only rooms on lower floors.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests build their own trees"))]
+
 pub mod cli;
 mod disk;
 mod engine;

@@ -36,7 +36,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("base64", &["cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
-    ("filetime", &["disk"]),
     ("getrandom", &["roots"]),
     ("humantime", &["cli"]),
     ("ignore", &["model"]),
@@ -46,10 +45,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli"]),
     ("strsim", &["cli"]),
     ("tempfile", &["disk"]),
-    ("toml", &["cli", "roots"]),
+    ("libc", &["disk"]),
+    ("toml", &["cli", "roots", "engine"]),
     ("tracing_subscriber", &["cli"]),
-    ("unicode_normalization", &["model"]),
-    ("walkdir", &["disk"]),
     ("xxhash_rust", &["model"]),
 ];
 

@@ -5,8 +5,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::count;
-use crate::cli::{Answer, Context, json, utc};
+use crate::cli::{Answer, Context, json};
 use crate::engine::{self, KeptConflict};
+use crate::model::utc;
 
 pub fn run(context: &Context, typed: &Conflicts) -> Result<Answer, Failure> {
     let Conflicts::List { choice } = typed;

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, refusal_words};
-use crate::cli::utc::rfc3339;
 use crate::engine::KeptConflict;
 use crate::engine::report::{Outcome, Report};
 use crate::engine::{LastRun, RootHealth, Status, trash};
@@ -16,6 +15,7 @@ use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
+use crate::model::utc::rfc3339;
 
 /// A path as text; where its bytes are no UTF-8, those too.
 #[derive(Debug, Serialize)]

@@ -22,7 +22,6 @@ mod signals;
 mod status;
 mod sync;
 mod trash;
-mod utc;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

@@ -5,12 +5,12 @@ use std::io::IsTerminal;
 
 use crate::cli::failure::{Failure, refusal_words, size};
 use crate::cli::settings::variable;
-use crate::cli::utc;
 use crate::engine::report::{Held, Outcome, Report, Work};
 use crate::model::entry::Content;
 use crate::model::listing::Seen;
 use crate::model::plan::{Action, Op};
 use crate::model::side::{Direction, PerSide, Side};
+use crate::model::utc;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,11 @@ use crate::cli::failure::{Failure, shown, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{Paint, count, findings};
 use crate::cli::settings::{self, keys::Layer};
-use crate::cli::{Answer, Context, json, utc, warn};
+use crate::cli::{Answer, Context, json, warn};
 use crate::engine::report::{Outcome, Report};
 use crate::engine::{self, Status};
 use crate::model::side::{PerSide, Side};
+use crate::model::utc;
 
 pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;

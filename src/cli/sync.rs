@@ -22,7 +22,6 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
         paths: paths::resolve(&chosen.pair, &context.place.here, &typed_paths)?,
         dry_run: typed.dry_run,
         policy: settings.policy,
-        policy_by_flag: typed.conflict.is_some(),
         deletes: deletes(typed),
         verify: typed.verify,
         trust_times: typed.trust_times,

@@ -6,9 +6,10 @@ use crate::cli::failure::{Failure, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{count, table};
 use crate::cli::settings::{self, keys::Layer};
-use crate::cli::{Answer, Context, json, paths, utc};
+use crate::cli::{Answer, Context, json, paths};
 use crate::engine::request::{Options, Pair};
 use crate::engine::trash::{self, Restored, Trashed};
+use crate::model::utc;
 
 pub fn run(context: &Context, typed: &Trash) -> Result<Answer, Failure> {
     let (Trash::List { choice, .. } | Trash::Restore { choice, .. } | Trash::Empty { choice, .. }) = typed;

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::model::path::{Name, RelPath};
-
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A file operation that failed.
@@ -53,12 +51,5 @@ pub enum ErrorKind {
 impl Error {
     pub fn new(op: &'static str, path: impl ToString, kind: ErrorKind, source: io::Error) -> Error {
         Error { op, path: path.to_string(), kind, source }
-    }
-
-    /// This error with the name's folder put before the name.
-    #[must_use]
-    pub fn below(mut self, folder: &RelPath, name: &Name) -> Error {
-        self.path = folder.join(name).to_string();
-        self
     }
 }

@@ -4,11 +4,14 @@
 //! in a shared root is read by [`read_text`], which takes regular files up to a limit only, so that a FIFO or an
 //! endless file in its place cannot hold the program up.
 
+#![expect(clippy::disallowed_methods, reason = "disk is the door to the file system")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::{Error, ErrorKind, Result};
 
@@ -142,6 +145,16 @@ pub fn canonicalize(path: &Path) -> Result<PathBuf> {
 
 pub fn is_folder(path: &Path) -> bool {
     path.is_dir()
+}
+
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// A file's length in bytes and its mtime; `None` where it cannot be asked.
+pub fn length_and_time(path: &Path) -> Option<(u64, SystemTime)> {
+    let meta = path.metadata().ok()?;
+    Some((meta.len(), meta.modified().ok()?))
 }
 
 /// Does anything stand there, a dangling link included?

@@ -107,6 +107,7 @@ pub trait Folder: Send + Sync {
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()>;
     /// Exchanges two names in one step; `Unsupported` where the file system cannot.
     fn exchange(&self, a: &Name, b: &Name) -> Result<()>;
+    /// The system may give fewer rights than `mode` says (the umask; set-group-id).
     fn make_folder(&self, name: &Name, mode: u32) -> Result<()>;
     fn make_link(&self, name: &Name, target: &[u8]) -> Result<()>;
     /// Removes a file or link.

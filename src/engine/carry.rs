@@ -3,13 +3,16 @@
 use super::error::Error;
 use super::ledger::Ledger;
 use super::report::Progress;
-use crate::model::entry::Kind;
+use crate::model::entry::{Base, Kind};
 use crate::model::ignore::Patterns;
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
-use crate::transfer::{Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, restamp};
+use crate::model::vouch::racy;
+use crate::transfer::{
+    Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp,
+};
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,10 +47,12 @@ struct Phases {
 
 /// Carries out `actions`. What could not be done is in the ledger; an error is the root's.
 pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
-    let mut phases = sort(actions, ledger)?;
+    let mut phases = sort(run, actions, ledger)?;
     let mut made = Vec::new();
     let structure = std::mem::take(&mut phases.structure);
     let result = carry_all(run, structure, &mut phases, &mut made, ledger, means);
+    // The last word counts: the summary tells from it what each root got.
+    (means.tell)(progress(ledger, means.copied));
     // Also after a halt: the folders that were made and can still be reached get their times.
     let finished = match &result {
         Err(Error::Offline { .. }) => Ok(Vec::new()),
@@ -70,31 +75,43 @@ fn carry_all(
 ) -> Result<(), Error> {
     build(run, structure, &mut phases.files, made, ledger, means)?;
     carry_files(run, std::mem::take(&mut phases.files), ledger, means)?;
-    let deletes = std::mem::take(&mut phases.deletes);
-    let by_path: HashMap<&RelPath, &Action> = deletes.iter().map(|action| (&action.path, action)).collect();
-    let mut failed = None;
-    let end = carry_deletes(run, means.patterns, &deletes, &mut |outcome| {
-        let action = by_path.get(&outcome.path).copied();
-        let entered = ledger.enter(outcome, action).and_then(|()| (means.tend)());
+    remove(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
+    forget(&phases.forgets, ledger)
+}
+
+/// Deletes that share a flush.
+const BATCH_OF_DELETES: usize = 1_024;
+
+/// Deletes, from the last path to the first, durable in batches before the base forgets them.
+fn remove(run: &Run<'_>, deletes: &[Action], ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+    for batch in deletes.rchunks(BATCH_OF_DELETES) {
+        let by_path: HashMap<&RelPath, &Action> = batch.iter().map(|action| (&action.path, action)).collect();
+        let mut outcomes = Vec::new();
+        let end = carry_deletes(run, means.patterns, batch, &mut |outcome| {
+            outcomes.push(outcome);
+            Ok(())
+        });
+        for side in Side::BOTH.into_iter().filter(|&side| batch.iter().any(|action| action.op.side() == Some(side))) {
+            flush_side(run, side).map_err(halted)?;
+        }
+        for outcome in outcomes {
+            let action = by_path.get(&outcome.path).copied();
+            ledger.enter(outcome, action)?;
+        }
+        (means.tend)()?;
         (means.tell)(progress(ledger, means.copied));
-        entered.map_err(|error| {
-            failed = Some(error);
-            Halt::Stopped
-        })
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => end.map_err(halted).and_then(|()| forget(&phases.forgets, ledger)),
+        end.map_err(halted)?;
     }
+    Ok(())
 }
 
 /// Records what only the base has to learn, and sorts the rest.
-fn sort(actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
+fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
     let mut phases = Phases::default();
     let mut replaced: Option<RelPath> = None;
     for action in actions {
         match &action.op {
-            Op::Record { base, first } => ledger.record(&action.path, base, *first)?,
+            Op::Record { base, first } => ledger.record(&action.path, &judged(run, base), *first)?,
             // Goes with the folder's row when the new kind is recorded, and stays if that could not be written.
             Op::Forget if replaced.as_ref().is_some_and(|folder| action.path.is_within(folder)) => {}
             Op::Forget => phases.forgets.push(action),
@@ -122,6 +139,17 @@ fn forget(forgets: &[Action], ledger: &mut Ledger<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The stamps of an agreement, each with whether it may vouch, by its root's own clock when the look began.
+fn judged(run: &Run<'_>, base: &Base) -> Base {
+    let mut base = base.clone();
+    for side in Side::BOTH {
+        if let Some(recorded) = &mut base.stamps[side] {
+            recorded.racy = racy(&recorded.stamp, &run.traits[side], run.clocks[side]);
+        }
+    }
+    base
+}
+
 fn displaces_folder(expect: &Seen) -> bool {
     matches!(expect, Seen::There(old) if old.entry.kind() == Kind::Folder)
 }
@@ -136,14 +164,19 @@ fn build(
     means: &mut Means<'_>,
 ) -> Result<(), Error> {
     let mut resting = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut written = PerSide::new(false, false);
     for action in structure {
         if run.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
         let kept = action.clone();
+        if let Some(side) = kept.op.side() {
+            written[side] = true;
+        }
         let end = carry_structure(run, action).map_err(halted)?;
         for outcome in end.chunk.outcomes {
-            ledger.enter(outcome, eventful(&kept).then_some(&kept))?;
+            outcomes.push((outcome, eventful(&kept).then(|| kept.clone())));
         }
         if !end.chunk.pending.is_empty() {
             resting.push((kept, end.chunk.pending));
@@ -151,6 +184,13 @@ fn build(
         made.extend(end.made);
         files.extend(end.instead);
         (means.tend)()?;
+    }
+    // Names are made durable together, before the base speaks of any of them.
+    for side in Side::BOTH.into_iter().filter(|&side| written[side]) {
+        flush_side(run, side).map_err(halted)?;
+    }
+    for (outcome, action) in outcomes {
+        ledger.enter(outcome, action.as_ref())?;
     }
     for (action, pending) in resting {
         for outcome in restamp(run, pending, true).map_err(halted)? {
@@ -177,7 +217,7 @@ type Answer = Result<Vec<Outcome>, Halt>;
 fn carry_files(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
     let eventful: HashMap<RelPath, Action> =
         files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
-    let mut enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
+    let enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
         for outcome in answer.map_err(halted)? {
             let action = eventful.get(&outcome.path);
             ledger.enter(outcome, action)?;
@@ -272,7 +312,8 @@ fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -
                 answers.push(restamp(run, pending, true));
             }
         }
-        Err((halt, end)) => {
+        Err(ended) => {
+            let (halt, end) = *ended;
             if let Some(pending) = resting.take() {
                 answers.push(restamp(run, pending, false));
             }
@@ -319,7 +360,7 @@ fn progress(ledger: &Ledger<'_>, copied: &PerSide<AtomicU64>) -> Progress {
 fn halted(halt: Halt) -> Error {
     match halt {
         Halt::Gone { side, source } => Error::Offline { side, message: source.to_string() },
-        Halt::Full { side, source } => Error::Root { side, source: source.into() },
+        Halt::Full { side, source } | Halt::Failed { side, source } => Error::Root { side, source: source.into() },
         Halt::Stopped => Error::Stopped,
     }
 }

@@ -1,15 +1,16 @@
 //! Housekeeping at the roots: temporary files of runs that were killed, and the limits of the trash.
 
-use super::error::Error;
 use super::open::Session;
 use super::trash;
-use crate::disk::{Onto, Root};
+use crate::disk::{self, ErrorKind, Onto, Root};
 use crate::model::ignore::is_temp_name;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
-use crate::model::time::Time;
 use crate::model::vouch::Clock;
+use crate::roots::own;
 use crate::transfer;
+
+use std::time::Duration;
 
 /// Another pair's temporary file may be in use; after this long nobody comes back for it.
 const OTHERS_AGE_NS: i64 = 7 * 86_400_000_000_000;
@@ -24,6 +25,10 @@ pub(super) fn leftovers(
     trash: &Name,
 ) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
+        let (Clock::Own(now) | Clock::DayAgo(now)) = session.clocks[side];
+        if let Err(error) = own::sweep(&*session.roots[side], now) {
+            tracing::debug!(%side, %error, "old files of this program stay");
+        }
         for path in &found[side] {
             // Housekeeping never fails a run.
             if let Err(error) = clear(session, side, path, owner, trash) {
@@ -33,7 +38,7 @@ pub(super) fn leftovers(
     }
 }
 
-fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &Name) -> crate::disk::Result<()> {
+fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &Name) -> disk::Result<()> {
     let root: &dyn Root = &*session.roots[side];
     let folder = root.folder(path)?;
     let prefix = format!(".dl~{owner:08x}-");
@@ -51,27 +56,31 @@ fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &
     Ok(())
 }
 
-/// Keeps the trash within its age and size; the oldest runs go first.
-pub(super) fn trash_limits(session: &Session<'_>, side: Side, now: Time) -> Result<(), Error> {
+/// A run this young may still be at work, on whatever machine.
+const SETTLED: Duration = Duration::from_secs(3_600);
+
+/// Keeps the trash within its age and size; the oldest runs go first, the newest stays whatever it weighs. Ages are told
+/// by the root's own clock from the times that the root itself gave: one machine with a wrong clock must not empty
+/// everybody's trash.
+pub(super) fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<()> {
     let root = &*session.roots[side];
+    let Clock::Own(now) = session.clocks[side] else { return Ok(()) };
     let most = match session.options.trash_max {
         Some(most) => most,
         None => root.space().map_or(u64::MAX, |space| (space.total / 20).min(20 << 30)),
     };
-    let mut runs = trash::runs(root).map_err(Error::disk_at(side))?;
-    runs.sort_by(|a, b| b.as_bytes().cmp(a.as_bytes()));
     let mut kept = 0_u64;
-    for (newer, run) in runs.iter().enumerate() {
-        let old = trash::age(run, now).is_some_and(|age| age > session.options.trash_age);
-        if old {
-            trash::remove_run(root, run).map_err(Error::disk_at(side))?;
-            continue;
-        }
-        let size = trash::size(root, run).map_err(Error::disk_at(side))?;
+    for (newer, (run, last)) in trash::runs_by_age(root)?.into_iter().enumerate() {
+        let age = Duration::from_nanos(u64::try_from(now.0.saturating_sub(last.0)).unwrap_or(0));
+        let size = match trash::size(root, &run) {
+            // Another user's: theirs to clear.
+            Err(error) if error.kind == ErrorKind::Denied => continue,
+            other => other?,
+        };
         kept = kept.saturating_add(size);
-        // The newest run's versions stay, whatever they weigh: they are what somebody may want back now.
-        if newer > 0 && kept > most {
-            trash::remove_run(root, run).map_err(Error::disk_at(side))?;
+        let due = age > session.options.trash_age || kept > most;
+        if newer > 0 && due && age > SETTLED {
+            trash::remove_run(root, &run)?;
             kept -= size;
         }
     }

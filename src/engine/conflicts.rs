@@ -1,11 +1,11 @@
 //! The conflicts that wait for somebody, as the last run found them.
 
 use super::error::Error;
-use super::open::humantime;
 use super::request::Pair;
 use crate::manifest::{Reader, Version};
 use crate::model::path::RelPath;
 use crate::model::time::Time;
+use crate::model::utc;
 
 /// A conflict with both versions in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,6 @@ pub fn conflicts(pair: &Pair) -> Result<Vec<KeptConflict>, Error> {
 /// "file, 5120 bytes, 2026-11-21T04:15:00Z".
 fn words(version: &Version) -> String {
     let size = version.size.map(|size| format!(", {size} bytes")).unwrap_or_default();
-    let time = version.mtime.map(|time| format!(", {}", humantime(time))).unwrap_or_default();
+    let time = version.mtime.map(|time| format!(", {}", utc::rfc3339(time))).unwrap_or_default();
     format!("{}{size}{time}", version.what.word())
 }

@@ -118,7 +118,7 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
         if let Some(trip) = guard::mass_delete(plan, side, earlier, base_files, &below) {
             guard::hold_deletes(plan, side);
             answer = Some(held(session, plan, side, trip.to_string())?);
-            if request.deletes == Deletes::Restore {
+            if request.deletes == Deletes::Restore && request.direction.writes(side.other()) {
                 guard::restore_deletes(plan, side);
                 answer = None;
             }

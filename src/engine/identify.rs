@@ -106,7 +106,8 @@ impl Standing {
     fn record(&self, session: &mut Session<'_>) -> Result<(), Error> {
         for side in Side::BOTH {
             let device = session.roots[side].device().map_err(Error::disk_at(side))?;
-            let traits = session.store.root(side)?.and_then(|record| record.traits);
+            // Mounted anew it may be another kind of mount: measured again.
+            let traits = session.store.root(side)?.filter(|record| record.device == device).and_then(|record| record.traits);
             let (id, generation) =
                 self.markers[side].map_or((UNMARKED.to_owned(), 0), |marker| (marker.id.to_string(), marker.generation));
             if let Some(manifest) = session.store.writing() {

@@ -13,6 +13,7 @@ use crate::model::vouch::Effort;
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,11 +55,12 @@ pub(super) fn look(
         stop,
         seen,
     };
-    let state = &session.pair.state;
-    let reading = matches!(&session.store, Store::Writing(_) | Store::Reading(Some(_)));
-    let readers = move || -> Result<Box<dyn BaseReader>, String> {
-        let reader = if reading { Reader::open(state).map_err(|error| error.to_string())? } else { None };
-        Ok(Box::new(Base(reader)))
+    // One for each worker and one for the first step, opened here: the writer's connection stays with this thread.
+    let pool = (0..=scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?;
+    let pool = Mutex::new(pool);
+    let readers = || -> Result<Box<dyn BaseReader>, String> {
+        let reader = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Box::new(Base(reader.ok_or("more workers than readers of the base")?)))
     };
     let done = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -68,16 +70,38 @@ pub(super) fn look(
                 thread::park_timeout(Duration::from_millis(100));
             }
         });
-        let sight = scan::scan(&scope, &readers);
-        done.store(true, Ordering::Relaxed);
-        teller.thread().unpark();
-        sight
+        let _told = Told { done: &done, teller: teller.thread() };
+        scan::scan(&scope, &readers)
     })
     .map_err(|error| match error {
         scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
         scan::Error::Base(message) => Error::Base(message),
         scan::Error::Stopped => Error::Stopped,
     })
+}
+
+/// Ends the telling, also where the look ends by a panic.
+struct Told<'a> {
+    done: &'a AtomicBool,
+    teller: &'a thread::Thread,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.teller.unpark();
+    }
+}
+
+impl Session<'_> {
+    /// A view of the base for one worker; nothing where there is no base yet.
+    fn reader(&self) -> Result<Option<Reader>, Error> {
+        Ok(match &self.store {
+            Store::Writing(manifest) => Some(manifest.reader()?),
+            Store::Reading(Some(_)) => Reader::open(&self.pair.state)?,
+            Store::Reading(None) => None,
+        })
+    }
 }
 
 /// Workers: the cores, and more where answers come from far away.

@@ -22,8 +22,6 @@ pub mod trash;
 
 pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};
-pub use open::{Initialised, init};
-pub use report::{Counts, Held, Outcome, Progress, Refusal, Report, WaitingFor, Work};
-pub use request::{Deletes, Durability, Known, Options, Pair, Request};
+pub use open::init;
 pub use status::{LastRun, RootHealth, Status, status};
 pub use sync::sync;

@@ -10,6 +10,7 @@ use crate::model::ignore::Patterns;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::traits::Traits;
+use crate::model::utc;
 use crate::model::vouch::Clock;
 use crate::roots::edges::{self, KnownRoot};
 use crate::roots::mounts::{self, Verdict};
@@ -305,15 +306,9 @@ fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<l
         _ => Error::at(Side::Staging)(error),
     })?;
     let file = path.join(".driftless").join("lock");
-    let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), humantime(now()));
+    let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), utc::rfc3339(now()));
     let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(&file, &holder)?))?;
     lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(&file).unwrap_or_default() })
-}
-
-/// RFC 3339 in UTC, whole seconds.
-pub(super) fn humantime(time: Time) -> String {
-    let seconds = u64::try_from(time.parts().0).unwrap_or(0);
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, Vec<String>), Error> {
@@ -322,7 +317,8 @@ fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, 
     }
     local::make_private_folder(&pair.state)?;
     let synchronous = match options.durability {
-        Durability::Full | Durability::None => Synchronous::Normal,
+        Durability::Full => Synchronous::Full,
+        Durability::None => Synchronous::Normal,
     };
     let (manifest, opened) = Manifest::open(&pair.state, synchronous, now())?;
     let mut notes = Vec::new();
@@ -358,6 +354,11 @@ impl Store {
             Store::Writing(manifest) => Some(manifest),
             Store::Reading(_) => None,
         }
+    }
+
+    /// Did nobody write to the base while this run read it without a lock?
+    pub fn undisturbed(&self) -> bool {
+        !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {

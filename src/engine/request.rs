@@ -36,8 +36,6 @@ pub struct Request {
     /// Writes nowhere, the manifest and the markers included.
     pub dry_run: bool,
     pub policy: Policy,
-    /// The policy was given by flag: only then may a first sync overwrite.
-    pub policy_by_flag: bool,
     pub deletes: Deletes,
     /// Read every file on both sides, whatever its stamp says.
     pub verify: bool,

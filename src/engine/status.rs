@@ -75,7 +75,6 @@ pub fn status(pair: &Pair, options: &Options, policy: Policy, stop: &AtomicBool)
         paths: Vec::new(),
         dry_run: true,
         policy,
-        policy_by_flag: false,
         deletes: Deletes::Guarded,
         verify: false,
         trust_times: false,

@@ -98,6 +98,9 @@ fn run(
     }
     if request.dry_run {
         report.counts = would(&plan);
+        if !session.store.undisturbed() {
+            report.notes.push(super::decide::note(&root, "another run wrote meanwhile; look again for a picture of one moment"));
+        }
         return Ok(stopped.unwrap_or(Outcome::Done));
     }
     if let Some(outcome) = stopped {
@@ -105,6 +108,7 @@ fn run(
     }
     // Answered before the first write: a first sync that is killed leaves two folders that look mostly different.
     if let Some(manifest) = session.store.writing()
+        && request.paths.is_empty()
         && manifest.meta("first_sync_done")?.is_none()
     {
         manifest.set_meta("first_sync_done", "1")?;
@@ -124,6 +128,12 @@ fn write(
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
+    for side in Side::BOTH {
+        // A mount that dropped out from under its path leaves a local folder there that takes writes.
+        if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
+            return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
+        }
+    }
     let writes =
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
@@ -170,16 +180,18 @@ fn write(
     let trashed = ledger.trashed;
     let entered = close(&mut ledger, run_id, report, &carried);
     drop(ledger);
+    if carried.is_ok() {
+        for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
+            if let Err(error) = clean::trash_limits(session, side) {
+                tracing::warn!(%side, %error, "the trash could not be brought within its limits");
+            }
+        }
+    }
     if let Some(lease) = lease {
         lease.release();
     }
     carried?;
     entered?;
-    for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
-        if let Err(error) = clean::trash_limits(session, side, now()) {
-            tracing::warn!(%side, %error, "the trash could not be brought within its limits");
-        }
-    }
     Ok(Outcome::Done)
 }
 
@@ -221,8 +233,7 @@ fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<
 fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
     let (text, now) = (session.patterns_text.clone(), now());
     let Some(manifest) = session.store.writing() else { return Ok(()) };
-    if manifest.conflicts()?.is_empty() && report.conflicts.is_empty() {
-    } else {
+    if !(manifest.conflicts()?.is_empty() && report.conflicts.is_empty()) {
         manifest.replace_conflicts(&request.paths, &report.conflicts, now)?;
     }
     if !(manifest.problems()?.is_empty() && report.problems.is_empty()) {

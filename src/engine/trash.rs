@@ -5,10 +5,10 @@ use super::open::{Access, Session, now};
 use super::request::{Options, Pair};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
 use crate::model::entry::{Content, Kind};
-use crate::model::ignore::is_own_name;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
+use crate::model::utc;
 use crate::transfer::trash::home;
 
 use std::sync::atomic::AtomicBool;
@@ -145,27 +145,27 @@ pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
     }
 }
 
+/// The runs with the time of their last change at the top, the youngest first.
+pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
+    let mut runs: Vec<(Name, Time)> = match root.folder(&home()) {
+        Ok(folder) => folder.list()?.into_iter().map(|item| (item.name, item.value.stamp.mtime)).collect(),
+        Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    runs.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    Ok(runs)
+}
+
 /// How long ago the run was, by the time in its name; `None` for a name that is not ours.
 pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
-    let text = std::str::from_utf8(run.get(..16)?).ok()?;
-    let digits = |range| text.get(range).and_then(|part: &str| part.parse::<u64>().ok());
-    let rfc = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        digits(0..4)?,
-        digits(4..6)?,
-        digits(6..8)?,
-        digits(9..11)?,
-        digits(11..13)?,
-        digits(13..15)?
-    );
-    let then = humantime::parse_rfc3339(&rfc).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let then = Duration::from_nanos(u64::try_from(utc::parse_compact(run)?.0).ok()?);
     let now = Duration::from_nanos(u64::try_from(now.0).ok()?);
     Some(now.saturating_sub(then))
 }
 
 /// The name of a run's folder: its UTC time, then the host.
 pub(super) fn run_name(started: Time, host: &str) -> Name {
-    let compact: String = super::open::humantime(started).chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let compact = utc::compact(started);
     let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
     let part = started.parts().1 / 1_000;
     Name::new(format!("{compact}-{host}-{part:06}").as_bytes()).expect("digits and letters make a name")
@@ -181,12 +181,12 @@ pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
     Ok(bytes)
 }
 
-/// Everything below a run's folder, folders before what they hold; the program's own names left out.
+/// Everything below a run's folder, folders before what they hold.
 fn each(root: &dyn Root, run: &Name, tell: &mut dyn FnMut(&RelPath, &Node) -> disk::Result<()>) -> disk::Result<()> {
     let top = home().join(run);
     let mut open = vec![RelPath::root()];
     while let Some(path) = open.pop() {
-        for item in root.folder(&top.append(&path))?.list()?.into_iter().filter(|item| !is_own_name(&item.name)) {
+        for item in root.folder(&top.append(&path))?.list()? {
             let below = path.join(&item.name);
             tell(&below, &item.value)?;
             if item.value.content == NodeContent::Plain(Content::Folder) {

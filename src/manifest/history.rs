@@ -81,16 +81,28 @@ impl Manifest {
     }
 
     /// The same by path, for the guard that looks at top-level folders.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
+    )]
     pub fn deleted_since(&self, side: Side, since: Time) -> Result<Vec<(RelPath, u64)>> {
         Ok(deleted_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
     }
 
     /// The newest first.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
+    )]
     pub fn runs(&self) -> Result<Vec<RunRecord>> {
         Ok(runs(&self.connection).map_err(failed("read the history in", &self.connection))?)
     }
 
     /// In the order in which they happened.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
+    )]
     pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
         Ok(events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
     }

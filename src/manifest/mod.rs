@@ -22,10 +22,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use columns::{Version, What};
+pub use columns::Version;
 pub use error::{Error, Result};
-pub use findings::{KnownConflict, KnownProblem};
-pub use history::{EventRecord, RunId, RunRecord};
+pub use history::{EventRecord, RunId};
 pub use reader::Reader;
 pub use roots::RootRecord;
 
@@ -64,7 +63,7 @@ pub enum Opened {
 
 /// Is there a manifest in `folder`, in whatever state?
 pub fn exists(folder: &Path) -> bool {
-    database(folder).is_file()
+    local::is_file(&database(folder))
 }
 
 /// Renames the manifest in `folder`, with what SQLite keeps beside it, to a name that says when; returns the new path.
@@ -75,12 +74,12 @@ pub fn set_aside(folder: &Path, now: Time) -> Result<PathBuf> {
     let aside = (1..)
         .map(|n: u32| if n == 1 { String::new() } else { format!("-{n}") })
         .map(|again| sqlite::beside(&path, &format!(".damaged-{stamp}{again}")))
-        .find(|aside| !aside.exists())
+        .find(|aside| !local::is_taken(aside))
         .expect("numbers do not end");
     // The database goes last: a new one is only made where no database is, so it never meets an old log.
     for ending in ["-wal", "-shm", ""] {
         let from = sqlite::beside(&path, ending);
-        if from.exists() {
+        if local::is_taken(&from) {
             local::rename(&from, &sqlite::beside(&aside, ending))?;
         }
     }
@@ -144,11 +143,6 @@ impl Manifest {
         Ok(())
     }
 
-    /// Brings the write-ahead log into the file, as far as readers let it.
-    pub fn checkpoint(&self) -> Result<()> {
-        Ok(sqlite::checkpoint(&self.connection)?)
-    }
-
     /// A small string of the pair, such as that the first sync is done.
     pub fn meta(&self, key: &str) -> Result<Option<String>> {
         Ok(meta(&self.connection, key).map_err(failed("read", &self.connection))?)
@@ -191,7 +185,7 @@ impl Manifest {
 
 fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, Opened)> {
     let path = database(folder);
-    let unclean = sqlite::beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    let unclean = local::length_and_time(&sqlite::beside(&path, "-wal")).is_some_and(|(length, _)| length > 0);
     let connection = sqlite::open(&path, Access::Create, CACHE_KIB)?;
     let identity = schema::identify(&connection, &path)?;
     if unclean && let Some(message) = sqlite::complaint(&connection)? {

@@ -267,7 +267,7 @@ fn a_crash_in_a_large_batch_leaves_the_last_commit() {
 }
 
 #[test]
-fn a_reader_sees_the_last_commit_beside_an_open_batch() {
+fn a_reader_sees_one_committed_state_beside_an_open_batch() {
     let (folder, mut manifest) = fresh();
     put_files(&mut manifest, &["one"]);
     let beside = manifest.reader().expect("a reader");
@@ -278,8 +278,10 @@ fn a_reader_sees_the_last_commit_beside_an_open_batch() {
     let in_thread = std::thread::spawn(move || (seen(&beside), beside)).join().expect("no panic");
     assert_eq!((in_thread.0, seen(&other), manifest.count_files().expect("counted")), (1, 1, 2));
     manifest.commit().expect("committed");
-    assert_eq!((seen(&in_thread.1), seen(&other)), (2, 2));
+    assert_eq!((seen(&in_thread.1), seen(&other)), (1, 1), "all answers of a reader come from one state");
     assert!(other.undisturbed());
+    let other = Reader::open(folder.path()).expect("opened").expect("there");
+    assert_eq!((seen(&other), other.undisturbed()), (2, true));
     assert_eq!(other.files_below(&path("a")).expect("counted"), 1);
     let id = other.folder_at(&path("a")).expect("asked").expect("there");
     assert_eq!(other.folder(id).expect("listed").len(), 1);

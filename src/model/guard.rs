@@ -221,6 +221,37 @@ mod tests {
         }
     }
 
+    /// A file takes the place of a folder with `count` files, which the base forgets.
+    fn replaced(count: u64) -> Plan {
+        let mut plan = deletes("top", count);
+        let Op::Delete { expect: file, .. } = plan.actions[0].op.clone() else { panic!("only deletes") };
+        let mut old = file.clone();
+        old.entry.content = Content::Folder;
+        plan.actions.iter_mut().for_each(|action| action.op = Op::Forget);
+        let path = RelPath::parse(b"top").expect("a path");
+        let why = Why { in_base: true, staging: Change::Modified, network: Change::None };
+        let op = Op::Write { to: Side::Network, from: file, expect: Seen::There(old), revived: false };
+        plan.actions.insert(0, Action { path, op, why });
+        plan
+    }
+
+    #[test]
+    fn a_folder_that_another_kind_replaces_counts_with_all_it_held() {
+        let trip = mass_delete(&replaced(21), Side::Network, 0, 84, &|_| 100);
+        assert_eq!(trip, Some(Trip::Share { files: 21, of: 84 }));
+        assert_eq!(mass_delete(&replaced(20), Side::Network, 0, 84, &|_| 100), None);
+        let mut plan = replaced(21);
+        let (mut forgets, elsewhere) = (replaced(1), RelPath::parse(b"z").expect("a path"));
+        let mut other = forgets.actions.remove(1);
+        other.path = elsewhere.clone();
+        plan.actions.push(other);
+        hold_deletes(&mut plan, Side::Network);
+        assert_eq!((plan.held.len(), plan.pending.staging), (1, 1));
+        assert!(plan.actions.iter().all(|action| action.path == elsewhere), "the base forgets what is still there");
+        restore_deletes(&mut plan, Side::Network);
+        assert_eq!((plan.actions.len(), plan.held.len()), (1, 1), "only a delete can be turned round");
+    }
+
     #[test]
     fn held_deletes_can_be_turned_round() {
         let mut plan = deletes("top", 3);

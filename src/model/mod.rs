@@ -20,6 +20,7 @@ pub mod rename;
 pub mod side;
 pub mod time;
 pub mod traits;
+pub mod utc;
 pub mod vouch;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::conflict::Conflict;
-use super::entry::{Base, Entry, Found};
+use super::entry::{Base, Found};
 use super::finding::{Note, Problem};
 use super::listing::Seen;
 use super::path::RelPath;
@@ -65,6 +65,7 @@ pub struct Why {
 }
 
 impl Why {
+    #[cfg(test)]
     pub fn mirrored(self) -> Why {
         Why { in_base: self.in_base, staging: self.network, network: self.staging }
     }
@@ -109,15 +110,6 @@ impl Op {
         match self {
             Op::Write { from, .. } => from.entry.size(),
             Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Touch { .. } | Op::Rename { .. } => 0,
-        }
-    }
-
-    /// The entry that a write or rename brings.
-    pub fn entry(&self) -> Option<&Entry> {
-        match self {
-            Op::Write { from, .. } => Some(&from.entry),
-            Op::Rename { found, .. } => Some(&found.entry),
-            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Touch { .. } => None,
         }
     }
 }

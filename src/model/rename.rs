@@ -95,7 +95,9 @@ fn pair_folders(mut plan: Plan, ids: PerSide<bool>) -> Plan {
         let end = subtree_end(&plan.actions, at);
         if let Some((to, from)) = new_folder(&plan.actions[at]) {
             let key = (to, if ids[to.other()] { from.stamp.id } else { 0 });
-            let fits = |&&old: &&usize| !gone.contains(&old) && same_tree(&plan.actions, old, at, to, ids);
+            // A part that went elsewhere as a folder of its own is no longer there to go along.
+            let whole = |old: usize| (old..subtree_end(&plan.actions, old)).all(|part| !gone.contains(&part));
+            let fits = |&&old: &&usize| whole(old) && same_tree(&plan.actions, old, at, to, ids);
             if let Some(&old) = by_shape.get(&key).into_iter().flatten().find(fits) {
                 gone.extend(old..subtree_end(&plan.actions, old));
                 gone.extend(at + 1..end);
@@ -227,3 +229,7 @@ fn drop_gone(plan: &mut Plan, gone: &HashSet<usize>) {
         !gone.contains(&(at - 1))
     });
 }
+
+#[cfg(test)]
+#[path = "rename_tests.rs"]
+mod tests;

@@ -59,6 +59,7 @@ impl Direction {
     }
 
     /// The same run with the sides' names exchanged.
+    #[cfg(test)]
     pub fn mirrored(self) -> Direction {
         match self {
             Direction::Up => Direction::Down,
@@ -90,6 +91,7 @@ impl<T> PerSide<T> {
     }
 
     /// The same values with the sides exchanged.
+    #[cfg(test)]
     pub fn mirrored(self) -> Self {
         PerSide { staging: self.network, network: self.staging }
     }

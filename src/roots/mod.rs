@@ -18,4 +18,4 @@ pub mod probe;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub use error::{Error, Result};
+pub use error::Error;

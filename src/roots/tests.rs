@@ -201,11 +201,14 @@ fn them() -> Holder {
     Holder { host: "there".into(), state: "s1".into() }
 }
 
+/// What somebody else does while a clock is waited for; it is told the time.
+type Step<'a> = Box<dyn FnMut(Duration) + 'a>;
+
 /// A clock that moves only while somebody waits, and does something at each wait.
 #[derive(Default)]
 struct Script<'a> {
     now: Cell<Duration>,
-    at_each_pause: RefCell<Option<Box<dyn FnMut(Duration) + 'a>>>,
+    at_each_pause: RefCell<Option<Step<'a>>>,
     pauses_until_stop: Cell<Option<u32>>,
     waited: RefCell<VecDeque<Duration>>,
 }

@@ -41,7 +41,7 @@ impl Task {
     }
 
     pub fn unsettled(&self) -> bool {
-        !self.path.is_root() && !(self.common() && self.settled)
+        !(self.path.is_root() || self.common() && self.settled)
     }
 }
 
@@ -65,6 +65,23 @@ impl<'a> Worker<'a> {
 
     pub fn keep(&mut self, difference: Difference) {
         self.sight.differences.push(difference);
+    }
+
+    /// A folder above a path that was asked for. Its own change is only carried where that takes nothing away: a plain
+    /// creation, or a folder on both sides. Else the path cannot be reached in this run, which is said.
+    pub fn keep_above(&mut self, task: Task) -> bool {
+        let absent = |side: Side| task.seen[side] == Seen::Absent;
+        let created = task.row.is_none() && (absent(Side::Staging) || absent(Side::Network));
+        let on_both = task.seen.staging.is_folder() && task.seen.network.is_folder();
+        if created || on_both {
+            self.keep_task(task);
+            return true;
+        }
+        let message = "a folder above the path given was changed or deleted; run without a path".to_owned();
+        let unseen = Seen::Unknown(Unknown::Error { kind: ProblemKind::Taken, message });
+        let seen = PerSide::new(unseen, task.seen.network.clone());
+        self.keep_task(Task { seen, ..task });
+        false
     }
 
     pub fn finish(self, into: &mut Sight) {

@@ -8,7 +8,7 @@ mod folder;
 mod read;
 mod walk;
 
-pub use read::{Reading, Unread, digest_of};
+pub use read::{Reading, digest_of};
 pub use walk::scan;
 
 use crate::disk::{self, Root};

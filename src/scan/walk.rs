@@ -5,7 +5,6 @@
 use super::folder::{Task, Worker};
 use super::{BaseReader, Error, Scope, Sight};
 use crate::disk::Freshness;
-use crate::model::listing::Difference;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 
@@ -94,8 +93,8 @@ fn begin(worker: &mut Worker<'_>, path: &RelPath, stack: &Stack) -> Result<(), E
         if !task.is_folder() {
             return Ok(());
         }
-        if task.unsettled() {
-            worker.keep(Difference { path: at, base: task.base(), staging: task.seen.staging, network: task.seen.network });
+        if task.unsettled() && !worker.keep_above(task) {
+            return Ok(());
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! SQLite: open with the right pragmas, check, checkpoint, and errors that say which file and what kind of trouble.
+//! SQLite: open with the right pragmas, check, and errors that say which file and what kind of trouble.
 //!
 //! Invariants. Memory stays small and counted: no memory map (its pages count as ours), a page cache of a stated
 //! size. Nothing is written by [`open`] itself, so that a file can be looked at before it is touched;
@@ -161,11 +161,6 @@ pub fn complaint(connection: &Connection) -> Result<Option<String>> {
     }
 }
 
-/// Brings the write-ahead log into the database and empties it, as far as other connections let it.
-pub fn checkpoint(connection: &Connection) -> Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed("checkpoint", connection))
-}
-
 /// The file that SQLite keeps beside `database`, by its ending: `-wal`, `-shm`, `-journal`.
 pub fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -176,6 +171,11 @@ pub fn beside(database: &Path, ending: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Brings the write-ahead log into the database and empties it, as far as other connections let it.
+    fn checkpoint(connection: &Connection) -> Result<()> {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed("checkpoint", connection))
+    }
 
     #[test]
     fn an_unshared_reader_makes_no_file_even_where_the_path_is_odd() {

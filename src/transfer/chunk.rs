@@ -1,8 +1,9 @@
 //! A chunk of files, links and touches: staged together, made durable together, shown one by one.
 
-use super::copy::{Copying, Staged, stage};
+use super::copy::{Copying, Errand, Staged, stage};
 use super::place::{Spot, expect_version, place};
 use super::restamp::{Item, Pending};
+use super::trash;
 use super::{Failure, Halt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{self, ErrorKind, Folder, Freshness};
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
@@ -26,13 +27,16 @@ pub struct ChunkEnd {
 ///
 /// # Errors
 /// The root's own failure, with what was done before it.
-pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, (Halt, ChunkEnd)> {
+pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, Box<(Halt, ChunkEnd)>> {
     let mut chunk = Chunk::new(run, flush_for(run, &actions));
+    for side in actions.iter().filter_map(|action| action.op.side()) {
+        chunk.sides[side] = true;
+    }
     match chunk.all(&actions) {
         Ok(()) => Ok(chunk.end),
         Err(halt) => {
             chunk.drop_staged(&actions);
-            Err((halt, chunk.end))
+            Err(Box::new((halt, chunk.end)))
         }
     }
 }
@@ -50,8 +54,8 @@ fn flush_for(run: &Run<'_>, actions: &[Action]) -> Flush {
     let fuse = run.traits.staging.fuse || run.traits.network.fuse;
     match run.flush {
         false => Flush::Never,
-        // `syncfs` does not reach a FUSE daemon.
-        true if actions.len() <= FLUSH_SINGLY || fuse => Flush::Singly,
+        // `syncfs` does not reach a FUSE daemon, and is Linux's alone.
+        true if actions.len() <= FLUSH_SINGLY || fuse || !cfg!(target_os = "linux") => Flush::Singly,
         true => Flush::Together,
     }
 }
@@ -64,6 +68,8 @@ struct Chunk<'a, 'r> {
     /// Staged and not shown yet: which action, under which temporary name.
     staged: VecDeque<(usize, Name, Staged)>,
     next: usize,
+    /// Where something is written.
+    sides: PerSide<bool>,
     /// Folders in which names changed, for the flush at the end.
     touched: Vec<(Side, RelPath)>,
     end: ChunkEnd,
@@ -91,8 +97,8 @@ enum Step {
 
 impl<'a, 'r> Chunk<'a, 'r> {
     fn new(run: &'a Run<'r>, flush: Flush) -> Chunk<'a, 'r> {
-        let (open, end) = (PerSide::default(), ChunkEnd::default());
-        Chunk { run, flush, copying: Copying::default(), open, staged: VecDeque::new(), next: 0, touched: Vec::new(), end }
+        let (open, sides, end) = (PerSide::default(), PerSide::default(), ChunkEnd::default());
+        Chunk { run, flush, sides, copying: Copying::default(), open, staged: VecDeque::new(), next: 0, touched: Vec::new(), end }
     }
 
     fn all(&mut self, actions: &[Action]) -> Result<(), Halt> {
@@ -128,11 +134,8 @@ impl<'a, 'r> Chunk<'a, 'r> {
     fn one(&mut self, action: &Action) -> Result<Step, Failure> {
         let (parent, name) = split(&action.path);
         match &action.op {
-            Op::Write { to, from, expect, revived } => match &from.entry.content {
-                Content::Link { target } => {
-                    let target = target.clone();
-                    self.link(action, *to, &parent, &name, &target, from, expect, *revived)
-                }
+            Op::Write { to, from, expect, .. } => match &from.entry.content {
+                Content::Link { target } => self.link(action, *to, target, from),
                 Content::File { .. } | Content::Folder => {
                     let temp = self.run.temp_name(&action.path, &from.stamp);
                     let flush = self.flush == Flush::Singly;
@@ -140,7 +143,9 @@ impl<'a, 'r> Chunk<'a, 'r> {
                     let (source, target) = if *to == Side::Staging { (network, staging) } else { (staging, network) };
                     let source = source.at(self.run, to.other(), &parent).map_err(|error| Failure::At(to.other(), error))?;
                     let target = target.at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-                    let staged = stage(self.run, *to, source, &name, from, target, &temp, &mut self.copying, flush)?;
+                    let (path, name, replaced, temp_name) = (&action.path, &name, expect.found(), &temp);
+                    let errand = Errand { to: *to, path, source, name, planned: from, replaced, target, temp: temp_name, flush };
+                    let staged = stage(self.run, &errand, &mut self.copying)?;
                     Ok(Step::Staged(temp, staged))
                 }
             },
@@ -158,30 +163,30 @@ impl<'a, 'r> Chunk<'a, 'r> {
         }
     }
 
-    fn link(
-        &mut self,
-        action: &Action,
-        to: Side,
-        parent: &RelPath,
-        name: &Name,
-        target: &[u8],
-        from: &Found,
-        expect: &crate::model::listing::Seen,
-        revived: bool,
-    ) -> Result<Step, Failure> {
+    fn link(&mut self, action: &Action, to: Side, target: &[u8], from: &Found) -> Result<Step, Failure> {
+        let Op::Write { expect, revived, .. } = &action.op else { unreachable!("only writes bring links") };
+        let (parent, name) = split(&action.path);
         let at = |error| Failure::At(to, error);
         let temp = self.run.temp_name(&action.path, &from.stamp);
-        let folder = self.open[to].at(self.run, to, parent).map_err(at)?;
+        let folder = self.open[to].at(self.run, to, &parent).map_err(at)?;
         if let Err(error) = folder.make_link(&temp, target) {
             if error.kind != ErrorKind::Exists {
                 return Err(at(error));
             }
-            folder.remove_file(&temp).and_then(|()| folder.make_link(&temp, target)).map_err(at)?;
+            trash::set_temp_aside(self.run, to, &action.path, &temp)?;
+            folder.make_link(&temp, target).map_err(at)?;
         }
-        folder.touch(&temp, Some(from.entry.mtime), None).map_err(at)?;
-        let wrote = folder.look(&temp, Freshness::Cached).map_err(at)?.map_or(from.stamp, |node| node.stamp);
-        place(self.run, &Spot { side: to, path: &action.path, folder, name }, &temp, expect)?;
-        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, Tally::Link { revived })))
+        let touched = folder.touch(&temp, Some(from.entry.mtime), None).and_then(|()| folder.look(&temp, Freshness::Cached));
+        let wrote = match touched {
+            Ok(node) => node.map_or(from.stamp, |node| node.stamp),
+            Err(error) => {
+                let _ = folder.remove_file(&temp);
+                return Err(at(error));
+            }
+        };
+        place(self.run, &Spot { side: to, path: &action.path, folder, name: &name }, &temp, &wrote, expect)?;
+        let tally = Tally::Link { revived: *revived };
+        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, tally)))
     }
 
     /// Shows what is staged; the actions of these names follow the ones shown before.
@@ -198,7 +203,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
         let Op::Write { to, expect, revived, .. } = &action.op else { unreachable!("only files are staged") };
         let (parent, name) = split(&action.path);
         let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, expect)?;
+        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, &staged.node.stamp, expect)?;
         let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
         let Staged { from, node } = staged;
         Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally))
@@ -243,12 +248,13 @@ impl<'a, 'r> Chunk<'a, 'r> {
         Ok(())
     }
 
-    fn flush_all(&self) -> Result<(), Halt> {
-        for side in Side::BOTH {
-            match self.run.roots[side].flush_all() {
-                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
-                Err(source) if source.kind == ErrorKind::Full => return Err(Halt::Full { side, source }),
-                _ => {}
+    /// Makes everything at the sides of this chunk durable.
+    fn flush_all(&mut self) -> Result<(), Halt> {
+        for side in Side::BOTH.into_iter().filter(|&side| self.sides[side]) {
+            if let Err(source) = self.run.roots[side].flush_all()
+                && source.kind != ErrorKind::Unsupported
+            {
+                return Err(self.not_durable(side, source));
             }
         }
         Ok(())
@@ -264,12 +270,38 @@ impl<'a, 'r> Chunk<'a, 'r> {
         for (side, path) in std::mem::take(&mut self.touched) {
             let flushed = self.open[side].at(self.run, side, &path).and_then(|folder| folder.flush());
             match flushed {
-                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
                 // A file system that cannot flush a folder has nothing better to offer.
+                Err(source) if !matches!(source.kind, ErrorKind::Unsupported | ErrorKind::BadName | ErrorKind::Absent) => {
+                    return Err(self.not_durable(side, source));
+                }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// What could not be flushed is not done: the base must not say so.
+    fn not_durable(&mut self, side: Side, source: disk::Error) -> Halt {
+        self.end.pending = Pending::default();
+        halt_of(side, source)
+    }
+}
+
+/// A root that does not answer, has no room, or does not keep what is written.
+pub(crate) fn halt_of(side: Side, source: disk::Error) -> Halt {
+    match source.kind {
+        ErrorKind::Gone => Halt::Gone { side, source },
+        ErrorKind::Full => Halt::Full { side, source },
+        _ => Halt::Failed { side, source },
+    }
+}
+
+/// Makes everything written at a side durable before the base learns of it; nothing where the user does not ask for that
+/// or the file system cannot.
+pub fn flush_side(run: &Run<'_>, side: Side) -> Result<(), Halt> {
+    match run.flush.then(|| run.roots[side].flush_all()) {
+        Some(Err(source)) if source.kind != ErrorKind::Unsupported => Err(halt_of(side, source)),
+        _ => Ok(()),
     }
 }
 

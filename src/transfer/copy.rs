@@ -1,11 +1,11 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
-use super::{Failure, Run};
+use super::{Failure, Run, trash};
 use crate::disk::{Folder, Node, Reader, Writer};
 use crate::model::digest::{Digest, Digesting};
-use crate::model::entry::{Content, Entry, Found};
+use crate::model::entry::{Content, Entry, Found, Kind};
 use crate::model::finding::ProblemKind;
-use crate::model::path::Name;
+use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::vouch::same_version;
 
@@ -34,18 +34,23 @@ pub(crate) struct Staged {
     pub node: Node,
 }
 
+/// One copy: from where to where.
+pub(crate) struct Errand<'a> {
+    pub to: Side,
+    pub path: &'a RelPath,
+    pub source: &'a dyn Folder,
+    pub name: &'a Name,
+    pub planned: &'a Found,
+    /// What stands at the target now.
+    pub replaced: Option<&'a Found>,
+    pub target: &'a dyn Folder,
+    pub temp: &'a Name,
+    pub flush: bool,
+}
+
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
-pub(crate) fn stage(
-    run: &Run<'_>,
-    to: Side,
-    source: &dyn Folder,
-    name: &Name,
-    planned: &Found,
-    target: &dyn Folder,
-    temp: &Name,
-    copying: &mut Copying,
-    flush: bool,
-) -> Result<Staged, Failure> {
+pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
+    let &Errand { to, source, name, planned, replaced, target, temp, flush, .. } = errand;
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
@@ -53,8 +58,9 @@ pub(crate) fn stage(
     let before = reader.opened();
     let mut writer = match target.stage(temp) {
         Err(error) if error.kind == crate::disk::ErrorKind::Exists => {
-            // Our own name for this very version: an earlier run was killed while it wrote it.
-            target.remove_file(temp).map_err(at_target)?;
+            // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
+            // under it. So it is never simply removed.
+            trash::set_temp_aside(run, to, errand.path, temp)?;
             target.stage(temp).map_err(at_target)?
         }
         other => other.map_err(at_target)?,
@@ -71,7 +77,7 @@ pub(crate) fn stage(
         let message = "was written to while it was copied; the next run tries again".to_owned();
         return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
     }
-    let mode = run.traits[to].modes.then_some(if run.traits[side].modes { after.mode } else { planned.entry.mode });
+    let mode = mode_for(run, to, after.mode, replaced);
     // The plan may have put a sane time in the place of the source's.
     let mtime = if planned.entry.mtime == planned.stamp.mtime { after.stamp.mtime } else { planned.entry.mtime };
     let node = writer.finish(mtime, mode, flush).map_err(at_target).map_err(torn)?;
@@ -80,8 +86,21 @@ pub(crate) fn stage(
         return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
     }
     let content = Content::File { size: after.stamp.size, digest: Some(digest) };
-    let entry = Entry { content, mtime, mode: after.mode };
+    let entry = Entry { content, mtime, mode: mode.unwrap_or(after.mode) };
     Ok(Staged { from: Found { entry, stamp: after.stamp }, node })
+}
+
+/// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
+/// take no right away and give none.
+fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> Option<u32> {
+    const PLAIN: u32 = 0o644;
+    if !run.traits[to].modes {
+        return None;
+    }
+    if run.traits[to.other()].modes {
+        return Some(source);
+    }
+    Some(replaced.filter(|old| old.entry.kind() == Kind::File).map_or(PLAIN, |old| old.entry.mode))
 }
 
 /// Moves the content through the buffer, holes as holes.
@@ -131,7 +150,7 @@ fn pump(
 }
 
 fn digest_zeros(digesting: &mut Digesting, mut count: u64) {
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     while count > 0 {
         let piece = count.min(ZEROS.len() as u64);
         digesting.update(&ZEROS[..usize::try_from(piece).unwrap_or(ZEROS.len())]);

@@ -11,12 +11,14 @@ mod place;
 mod remove;
 mod restamp;
 mod structure;
+#[cfg(all(test, unix))]
+mod tests;
 pub mod trash;
 
-pub use chunk::{ChunkEnd, carry_chunk};
+pub use chunk::{carry_chunk, flush_side};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
-pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
+pub use structure::{Made, carry_structure, finish_folders};
 
 use crate::disk::{self, ErrorKind, Root};
 use crate::model::conflict::Conflict;
@@ -105,6 +107,8 @@ pub enum Tally {
 pub enum Halt {
     #[error("the {side} root cannot be reached: {source}")]
     Gone { side: Side, source: disk::Error },
+    #[error("the {side} root does not keep what is written: {source}")]
+    Failed { side: Side, source: disk::Error },
     #[error("no room is left on the {side} root")]
     Full { side: Side, source: disk::Error },
     #[error("stopped")]

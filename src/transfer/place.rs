@@ -19,19 +19,26 @@ pub(crate) struct Spot<'a> {
     pub name: &'a Name,
 }
 
-/// Gives `temp` its name, over what `expect` says stands there. On any failure the temporary file is gone and the
-/// name holds what it held.
-pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, expect: &Seen) -> Result<(), Failure> {
+/// Gives `temp`, which was `wrote`, its name, over what `expect` says stands there. On any failure the name holds what it
+/// held, as far as the root still answers; and what the temporary name holds is gone if it is our copy, and in the trash
+/// if an exchange put somebody's version there.
+pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, expect: &Seen) -> Result<(), Failure> {
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
-            Kind::Folder => displace_folder(run, spot).and_then(|()| create(spot, temp)),
+            Kind::Folder => displace_folder(run, spot, old, || create(spot, temp)),
             Kind::File | Kind::Link => displace(run, spot, temp, old),
         },
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(spot, temp),
     };
-    if result.is_err() {
-        // The failure says enough; a temporary name that stays is cleared by the next run.
-        let _ = spot.folder.remove_file(temp);
+    if result.is_err()
+        && let Ok(Some(node)) = spot.folder.look(temp, Freshness::Fresh)
+    {
+        if same_version(&node.stamp, wrote, &run.traits[spot.side]) {
+            // The failure says enough; a temporary name that stays is cleared by the next run.
+            let _ = spot.folder.remove_file(temp);
+        } else {
+            keep_theirs(run, spot, temp);
+        }
     }
     result
 }
@@ -43,22 +50,45 @@ fn create(spot: &Spot<'_>, temp: &Name) -> Result<(), Failure> {
     }
 }
 
-/// Replaces a file or link. It is linked into the trash and proven there; then the two names are exchanged and what
+/// A version of somebody else that could not be put back goes to the trash under its own name. Where even that fails it
+/// stays under the temporary one, which later runs only ever move.
+fn keep_theirs(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) {
+    let parent = spot.path.parent().unwrap_or_default();
+    if let Ok(kept) = trash::place_for(run, spot.side, spot.path) {
+        let _ = run.roots[spot.side].rename(&parent.join(temp), &kept, Onto::Nothing);
+    }
+}
+
+/// Replaces a file or link. A file is linked into the trash and proven there; then the two names are exchanged and what
 /// came out is proven again, so that even a version that was put there in the last moment is put back.
 fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<(), Failure> {
     let traits = &run.traits[spot.side];
+    let at = |error| Failure::At(spot.side, error);
     expect_quiet(spot, old)?;
     expect_version(run, spot, old)?;
+    if old.entry.kind() == Kind::Link && traits.exchange {
+        return exchange(run, spot, temp, old, |out| {
+            let kept = trash::place_for(run, spot.side, spot.path)?;
+            run.roots[spot.side].rename(out, &kept, Onto::Nothing).map_err(at)
+        });
+    }
     if !traits.hard_links || old.entry.kind() == Kind::Link {
-        return displace_by_rename(run, spot, temp, old);
+        return displace_by_rename(run, spot, old, || create(spot, temp));
     }
     let kept = trash::place_for(run, spot.side, spot.path)?;
-    let at = |error| Failure::At(spot.side, error);
-    run.roots[spot.side].link(spot.path, &kept).map_err(at)?;
-    let unlink = || trash::take_back(run, spot.side, &kept);
-    let proven = trash::look(run, spot.side, &kept)?.is_some_and(|node| same_version(&node.stamp, &old.stamp, traits));
-    if !proven {
-        unlink()?;
+    match run.roots[spot.side].link(spot.path, &kept) {
+        Ok(()) => {}
+        // Another user's file (protected_hardlinks), or one that has as many names as it may have.
+        Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Other) => {
+            return displace_by_rename(run, spot, old, || create(spot, temp));
+        }
+        Err(error) => return Err(at(error)),
+    }
+    let proven =
+        trash::look(run, spot.side, &kept).map(|node| node.is_some_and(|node| same_version(&node.stamp, &old.stamp, traits)));
+    if !matches!(proven, Ok(true)) {
+        trash::take_back(run, spot.side, &kept)?;
+        proven?;
         return Err(Failure::Unexpected(seen_now(spot)?));
     }
     if !traits.exchange {
@@ -66,35 +96,67 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
         // file systems that cannot exchange two names; the window is two calls long.
         return spot.folder.rename(temp, spot.name, Onto::File).map_err(at);
     }
+    let swapped = exchange(run, spot, temp, old, |_| spot.folder.remove_file(temp).map_err(at));
+    if matches!(swapped, Err(Failure::Unexpected(_))) {
+        trash::take_back(run, spot.side, &kept)?;
+    }
+    swapped
+}
+
+/// Exchanges the two names and proves what came out; `away` takes it from the temporary name. Anything unexpected is
+/// exchanged back.
+fn exchange(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    temp: &Name,
+    old: &Found,
+    away: impl FnOnce(&RelPath) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let at = |error| Failure::At(spot.side, error);
     spot.folder.exchange(temp, spot.name).map_err(at)?;
-    let out = spot.folder.look(temp, Freshness::Fresh).map_err(at)?;
-    if out.as_ref().is_some_and(|node| same_version(&node.stamp, &old.stamp, traits)) {
-        return spot.folder.remove_file(temp).map_err(at);
+    let out = spot.folder.look(temp, Freshness::Fresh);
+    if matches!(&out, Ok(Some(node)) if proves(node, old, &run.traits[spot.side])) {
+        return away(&spot.path.parent().unwrap_or_default().join(temp));
     }
     spot.folder.exchange(temp, spot.name).map_err(at)?;
-    unlink()?;
+    out.map_err(at)?;
     Err(Failure::Unexpected(seen_now(spot)?))
 }
 
-/// Without hard links: the old version goes to the trash by rename, is proven there, and the new one takes the free name.
+/// Without hard links: the old version goes to the trash by rename, is proven there, and `show` gives the new one the
+/// free name; if that fails the old one comes back.
 ///
 /// RACE: the name is absent between the two renames; a crash there leaves it absent and the old version in the trash,
 /// and the next run writes the new one.
-fn displace_by_rename(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<(), Failure> {
-    to_trash(run, spot, |node| proves(node, old, &run.traits[spot.side]))?;
-    create(spot, temp)
+pub(crate) fn displace_by_rename(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    old: &Found,
+    show: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let kept = to_trash(run, spot, |node, _| Ok(proves(node, old, &run.traits[spot.side])))?;
+    show().inspect_err(|_| {
+        // Where it cannot come back it is in the trash, and the failure is told.
+        let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
+    })
 }
 
-/// Moves what stands at the spot to the trash if `proven` says that it is what was expected there; else puts it back.
-pub(crate) fn to_trash(run: &Run<'_>, spot: &Spot<'_>, proven: impl Fn(&Node) -> bool) -> Result<(), Failure> {
+/// Moves what stands at the spot to the trash if `proven` says that it is what was expected there; else, and on any
+/// error, puts it back. Returns where it is kept.
+pub(crate) fn to_trash(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    proven: impl FnOnce(&Node, &RelPath) -> Result<bool, Failure>,
+) -> Result<RelPath, Failure> {
     let at = |error| Failure::At(spot.side, error);
     let kept = trash::place_for(run, spot.side, spot.path)?;
     run.roots[spot.side].rename(spot.path, &kept, Onto::Nothing).map_err(at)?;
-    if trash::look(run, spot.side, &kept)?.is_some_and(|node| proven(&node)) {
-        return Ok(());
+    let judged = trash::look(run, spot.side, &kept).and_then(|node| node.map_or(Ok(false), |node| proven(&node, &kept)));
+    if let Ok(true) = judged {
+        return Ok(kept);
     }
     match run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing) {
-        Ok(()) => Err(Failure::Unexpected(seen_now(spot)?)),
+        Ok(()) => judged.and_then(|_| Err(Failure::Unexpected(seen_now(spot)?))),
         Err(error) if error.kind == ErrorKind::Exists => {
             let message = format!("changed just before it was replaced; that version is kept as {kept}");
             Err(Failure::Path(spot.side, ProblemKind::Busy, message))
@@ -104,17 +166,29 @@ pub(crate) fn to_trash(run: &Run<'_>, spot: &Spot<'_>, proven: impl Fn(&Node) ->
 }
 
 /// A kind change takes a whole subtree away: it goes to the trash in one rename and is only left there if nothing in
-/// it changed since the run began.
-fn displace_folder(run: &Run<'_>, spot: &Spot<'_>) -> Result<(), Failure> {
-    let at = |error| Failure::At(spot.side, error);
-    let kept = trash::place_for(run, spot.side, spot.path)?;
-    run.roots[spot.side].rename(spot.path, &kept, Onto::Nothing).map_err(at)?;
-    if !trash::changed_since_start(run, spot.side, &kept)? {
-        return Ok(());
-    }
-    run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing).map_err(at)?;
-    let message = "something in this folder changed just before it was replaced; nothing was moved".to_owned();
-    Err(Failure::Path(spot.side, ProblemKind::Busy, message))
+/// it changed since the run began, and if `show` can put the new thing in its place.
+///
+/// RACE: the name is absent in between; a crash there leaves the old subtree in the trash, and the next run writes the new
+/// kind.
+fn displace_folder(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    old: &Found,
+    show: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let quiet = |node: &Node, kept: &RelPath| {
+        Ok(proves(node, old, &run.traits[spot.side]) && !trash::changed_since_start(run, spot.side, kept)?)
+    };
+    let kept = to_trash(run, spot, quiet).map_err(|failure| match failure {
+        Failure::Unexpected(_) => {
+            let message = "something in this folder changed just before it was replaced; nothing was moved".to_owned();
+            Failure::Path(spot.side, ProblemKind::Busy, message)
+        }
+        other => other,
+    })?;
+    show().inspect_err(|_| {
+        let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
+    })
 }
 
 /// Nobody else may have it open for writing: what a program writes into a displaced file would be lost to the user.
@@ -132,6 +206,19 @@ pub(crate) fn expect_quiet(spot: &Spot<'_>, old: &Found) -> Result<(), Failure> 
         Err(error) if error.kind == ErrorKind::Absent => Err(Failure::Unexpected(Seen::Absent)),
         Err(error) if error.kind == ErrorKind::Gone => Err(Failure::At(spot.side, error)),
         Err(_) => Ok(()),
+    }
+}
+
+/// Is it really gone on the side that is believed to have deleted or moved it? A listing may have been taken in the
+/// moment between an unlink and a create; one look more is cheap against a delete.
+pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(), Failure> {
+    let (parent, name) = super::chunk::split(path);
+    let looked = run.roots[side].folder(&parent).and_then(|folder| folder.look(&name, Freshness::Fresh));
+    match looked {
+        Ok(None) => Ok(()),
+        Ok(Some(node)) => Err(Failure::Unexpected(seen(node))),
+        Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => Ok(()),
+        Err(error) => Err(Failure::At(side, error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
 
 use super::chunk::split;
-use super::place::{Spot, expect_quiet, proves, to_trash};
+use super::place::{Spot, expect_gone, expect_quiet, proves, to_trash};
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, NodeContent};
 use crate::model::entry::{Content, Found, Kind};
@@ -43,6 +43,9 @@ fn gone(tally: Tally) -> Ending {
 }
 
 fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
+    if let Err(failure) = expect_gone(run, side.other(), path) {
+        return back_again(failure, path);
+    }
     let (parent, name) = split(path);
     let folder = match run.roots[side].folder(&parent) {
         Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFile)),
@@ -55,9 +58,20 @@ fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Res
         return Ok(changed(path));
     }
     expect_quiet(&spot, expect)?;
-    match to_trash(run, &spot, |node| proves(node, expect, &run.traits[side])) {
+    match to_trash(run, &spot, |node, _| Ok(proves(node, expect, &run.traits[side]))) {
         Err(Failure::Unexpected(_)) => Ok(changed(path)),
-        other => other.map(|()| gone(Tally::DeletedFile)),
+        other => other.map(|_| gone(Tally::DeletedFile)),
+    }
+}
+
+/// It stands where it was believed to be deleted.
+fn back_again(failure: Failure, path: &RelPath) -> Result<Ending, Failure> {
+    match failure {
+        Failure::Unexpected(_) => {
+            let message = "is there again on the side that had deleted it; the next run looks anew".to_owned();
+            Ok(Ending::Later(Note { path: path.clone(), message }))
+        }
+        other => Err(other),
     }
 }
 
@@ -68,6 +82,9 @@ fn changed(path: &RelPath) -> Ending {
 
 fn remove_folder(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
     let at = |error| Failure::At(side, error);
+    if let Err(failure) = expect_gone(run, side.other(), path) {
+        return back_again(failure, path);
+    }
     let (parent, name) = split(path);
     let folder = match run.roots[side].folder(&parent) {
         Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder)),
@@ -110,7 +127,7 @@ fn clear_junk(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side) ->
     }
     for item in listing {
         let below = path.join(&item.name);
-        to_trash(run, &Spot { side, path: &below, folder: &*folder, name: &item.name }, |_| true)?;
+        to_trash(run, &Spot { side, path: &below, folder: &*folder, name: &item.name }, |_, _| Ok(true))?;
     }
     Ok(true)
 }

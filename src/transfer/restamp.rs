@@ -107,7 +107,9 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
             Content::File { .. } => same_version(&node.stamp, &wrote, traits),
             Content::Folder | Content::Link { .. } => true,
         };
-        ours.then(|| Recorded { stamp: node.stamp, racy: racy(&node.stamp, traits, run.clock_now(side)) })
+        // A touch sets the very time by which an edit just before it would be known: the next look reads it once.
+        let touched = tally == Tally::Metadata || moved_from.is_some();
+        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, run.clock_now(side)) })
     });
     // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
     let own = own.or_else(|| {

@@ -3,11 +3,11 @@
 //! In path order and one after the other, so that nothing precedes what it needs.
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
-use super::place::{Spot, expect_quiet, expect_version, proves, seen, to_trash};
+use super::place::{Spot, displace_by_rename, expect_gone, expect_quiet, expect_version, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
-use crate::model::entry::{Base, Found, Kind, Recorded};
+use crate::model::entry::{Base, Found, Kind, Recorded, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
@@ -19,7 +19,7 @@ pub struct Made {
     pub side: Side,
     pub path: RelPath,
     pub from: Found,
-    /// Its mode has to wait: with it nothing could be written inside.
+    /// It has another mode until it is filled: nothing could be written inside, or the system gave another one.
     late_mode: bool,
 }
 
@@ -43,7 +43,7 @@ pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Ha
             })
         }
         Op::Write { .. } | Op::Touch { .. } => {
-            end.chunk = carry_chunk(run, vec![action]).map_err(|(halt, _)| halt)?;
+            end.chunk = carry_chunk(run, vec![action]).map_err(|ended| ended.0)?;
             return Ok(end);
         }
         Op::Rename { side, from, expect, found } => match rename(run, &action, *side, from, expect, found) {
@@ -80,35 +80,43 @@ fn make_folder(
     let (parent, name) = split(&action.path);
     let folder = run.roots[to].folder(&parent).map_err(at)?;
     let spot = Spot { side: to, path: &action.path, folder: &*folder, name: &name };
-    if let Seen::There(old) = expect {
-        expect_quiet(&spot, old)?;
-        expect_version(run, &spot, old)?;
-        to_trash(run, &spot, |node| proves(node, old, &run.traits[to]))?;
-    }
     let open_mode = from.entry.mode | 0o700;
-    match folder.make_folder(&name, open_mode) {
-        Ok(()) => {}
-        Err(error) if error.kind == ErrorKind::Exists => {
-            let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
-            if !there.is_folder() {
-                return Err(Failure::Unexpected(there));
-            }
+    let make = || make_at(&spot, open_mode);
+    match expect {
+        Seen::There(old) => {
+            expect_quiet(&spot, old)?;
+            expect_version(run, &spot, old)?;
+            displace_by_rename(run, &spot, old, make)?;
         }
-        Err(error) => return Err(at(error)),
+        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => make()?,
     }
+    let node = folder.look(&name, Freshness::Cached).ok().flatten();
     let mut entry = from.entry.clone();
-    entry.mode = open_mode;
-    let late_mode = open_mode != from.entry.mode;
-    let base = folder_base(&*folder, &name, to, Found { entry, stamp: from.stamp });
+    // The umask may have taken rights away, and not every bit is taken when a folder is made.
+    entry.mode = node.as_ref().map_or(open_mode, |node| node.mode);
+    let late_mode = entry.mode != from.entry.mode;
+    let base = folder_base(node.map(|node| node.stamp), to, Found { entry, stamp: from.stamp });
     let tally = Tally::Folder { revived };
     let made = Made { side: to, path: action.path.clone(), from: from.clone(), late_mode };
     Ok((outcome(action, Ending::Done { learnt: Learnt::Put(base), tally }), made))
 }
 
+/// A folder that somebody made there meanwhile will do.
+fn make_at(spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
+    let at = |error| Failure::At(spot.side, error);
+    match spot.folder.make_folder(spot.name, mode) {
+        Err(error) if error.kind == ErrorKind::Exists => {
+            let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
+            if there.is_folder() { Ok(()) } else { Err(Failure::Unexpected(there)) }
+        }
+        other => other.map_err(at),
+    }
+}
+
 /// A folder's stamps say nothing that is ever compared; they are kept for the reader of the manifest.
-fn folder_base(folder: &dyn Folder, name: &Name, to: Side, from: Found) -> Box<Base> {
+fn folder_base(own: Option<Stamp>, to: Side, from: Found) -> Box<Base> {
     let recorded = |stamp| Some(Recorded { stamp, racy: true });
-    let own = folder.look(name, Freshness::Cached).ok().flatten().and_then(|node| recorded(node.stamp));
+    let own = own.and_then(recorded);
     let other = recorded(from.stamp);
     let stamps = if to == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
     Box::new(Base { entry: from.entry, stamps })
@@ -138,6 +146,7 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     let (old_parent, old_name) = split(from);
     let folder = run.roots[side].folder(&old_parent).map_err(at)?;
     let spot = Spot { side, path: from, folder: &*folder, name: &old_name };
+    expect_gone(run, side.other(), from)?;
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
     run.roots[side].rename(from, &action.path, Onto::Nothing).map_err(at)?;

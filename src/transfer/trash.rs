@@ -1,7 +1,7 @@
 //! The trash of a root: `.driftless/trash/<run>/<path>`, on the root's own file system so that keeping is a rename.
 
 use super::{Failure, Run};
-use crate::disk::{ErrorKind, Freshness, Node, NodeContent, Root};
+use crate::disk::{ErrorKind, Freshness, Node, NodeContent, Onto, Root};
 use crate::model::entry::Content;
 use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
@@ -11,6 +11,13 @@ use crate::model::vouch::Clock;
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
     RelPath::root().join(OWN_FOLDER).join(b"trash")
+}
+
+/// Moves what lies under a temporary name beside `path` to the trash.
+pub(crate) fn set_temp_aside(run: &Run<'_>, side: Side, path: &RelPath, temp: &Name) -> Result<(), Failure> {
+    let at = path.parent().unwrap_or_default().join(temp);
+    let kept = place_for(run, side, &at)?;
+    run.roots[side].rename(&at, &kept, Onto::Nothing).map_err(|error| Failure::At(side, error))
 }
 
 /// A free path in this run's trash for what stands at `path`; its folders are made.
@@ -48,14 +55,23 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     Ok(wanted)
 }
 
-/// Makes a folder below `.driftless` and those above it.
+/// Makes a folder and those above it. `.driftless` and the trash are for everybody who may write the root; what a run
+/// keeps there, and folders that a restored file needs, have the rights of who runs it.
 pub fn make_folders(root: &dyn Root, wanted: &RelPath) -> crate::disk::Result<()> {
     let mut missing = vec![wanted.clone()];
-    while let Some(path) = missing.last().cloned() {
-        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(()) };
+    while let Some(made) = missing.last().cloned() {
+        let (Some(parent), Some(name)) = (made.parent(), made.name()) else { return Ok(()) };
         match root.folder(&parent) {
             Ok(folder) => {
-                match folder.make_folder(&name, 0o700) {
+                let shared = home();
+                let mode = if shared.is_within(&made) {
+                    0o775
+                } else if made.is_within(&shared) {
+                    0o700
+                } else {
+                    0o777
+                };
+                match folder.make_folder(&name, mode) {
                     Err(error) if error.kind != ErrorKind::Exists => return Err(error),
                     _ => missing.pop(),
                 };
@@ -86,9 +102,10 @@ pub(crate) fn take_back(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<(),
 pub(crate) fn changed_since_start(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<bool, Failure> {
     let traits = &run.traits[side];
     let (Clock::Own(start) | Clock::DayAgo(start)) = run.clocks[side];
+    // Within one step of the clock a change shows the time of the start itself.
     let young = |node: &Node, top: bool| {
-        let ctime = traits.ctime && !top && node.stamp.ctime.0 > start.0;
-        ctime || node.stamp.mtime.0 > start.0
+        let ctime = traits.ctime && !top && node.stamp.ctime.0 >= start.0;
+        ctime || node.stamp.mtime.0 >= start.0
     };
     let mut open = vec![kept.clone()];
     if look(run, side, kept)?.is_some_and(|node| young(&node, true)) {

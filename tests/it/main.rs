@@ -1,6 +1,17 @@
-//! The program as its users meet it: the real binary, on real folders.
+//! The program as its users have it: the binary on real folders and mounts, by its exit codes, its output and what is on
+//! the disk.
 
+#![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "tests build and look at their own trees")]
+
+mod bad_input;
+mod commands;
+mod first_sync;
 mod ground;
+mod guards;
+mod harness;
+mod incremental;
 mod kills;
 mod mounts;
 mod services;
+mod tree;

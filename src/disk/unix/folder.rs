@@ -35,12 +35,12 @@ pub(super) struct UnixFolder {
     handle: OwnedFd,
     facts: Facts,
     /// Its names were read once: the handle stands at their end.
-    listed: AtomicBool,
+    read_once: AtomicBool,
 }
 
 impl UnixFolder {
     pub fn new(handle: OwnedFd, facts: Facts) -> UnixFolder {
-        UnixFolder { handle, facts, listed: AtomicBool::new(false) }
+        UnixFolder { handle, facts, read_once: AtomicBool::new(false) }
     }
 
     pub fn handle(&self) -> BorrowedFd<'_> {
@@ -91,11 +91,11 @@ impl UnixFolder {
     fn names(&self) -> Result<Vec<Name>> {
         let failed = self.itself("list");
         BUFFER.with_borrow_mut(|buffer| {
-            let handle =
-                rustix::fs::openat(&self.handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-            let handle = handle.map_err(&failed)?;
+            if self.read_once.swap(true, Ordering::Relaxed) {
+                rustix::fs::seek(&self.handle, SeekFrom::Start(0)).map_err(&failed)?;
+            }
             let mut names = Vec::new();
-            let mut entries = rustix::fs::RawDir::new(&handle, buffer);
+            let mut entries = rustix::fs::RawDir::new(&self.handle, buffer);
             while let Some(entry) = entries.next() {
                 match entry {
                     Ok(entry) => names.extend(Name::new(entry.file_name().to_bytes())),
@@ -252,6 +252,8 @@ impl Folder for UnixFolder {
     #[cfg(target_os = "linux")]
     fn has_writer(&self, name: &Name) -> Result<Option<bool>> {
         use std::os::fd::AsRawFd;
+        /// From the kernel's `fcntl.h`; the crate does not name it everywhere.
+        const F_SETSIG: libc::c_int = 10;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let handle = match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
             Ok(handle) => handle,
@@ -260,15 +262,20 @@ impl Folder for UnixFolder {
             Err(Errno::TXTBSY) => return Ok(Some(true)),
             Err(errno) => return Err(self.error("open", name)(errno)),
         };
-        let lease = |kind: libc::c_int| {
+        let ask = |command: libc::c_int, value: libc::c_int| {
             // SAFETY: a plain system call on a descriptor that is open for the whole call; it touches no memory of ours.
-            let answer = unsafe { libc::fcntl(handle.as_raw_fd(), libc::F_SETLEASE, kind) };
+            let answer = unsafe { libc::fcntl(handle.as_raw_fd(), command, value) };
             if answer == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
         };
-        match lease(libc::F_RDLCK) {
+        // A writer that comes while the lease is held is told of by a signal: SIGIO would end this program, SIGURG is
+        // ignored where nobody waits for it.
+        if ask(F_SETSIG, libc::SIGURG).is_err() {
+            return Ok(None);
+        }
+        match ask(libc::F_SETLEASE, libc::F_RDLCK) {
             Ok(()) => {
                 // Closing the handle gives it back as well.
-                let _ = lease(libc::F_UNLCK);
+                let _ = ask(libc::F_SETLEASE, libc::F_UNLCK);
                 Ok(Some(false))
             }
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(Some(true)),

@@ -253,6 +253,8 @@ fn modes_are_set_as_said_whatever_the_umask_and_never_through_a_link() {
     }
     for wanted in [0o755, 0o775, 0o777, 0o2775, 0o700] {
         folder.make_folder(&name("folder"), wanted).expect("made");
+        assert_eq!(mode("folder") & !wanted, 0, "made with more rights than asked for");
+        ground.folder("folder").touch_self(None, Some(wanted)).expect("its mode");
         assert_eq!(mode("folder"), wanted, "{wanted:o}");
         folder.remove_folder(&name("folder")).expect("removed");
     }

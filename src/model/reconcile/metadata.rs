@@ -49,7 +49,7 @@ pub(super) fn agree(deciding: &mut Deciding<'_>, difference: Difference, why: Wh
             }
         }
     }
-    let news = old.is_none_or(|old| old.entry != entry || old.stamps != stamps && !settled(old, &stamps));
+    let news = old.is_none_or(|old| old.entry != entry || !settled(old, &stamps));
     let base = Box::new(Base { entry, stamps });
     let first = difference.base.is_none();
     let Difference { path, staging, network, .. } = difference;

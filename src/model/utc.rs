@@ -1,6 +1,6 @@
-//! Times for people and for JSON: RFC 3339, UTC, for every time that a file can have.
+//! Times as text: RFC 3339, UTC, for every time that a file can have; and the short form that names a run.
 
-use crate::model::time::Time;
+use super::time::Time;
 
 /// `2026-11-21T04:15:00Z`; with a fraction where there is one. (`humantime` cannot write what lies before 1970.)
 pub fn rfc3339(time: Time) -> String {
@@ -18,6 +18,31 @@ pub fn rfc3339(time: Time) -> String {
 /// `2026-11-21 04:15:00`, for tables whose heading says UTC.
 pub fn plain(time: Time) -> String {
     rfc3339(time)[..19].replace('T', " ")
+}
+
+/// `20261121T041500Z`: sorts by time, and is a legal file name everywhere.
+pub fn compact(time: Time) -> String {
+    rfc3339(Time::from_parts(time.parts().0, 0)).replace(['-', ':'], "")
+}
+
+/// The time at the beginning of a name made by [`compact`]; `None` for any other name.
+pub fn parse_compact(name: &[u8]) -> Option<Time> {
+    let text = std::str::from_utf8(name.get(..16)?).ok()?;
+    let digits = |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse::<i64>().ok());
+    let day = days(digits(0, 4)?, digits(4, 6)?, digits(6, 8)?);
+    let seconds = day * 86_400 + digits(9, 11)? * 3_600 + digits(11, 13)? * 60 + digits(13, 15)?;
+    let time = Time::from_parts(seconds, 0);
+    // Only what reads back is a time: no thirteenth month, no minute 99.
+    (compact(time) == text).then_some(time)
+}
+
+/// The day, counted from 1970-01-01, of a year, month and day (Howard Hinnant's `days_from_civil`).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
@@ -49,5 +74,17 @@ mod tests {
             assert_eq!(rfc3339(Time::from_parts(seconds, nanos)), expected);
         }
         assert_eq!(plain(Time::from_parts(1_795_234_500, 120)), "2026-11-21 04:15:00");
+    }
+
+    #[test]
+    fn the_short_form_reads_back_and_nothing_else_does() {
+        for seconds in [0, 951_782_400, 1_795_234_500, 4_107_542_400] {
+            let time = Time::from_parts(seconds, 7);
+            let name = format!("{}-host-000007", compact(time));
+            assert_eq!(parse_compact(name.as_bytes()), Some(Time::from_parts(seconds, 0)), "{name}");
+        }
+        for name in ["20261321T041500Z", "20261121T049900Z", "2026-11-21T04:15", "", "20261121 041500Z", "x"] {
+            assert_eq!(parse_compact(name.as_bytes()), None, "{name}");
+        }
     }
 }

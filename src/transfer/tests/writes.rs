@@ -1,0 +1,212 @@
+//! Creations and overwrites: what appears is whole, and what stood there is kept or left.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use super::*;
+use crate::disk::ErrorKind;
+use crate::model::finding::ProblemKind;
+use crate::transfer::{carry_structure, finish_folders};
+
+#[test]
+fn what_is_written_is_what_was_found_with_time_and_mode() {
+    let world = world();
+    world.lay(STAGING, "file", "content");
+    fs::set_permissions(world.file(STAGING, "file"), fs::Permissions::from_mode(0o664)).expect("a mode");
+    symlink("../anywhere", world.file(STAGING, "link")).expect("a link");
+    let run = world.run();
+    let (outcomes, halt) = carry(&run, vec![world.write_to(NETWORK, "file"), world.write_to(NETWORK, "link")]);
+    assert!(halt.is_none() && outcomes.len() == 2, "{outcomes:?}");
+    assert_eq!(world.shown(NETWORK), tree(&[("file", "content"), ("link", "-> ../anywhere")]));
+    for name in ["file", "link"] {
+        let [ours, theirs] = [STAGING, NETWORK].map(|side| fs::symlink_metadata(world.file(side, name)).expect("a stat"));
+        assert_eq!((ours.mtime(), ours.mtime_nsec(), ours.mode()), (theirs.mtime(), theirs.mtime_nsec(), theirs.mode()));
+    }
+    for outcome in outcomes {
+        let (base, _) = done(outcome.result);
+        let name = outcome.path.to_string();
+        assert_eq!(base.stamps.network.map(|it| it.stamp), Some(world.found(NETWORK, &name).stamp), "the stamp is read back");
+        assert_eq!(base.stamps.staging.map(|it| it.stamp), Some(world.found(STAGING, &name).stamp));
+        if name == "file" {
+            assert_eq!(base.entry.digest(), Some(crate::model::digest::of(b"content")));
+        }
+    }
+    assert!(world.trashed(NETWORK).is_empty());
+}
+
+#[test]
+fn a_creation_never_replaces_what_appeared_meanwhile() {
+    for link in [false, true] {
+        let world = world();
+        match link {
+            false => world.lay(STAGING, "new", "ours"),
+            true => symlink("ours", world.file(STAGING, "new")).expect("a link"),
+        }
+        let action = world.write_to(NETWORK, "new");
+        let at = world.file(NETWORK, "new");
+        world.meddler.network.once("rename", "new", move || fs::write(at, "theirs").expect("appeared"));
+        let there = met(one(&world.run(), action), NETWORK);
+        assert_eq!(there, world.seen(NETWORK, "new"));
+        assert_eq!(world.shown(NETWORK), tree(&[("new", "theirs")]));
+        assert!(world.trashed(NETWORK).is_empty());
+    }
+}
+
+/// All ways in which a root can replace.
+fn ways() -> [Traits; 3] {
+    let plain = Traits::LOCAL;
+    [plain, Traits { exchange: false, ..plain }, Traits { hard_links: false, exchange: false, ..plain }]
+}
+
+#[test]
+fn an_overwrite_keeps_the_old_version() {
+    for (side, traits) in [NETWORK, STAGING].into_iter().flat_map(|side| ways().map(|traits| (side, traits))) {
+        let mut world = world();
+        world.traits[side] = traits;
+        world.lay(side, "a/file", "old");
+        world.lay(side.other(), "a/file", "newer");
+        done(one(&world.run(), world.write_to(side, "a/file")));
+        assert_eq!(world.shown(side), tree(&[("a/", ""), ("a/file", "newer")]));
+        assert_eq!(world.trashed(side), tree(&[("a/", ""), ("a/file", "old")]), "{traits:?}");
+    }
+}
+
+#[test]
+fn an_overwrite_leaves_what_changed_since_the_scan() {
+    for traits in ways() {
+        let mut world = world();
+        world.traits.network = traits;
+        world.lay(NETWORK, "file", "old");
+        world.lay(STAGING, "file", "newer");
+        let action = world.write_to(NETWORK, "file");
+        world.lay(NETWORK, "file", "theirs");
+        met(one(&world.run(), action.clone()), NETWORK);
+        assert_eq!(world.shown(NETWORK), tree(&[("file", "theirs")]));
+        fs::remove_file(world.file(NETWORK, "file")).expect("removed");
+        assert_eq!(met(one(&world.run(), action), NETWORK), Seen::Absent);
+        assert_eq!(world.shown(NETWORK), tree(&[]));
+        assert!(world.trashed(NETWORK).is_empty());
+    }
+}
+
+/// Somebody's editor replaces the file by rename.
+fn swap_in(world: &World, content: &'static str) -> impl FnOnce() + Send + use<> {
+    let (at, aside) = (world.file(NETWORK, "file"), world.file(NETWORK, ".driftless/editor"));
+    move || {
+        fs::write(&aside, content).expect("written");
+        fs::rename(&aside, &at).expect("swapped in");
+    }
+}
+
+#[test]
+fn a_version_swapped_in_at_the_last_moment_is_put_back() {
+    let rename_only = Traits { hard_links: false, exchange: false, ..Traits::LOCAL };
+    let by_rename = ("rename", rename_only);
+    for (op, traits) in [("link", Traits::LOCAL), ("exchange", Traits::LOCAL), by_rename] {
+        let mut world = world();
+        world.traits.network = traits;
+        world.lay(NETWORK, "file", "old");
+        world.lay(STAGING, "file", "newer");
+        let action = world.write_to(NETWORK, "file");
+        world.meddler.network.once(op, "file", swap_in(&world, "theirs"));
+        met(one(&world.run(), action), NETWORK);
+        assert_eq!(world.shown(NETWORK), tree(&[("file", "theirs")]), "{op}");
+        assert!(world.trashed(NETWORK).is_empty(), "{op}: {:?}", world.trashed(NETWORK));
+    }
+}
+
+#[test]
+fn a_version_that_cannot_be_looked_at_is_not_removed() {
+    let world = world();
+    world.lay(NETWORK, "file", "old");
+    world.lay(STAGING, "file", "newer");
+    let action = world.write_to(NETWORK, "file");
+    let mut swap = Some(swap_in(&world, "theirs"));
+    world.meddler.network.before_each(move |op, path| match op {
+        "exchange" => {
+            if let Some(swap) = swap.take() {
+                swap();
+            }
+            None
+        }
+        "look" if swap.is_none() && path.starts_with(".dl~") => Some(ErrorKind::Other),
+        _ => None,
+    });
+    assert!(matches!(one(&world.run(), action), Ending::Problem(_)));
+    assert!(world.shown(NETWORK).values().any(|content| content == "theirs"), "lost: {:?}", world.shown(NETWORK));
+    assert_eq!(world.shown(NETWORK)["file"], "theirs");
+}
+
+#[test]
+fn a_third_version_between_two_exchanges_is_not_removed() {
+    let world = world();
+    world.lay(NETWORK, "file", "old");
+    world.lay(STAGING, "file", "newer");
+    let action = world.write_to(NETWORK, "file");
+    let mut swaps = vec![swap_in(&world, "third"), swap_in(&world, "second")];
+    world.meddler.network.before_each(move |op, _| {
+        if op == "exchange"
+            && let Some(swap) = swaps.pop()
+        {
+            swap();
+        }
+        None
+    });
+    one(&world.run(), action);
+    let kept: Vec<_> = world.shown(NETWORK).into_values().chain(world.trashed(NETWORK).into_values()).collect();
+    assert!(["second", "third"].iter().all(|version| kept.iter().any(|content| content == version)), "{kept:?}");
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_is_not_replaced_in_staging() {
+    let world = world();
+    world.lay(STAGING, "file", "old");
+    world.lay(NETWORK, "file", "newer");
+    let action = world.write_to(STAGING, "file");
+    let delete = world.delete_at(STAGING, "file");
+    let writing = fs::OpenOptions::new().append(true).open(world.file(STAGING, "file")).expect("opened");
+    let run = world.run();
+    assert!(matches!(one(&run, action.clone()), Ending::Problem(problem) if problem.kind == ProblemKind::Busy));
+    assert_eq!(world.shown(STAGING), tree(&[("file", "old")]));
+    let deleted = removes::delete(&run, vec![delete]);
+    assert!(matches!(&deleted[..], [Ending::Problem(problem)] if problem.kind == ProblemKind::Busy), "{deleted:?}");
+    drop(writing);
+    done(one(&run, action));
+    assert_eq!(world.shown(STAGING), tree(&[("file", "newer")]));
+}
+
+#[test]
+fn folders_get_their_time_and_mode_when_they_are_filled() {
+    let world = world();
+    world.lay(STAGING, "a/file", "x");
+    for mode in [0o775, 0o2770, 0o555, 0o777] {
+        fs::set_permissions(world.file(STAGING, "a"), fs::Permissions::from_mode(mode)).expect("a mode");
+        filetime_of(&world, "a", 1_000_000_000);
+        let run = world.run();
+        let end = carry_structure(&run, world.write_to(NETWORK, "a")).expect("the root is there");
+        done(one(&run, world.write_to(NETWORK, "a/file")));
+        finish_folders(&run, end.made.into_iter().collect()).expect("the root is there");
+        let meta = fs::metadata(world.file(NETWORK, "a")).expect("a stat");
+        assert_eq!((meta.mode() & 0o7777, meta.mtime()), (mode, 1_000_000_000), "{mode:o}");
+        fs::remove_dir_all(world.file(NETWORK, "a")).expect("again");
+    }
+}
+
+fn filetime_of(world: &World, at: &str, seconds: i64) {
+    let folder = world.roots.staging.folder(&path(at)).expect("opened");
+    folder.touch_self(Some(Time::from_parts(seconds, 0)), None).expect("its time");
+}
+
+#[test]
+fn a_touch_changes_only_what_it_expected() {
+    let world = world();
+    world.lay(NETWORK, "file", "same");
+    let expect = world.found(NETWORK, "file");
+    let base = Box::new(Base { entry: expect.entry.clone(), stamps: PerSide::default() });
+    let touch = |expect| Op::Touch { side: NETWORK, expect, mtime: Some(Time(5)), mode: Some(0o600), base: base.clone() };
+    let (_, tally) = done(one(&world.run(), action("file", touch(expect.clone()))));
+    assert_eq!(tally, Tally::Metadata);
+    let touched = world.found(NETWORK, "file");
+    assert_eq!((touched.entry.mtime, touched.entry.mode), (Time(5), 0o600));
+    met(one(&world.run(), action("file", touch(expect))), NETWORK);
+}
