@@ -1,6 +1,7 @@
 //! The commands beside `sync`, and what every command promises: exit codes, one JSON object, clean streams.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -296,4 +297,31 @@ fn ss_16_a_run_says_what_went_where() {
     write(&world.network.join("n2"), "2");
     write(&world.staging.join("s"), "3");
     world.run(&["sync"]).ends_with(0).says("1 file synced to the network").says("2 files synced from the network");
+}
+
+/// SS-16: what takes longer than a second is told on stderr while it goes on, and stdout stays for the result; a signal
+/// ends the wait.
+#[test]
+fn ss_16_a_long_wait_is_told() {
+    let world = World::paired(&[("a", "a")]);
+    write(&world.staging.join("b"), "b");
+    let lock = fs::OpenOptions::new().write(true).open(world.staging.join(".driftless/lock")).expect("the lock file");
+    lock.lock().expect("locked");
+    for interrupted in [true, false] {
+        let mut waiting = world.start(&["sync", "up", "--wait", "5m", "--json"]);
+        let mut told = String::new();
+        let stderr = waiting.stderr.take().expect("a pipe");
+        BufReader::new(stderr).read_line(&mut told).expect("a line");
+        assert!(told.contains("Waiting for another run of this pair to end"), "{told}");
+        if interrupted {
+            let id = rustix::process::Pid::from_child(&waiting);
+            rustix::process::kill_process(id, rustix::process::Signal::INT).expect("signalled");
+        } else {
+            lock.unlock().expect("unlocked");
+        }
+        let ended = Ended::of(waiting.wait_with_output().expect("it ends"));
+        ended.ends_with(if interrupted { 130 } else { 0 });
+        assert_eq!(ended.json()["outcome"], if interrupted { "interrupted" } else { "done" }, "{ended}");
+    }
+    assert_eq!(read(&world.network.join("b")), "b");
 }

@@ -392,3 +392,26 @@ fn ss_11_a_folder_that_cannot_be_listed_is_not_empty() {
     world.json(&["sync"], 0);
     world.in_step();
 }
+
+/// Identity: a root that is mounted anew is said once, and in that run no delete is believed.
+#[test]
+fn ss_11_deletes_wait_while_a_root_is_mounted_anew() {
+    let world = World::paired(&[("a", "a"), ("gone", "g")]);
+    let backup = world.top().join("backup");
+    let copy = |from: &Path, to: &Path| {
+        let done = Command::new("cp").args(["-a", "-T"]).args([from, to]).status().expect("cp");
+        assert!(done.success());
+    };
+    copy(&world.network, &backup);
+    let Some(_tiny) = Tiny::mount(&world.network, "size=8m") else { return };
+    copy(&backup, &world.network);
+    fs::remove_file(world.network.join("gone")).expect("removed");
+    write(&world.network.join("a"), "changed");
+    let object = world.json(&["sync", "down"], 4);
+    is_held(&object, 1);
+    assert!(object["notes"].to_string().contains("mounted anew"), "{object}");
+    assert_eq!((read(&world.staging.join("a")), read(&world.staging.join("gone"))), ("changed".into(), "g".into()));
+    let object = world.json(&["sync", "down"], 0);
+    assert_eq!((&object["deleted"]["files"], object["notes"].to_string().contains("anew")), (&json!(1), false), "{object}");
+    world.in_step();
+}

@@ -118,12 +118,12 @@ impl Known {
         let log = ground.place("steps");
         let trace = format!("trace={STEPS}");
         let out = log.to_str().expect("a plain path");
-        let tracer = ["strace", "-f", "--seccomp-bpf", "-o", out, "-e", &trace, "-e", "signal=none"];
+        let tracer = ["strace", "-f", "-o", out, "-e", &trace, "-e", "signal=none"];
         assert!(runs("strace"), "strace is missing; these tests kill the program before single system calls with it");
         let ended = ground.traced(&tracer, story.words());
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         let steps = steps_in(&fs::read_to_string(log).expect("the trace"));
-        assert!(steps.len() > 500, "only {} steps were traced; may this machine trace at all?", steps.len());
+        assert!(steps.len() > 300, "only {} steps were traced; may this machine trace at all?", steps.len());
         let end = tree(&ground.staging);
         assert_same(&end, &tree(&ground.network), "after a run that nobody killed");
         let again = story.begin(durability);
@@ -202,7 +202,7 @@ fn kill_at_steps(story: Story, durability: &'static str, count: usize) {
         let at = format!("{story:?}, durability {durability}, killed at {call} number {number}");
         let ground = story.begin(durability);
         let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={number}"));
-        let tracer = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let tracer = ["strace", "-f", "-o", "/dev/null", "-e", &trace, "-e", &inject];
         // Threads share the work out anew each time, so a late number may not come.
         killed += usize::from(ground.traced(&tracer, story.words()).code.is_none());
         check_whole(&known, &ground, &at);

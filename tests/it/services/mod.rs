@@ -1,1 +1,92 @@
+//! Real services on this machine alone, for the tests: each is a value that takes everything down when it is dropped.
+//!
+//! Only processes that were started here are ended, and only below the folder that a service was given is anything made
+//! (but for the one folder that sshd insists on). A machine that cannot do it fails the test with what is missing.
 
+mod loops;
+mod ssh;
+
+pub use loops::{Kind, Loop};
+pub use ssh::{Server, Sshfs};
+
+use std::path::Path;
+use std::process::{Child, Command};
+
+/// A started process, ended and waited for when dropped.
+pub struct Running(Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Running {
+        let program = command.get_program().to_owned();
+        Running(command.spawn().unwrap_or_else(|error| panic!("{program:?} cannot be started ({error}); is it installed?")))
+    }
+
+    pub fn kill(&mut self) {
+        // Processes below it first: a server's sessions outlive it.
+        for id in below(self.0.id()) {
+            if let Some(id) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+            }
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Ends the process alone.
+    pub fn kill_alone(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The processes below `parent`, all the way down.
+fn below(parent: u32) -> Vec<u32> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let children: Vec<u32> = text.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    children.into_iter().flat_map(|child| std::iter::once(child).chain(below(child))).collect()
+}
+
+/// Runs a tool and expects that it works.
+#[track_caller]
+pub fn run(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} cannot be started ({error}); is it installed?"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {words:?} failed: {stderr}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Is something mounted exactly there? From the kernel's table: asking a dead mount itself would hang.
+pub fn is_mounted(point: &Path) -> bool {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").expect("the table of mounts");
+    table.lines().any(|line| line.split(' ').nth(4).map(Path::new) == Some(point))
+}
+
+/// Takes a mount down, by force if need be.
+pub fn unmount(point: &Path) {
+    for words in [&["umount"][..], &["umount", "-l"]] {
+        if !is_mounted(point) {
+            return;
+        }
+        let _ = Command::new(words[0]).args(&words[1..]).arg(point).output();
+    }
+}
+
+/// These tests mount things.
+#[track_caller]
+pub fn need_mounts() {
+    assert!(rustix::process::geteuid().is_root(), "only root may mount; run these tests as root, or leave out `mounts::`");
+    let fuse = rustix::fs::stat("/dev/fuse").is_ok();
+    assert!(fuse, "this machine has no /dev/fuse; leave out `mounts::`");
+}

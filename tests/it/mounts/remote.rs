@@ -1,0 +1,120 @@
+//! A network root on sshfs that stays where it is.
+
+#![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::project;
+use crate::ground::{Ground, assert_same, bytes, coarse, content, contents, temps, then, tree, write};
+use crate::services::{Server, Sshfs};
+
+/// A pair whose network root is a mount of the folder `served`. Fields go in order: the mount before its server.
+pub struct Remote {
+    _mount: Sshfs,
+    _server: Server,
+    pub served: PathBuf,
+    pub ground: Ground,
+}
+
+fn remote(options: &str) -> Remote {
+    let ground = Ground::new().durability("full");
+    let served = ground.place("served");
+    fs::create_dir(&served).expect("a folder to serve");
+    project(&served);
+    let server = Server::start(&ground.place("server"));
+    let mount = server.mount(&served, &ground.network, options);
+    Remote { _mount: mount, _server: server, served, ground }
+}
+
+/// Project files that a run opens to read their bytes, below `root`.
+fn opened(ground: &Ground, root: &Path, words: &[&str]) -> BTreeSet<String> {
+    let log = ground.place("opened");
+    let out = log.to_str().expect("plain");
+    let tracer = ["strace", "-f", "-y", "-o", out, "-e", "trace=open,openat,openat2", "-e", "signal=none"];
+    let ended = ground.traced(&tracer, words);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    ended.did_nothing();
+    let text = fs::read_to_string(log).expect("the trace");
+    let start = format!("<{}/", root.to_str().expect("plain"));
+    // `-y` shows what the new descriptor is; only files that were really opened have one.
+    let files = text.lines().filter(|line| !line.contains("O_DIRECTORY") && !line.contains("O_PATH"));
+    let results = files.filter_map(|line| line.rsplit_once(" = ")).map(|(_, result)| result.to_owned());
+    results.filter(|result| result.contains(&start) && !result.contains("/.driftless/")).collect()
+}
+
+#[test]
+fn down_edits_up_and_both_sides_are_equal_on_the_server() {
+    let Remote { ground, served, _mount, _server } = remote("");
+    let detected = ground_detect(&ground);
+    assert_eq!(detected["network"], true, "{detected:#}");
+    assert_eq!(detected["file_system"], "fuse.sshfs", "{detected:#}");
+    ground.synced(&["down"]);
+    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "after `down`");
+    write(&ground.staging.join("results/new.txt"), b"a new result", then(100));
+    write(&ground.staging.join("plate-1/well 01.csv"), b"another version", then(101));
+    write(&ground.staging.join("raw/scan.bin"), &bytes(1_000, 3 << 20), then(102));
+    fs::remove_file(ground.staging.join("plate-2/well 02.csv")).expect("a delete");
+    fs::rename(ground.staging.join("plate-3"), ground.staging.join("plate-three")).expect("a rename");
+    let up = ground.synced(&["up"]);
+    assert_eq!(up.json["deleted"]["files"], 1, "{up:#?}");
+    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "after `up`");
+    assert_eq!(temps(&served), Vec::<PathBuf>::new());
+    ground.synced(&[]).did_nothing();
+}
+
+fn ground_detect(ground: &Ground) -> serde_json::Value {
+    let program = env!("CARGO_BIN_EXE_driftless");
+    let output = std::process::Command::new(program).args(["detect", "--json"]).arg(&ground.network).output().expect("starts");
+    serde_json::from_slice(&output.stdout).expect("an object")
+}
+
+#[test]
+fn nothing_changed_is_no_write_and_no_file_is_read_again() {
+    let Remote { ground, served, _mount, _server } = remote("");
+    ground.synced(&[]);
+    write(&ground.staging.join("plate-1/well 01.csv"), b"another version", then(101));
+    ground.synced(&[]);
+    let before = tree(&served);
+    for root in [&ground.network, &ground.staging] {
+        assert_eq!(opened(&ground, root, &[]), BTreeSet::new(), "files that were read again in {root:?}");
+    }
+    assert_same(&before, &tree(&served), "nothing was to be written");
+}
+
+#[test]
+fn whole_seconds_make_no_phantom_changes() {
+    let Remote { ground, served, _mount, _server } = remote("");
+    let odd = then(50) + std::time::Duration::from_nanos(987_654_321);
+    write(&ground.staging.join("odd time.txt"), b"an odd time", odd);
+    write(&served.join("odd there.txt"), b"another odd time", odd);
+    ground.synced(&[]);
+    for words in [&["up"][..], &["down"], &[]] {
+        ground.synced(words).did_nothing();
+    }
+    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "at the end");
+    // Written just now: racy at first, vouched for in the end.
+    write(&ground.staging.join("fresh.txt"), b"just written", std::time::SystemTime::now());
+    ground.synced(&["up"]);
+    ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn an_edit_on_the_server_behind_the_mounts_cache_is_not_lost() {
+    let Remote { ground, served, _mount, _server } = remote("dcache_timeout=60");
+    ground.synced(&[]);
+    // The mount has this file's old size in its cache now.
+    fs::metadata(ground.network.join("plate-1/well 01.csv")).expect("a look");
+    let theirs = b"what somebody else wrote on the server in the meantime";
+    write(&served.join("plate-1/well 01.csv"), theirs, then(500));
+    write(&served.join("plate-1/well 06.csv"), theirs, then(500));
+    write(&ground.staging.join("plate-1/well 01.csv"), b"ours", then(501));
+    fs::remove_file(ground.staging.join("plate-1/well 06.csv")).expect("a delete");
+    ground.sync(&["up"]);
+    for name in ["well 01.csv", "well 06.csv"] {
+        let now = fs::read(served.join("plate-1").join(name));
+        assert_eq!(now.ok().as_deref(), Some(&theirs[..]), "{name}: the version that nobody had looked at stays in its place");
+    }
+    assert!(contents(&[&served, &ground.staging]).contains(&content(b"ours")), "and ours is somewhere");
+}
