@@ -3,7 +3,7 @@
 //! In path order and one after the other, so that nothing precedes what it needs.
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
-use super::place::{Spot, displace_by_rename, expect_gone, expect_quiet, expect_version, proves, seen};
+use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, expect_quiet, expect_version, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
@@ -81,7 +81,7 @@ fn make_folder(
     let folder = run.roots[to].folder(&parent).map_err(at)?;
     let spot = Spot { side: to, path: &action.path, folder: &*folder, name: &name };
     let open_mode = from.entry.mode | 0o700;
-    let make = || make_at(&spot, open_mode);
+    let make = || make_at(run, &spot, open_mode);
     match expect {
         Seen::There(old) => {
             expect_quiet(&spot, old)?;
@@ -102,10 +102,11 @@ fn make_folder(
 }
 
 /// A folder that somebody made there meanwhile will do.
-fn make_at(spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
+fn make_at(run: &Run<'_>, spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
     let at = |error| Failure::At(spot.side, error);
     match spot.folder.make_folder(spot.name, mode) {
         Err(error) if error.kind == ErrorKind::Exists => {
+            expect_own_name(run, spot)?;
             let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
             if there.is_folder() { Ok(()) } else { Err(Failure::Unexpected(there)) }
         }
