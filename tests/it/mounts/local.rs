@@ -78,6 +78,37 @@ fn exfat_cannot_hold_two_names_of_one_letter_case_nor_links() {
     drop(mount);
 }
 
+#[test]
+fn exfat_does_not_mix_two_folders_of_one_letter_case() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    write(&ground.staging.join("Results/a.txt"), b"upper", then(1));
+    ground.synced(&[]);
+    write(&ground.staging.join("results/a.txt"), b"lower", then(2));
+    write(&ground.staging.join("results/b.txt"), b"lower b", then(3));
+    let (staging, network) = (tree(&ground.staging), tree(&ground.network));
+    for words in [&["up"][..], &[], &["down"]] {
+        let partly = ground.sync(words);
+        let wanted = if words == ["down"] { 0 } else { 6 };
+        assert_eq!(partly.code, Some(wanted), "{words:?}: {partly:#?}");
+        assert_same(&network, &tree(&ground.network), "the network root after two folders met");
+        assert_same(&staging, &tree(&ground.staging), "staging after two folders met");
+    }
+    drop(mount);
+}
+
+#[test]
+fn exfat_takes_a_rename_that_changes_only_letter_case() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    project(&ground.network);
+    ground.synced(&[]);
+    fs::rename(ground.staging.join("plate-1/well 01.csv"), ground.staging.join("plate-1/Well 01.csv")).expect("a rename");
+    fs::rename(ground.staging.join("plate-2"), ground.staging.join("Plate-2")).expect("a folder's rename");
+    ground.synced(&["up"]);
+    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&ground.network)), "after renames by case");
+    ground.synced(&[]).did_nothing();
+    drop(mount);
+}
+
 /// An `up` of 300 files, slowed down so that something can happen in the middle.
 fn start_slow_up(ground: &Ground) -> Child {
     for n in 0..300 {
