@@ -150,7 +150,10 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     expect_gone(run, side.other(), from)?;
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
-    run.roots[side].rename(from, &action.path, Onto::Nothing).map_err(at)?;
+    match run.roots[side].rename(from, &action.path, Onto::Nothing) {
+        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect)?,
+        other => other.map_err(at)?,
+    }
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
@@ -168,6 +171,28 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         entry.set_digest(digest);
     }
     Ok(Item::new(run, action, side, entry, Some(found.stamp), wrote, Tally::Renamed))
+}
+
+/// A rename that a file system which folds names takes for one onto itself: by way of a temporary name. If the new name
+/// turns out to be another's, the file goes back.
+///
+/// RACE: absent between the two renames; after a crash the next run moves it to the trash and writes the new name.
+fn rename_folded(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &Found) -> Result<(), Failure> {
+    let at = |error| Failure::At(side, error);
+    let (parent, name) = split(&action.path);
+    let folder = run.roots[side].folder(&parent).map_err(at)?;
+    let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
+    let Err(folded) = expect_own_name(run, &spot) else {
+        return Err(Failure::Unexpected(folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen)));
+    };
+    let temp = parent.join(&run.temp_name(&action.path, &expect.stamp));
+    run.roots[side].rename(from, &temp, Onto::Nothing).map_err(at)?;
+    run.roots[side].rename(&temp, &action.path, Onto::Nothing).map_err(|error| {
+        match run.roots[side].rename(&temp, from, Onto::Nothing) {
+            Ok(()) if error.kind == ErrorKind::Exists => folded,
+            _ => at(error),
+        }
+    })
 }
 
 /// A moved file takes the time and mode that it has on the side where the user moved it.
