@@ -225,7 +225,7 @@ const SYNC_USAGE: &str = "driftless sync [up|down] [PATH]... [OPTIONS]";
 
 const TOP_EXAMPLES: &str = "\
 Examples:
-  driftless sync --network /mnt/lab/project --staging ~/work/project
+  driftless sync --network /mnt/lab/project --staging ~/project
   driftless sync up                    in either folder: send what changed here
   driftless status --pair project
 
@@ -235,7 +235,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
 
 const INIT_EXAMPLES: &str = "\
 Examples:
-  driftless init --network /mnt/lab/project --staging ~/work/project
+  driftless init --network /mnt/lab/project --staging ~/project
   driftless init --network /mnt/lab/project
   driftless init --network /mnt/lab/project --staging /scratch/p2 --name second-copy";
 
@@ -245,7 +245,7 @@ Examples:
   driftless sync down                  take the network's changes
   driftless sync up results/ notes.md  send only these
   driftless sync --dry-run             what would be done, and why
-  driftless sync --network /mnt/lab/project --staging ~/work/project
+  driftless sync --network /mnt/lab/project --staging ~/project
   driftless sync up --allow-deletes    after a look at the deletes that were held
   driftless sync up --json --wait 5m";
 

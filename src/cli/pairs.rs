@@ -204,7 +204,7 @@ pub fn default_staging(place: &Place, network: &Path, name: Option<&str>) -> Res
     Ok(place.staging.join(new_name(place, &network, IfNew::Pair { name })?))
 }
 
-/// Makes the pair's folder and its `pair.toml`, and the staging folder where it is missing.
+/// Makes the pair's folder and its `pair.toml`. A missing staging folder is made later, once the roots are found fit.
 pub fn create(pair: &Pair) -> Result<(), Failure> {
     let text = |path: &Path| {
         path.to_str().map(str::to_owned).ok_or_else(|| {
@@ -212,7 +212,6 @@ pub fn create(pair: &Pair) -> Result<(), Failure> {
         })
     };
     let content = file::pair_text(&text(&pair.network)?, &text(&pair.staging)?);
-    local::make_folders(&pair.staging)?;
     local::make_private_folder(&pair.state)?;
     Ok(local::create_text(&pair.state.join(PAIR_FILE), &content)?)
 }

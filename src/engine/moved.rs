@@ -10,6 +10,7 @@ use crate::model::ignore::is_own_name;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::Side;
+use crate::model::vouch::same_version;
 
 use std::collections::HashSet;
 
@@ -51,6 +52,13 @@ fn deleted(op: &Op, side: Side) -> Option<(u64, i64)> {
     }
 }
 
+/// A file that the base knows at its place has not come from elsewhere: many files share a size and a time.
+fn stood_there(session: &Session<'_>, side: Side, path: &RelPath, stamp: &Stamp) -> Result<bool, Error> {
+    let row = session.store.find(path)?;
+    let recorded = row.and_then(|row| row.base.stamps[side]);
+    Ok(recorded.is_some_and(|recorded| same_version(&recorded.stamp, stamp, &session.traits[side])))
+}
+
 fn mark(stamp: &Stamp) -> (u64, i64) {
     (stamp.size, stamp.mtime.0)
 }
@@ -77,7 +85,10 @@ fn stamps_outside(
             match item.value.content {
                 NodeContent::Plain(Content::Folder) => open.push(path.join(&item.name)),
                 NodeContent::Plain(Content::File { .. }) if wanted.contains(&mark(&item.value.stamp)) => {
-                    found.insert(mark(&item.value.stamp));
+                    let stamp = &item.value.stamp;
+                    if !stood_there(session, side, &path.join(&item.name), stamp)? {
+                        found.insert(mark(stamp));
+                    }
                 }
                 _ => {}
             }

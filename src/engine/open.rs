@@ -394,6 +394,15 @@ impl Store {
         })
     }
 
+    /// What the base holds at a path.
+    pub fn find(&self, path: &crate::model::path::RelPath) -> Result<Option<crate::model::listing::Row>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.find(path)?,
+            Store::Reading(Some(reader)) => reader.find(path)?,
+            Store::Reading(None) => None,
+        })
+    }
+
     pub fn files_below(&self, path: &crate::model::path::RelPath) -> Result<u64, Error> {
         Ok(match self {
             Store::Writing(manifest) => manifest.files_below(path)?,

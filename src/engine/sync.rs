@@ -106,13 +106,7 @@ fn run(
     if let Some(outcome) = stopped {
         return Ok(outcome);
     }
-    // Answered before the first write: a first sync that is killed leaves two folders that look mostly different.
-    if let Some(manifest) = session.store.writing()
-        && request.paths.is_empty()
-        && manifest.meta("first_sync_done")?.is_none()
-    {
-        manifest.set_meta("first_sync_done", "1")?;
-    }
+    met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     finish(&mut session, request, report)?;
     Ok(outcome)
@@ -128,12 +122,7 @@ fn write(
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    for side in Side::BOTH {
-        // A mount that dropped out from under its path leaves a local folder there that takes writes.
-        if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
-            return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
-        }
-    }
+    expect_in_place(session)?;
     let writes =
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
@@ -145,11 +134,7 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    for side in Side::BOTH.into_iter().filter(|&side| writes[side]) {
-        let root = session.roots[side].clone();
-        let bumped = session.standing.next_generation(&*root, &mut session.store, side);
-        bumped.map_err(|error| unwritable(error, side))?;
-    }
+    next_generations(session, &writes)?;
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
     let run_id = begin(session, request, started)?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
@@ -181,11 +166,7 @@ fn write(
     let entered = close(&mut ledger, run_id, report, &carried);
     drop(ledger);
     if carried.is_ok() {
-        for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
-            if let Err(error) = clean::trash_limits(session, side) {
-                tracing::warn!(%side, %error, "the trash could not be brought within its limits");
-            }
-        }
+        keep_trash_small(session, &trashed);
     }
     if let Some(lease) = lease {
         lease.release();
@@ -193,6 +174,33 @@ fn write(
     carried?;
     entered?;
     Ok(Outcome::Done)
+}
+
+/// A mount that dropped out from under its path leaves a local folder there that takes writes.
+fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
+    for side in Side::BOTH {
+        if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
+            return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result<(), Error> {
+    for side in Side::BOTH.into_iter().filter(|&side| writes[side]) {
+        let root = session.roots[side].clone();
+        let bumped = session.standing.next_generation(&*root, &mut session.store, side);
+        bumped.map_err(|error| unwritable(error, side))?;
+    }
+    Ok(())
+}
+
+fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
+    for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
+        if let Err(error) = clean::trash_limits(session, side) {
+            tracing::warn!(%side, %error, "the trash could not be brought within its limits");
+        }
+    }
 }
 
 /// The last entries of a run's books.
@@ -247,6 +255,17 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
         manifest.prune(Time(now.0 - HISTORY_NS))?;
     }
     Ok(())
+}
+
+/// From here on the two folders are meant to be one project: a first sync that is cut short, and leaves them looking
+/// mostly different, is not asked about again. Only a look at everything could have asked.
+fn met(session: &mut Session<'_>, request: &Request) -> Result<(), Error> {
+    match session.store.writing() {
+        Some(manifest) if request.paths.is_empty() && manifest.meta("first_sync_done")?.is_none() => {
+            Ok(manifest.set_meta("first_sync_done", "1")?)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unwritable(error: Error, side: Side) -> Error {

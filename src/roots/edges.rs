@@ -128,7 +128,6 @@ mod tests {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "one table, read row by row")]
     #[test]
     fn roots_that_cannot_be_a_pair() {
         use Side::{Network, Staging};

@@ -137,7 +137,6 @@ mod tests {
         Some(Marker { id, generation, belongs: Belongs::Network })
     }
 
-    #[expect(clippy::type_complexity, reason = "one table, read row by row")]
     #[test]
     fn each_row_of_the_table() {
         let known = PerSide::new(Some(Known { id: S, generation: 5 }), Some(Known { id: N, generation: 9 }));

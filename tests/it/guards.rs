@@ -201,10 +201,10 @@ fn ss_11_a_lost_manifest_deletes_nothing() {
 }
 
 /// A tiny file system of its own, gone with the test.
-struct Tiny(std::path::PathBuf);
+pub(crate) struct Tiny(std::path::PathBuf);
 
 impl Tiny {
-    fn mount(at: &Path, options: &str) -> Option<Tiny> {
+    pub(crate) fn mount(at: &Path, options: &str) -> Option<Tiny> {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).status();
         let done = is_root() && mounted.is_ok_and(|status| status.success());
         if !done {

@@ -56,7 +56,9 @@ pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsStr
         Some(text) => file::pair_settings(&pair_file, &text)?,
         None => Layer::new(),
     };
-    let mut project = project_layer(&pair.network.join(PROJECT_FILE), &pair_file)?;
+    let project_file = pair.network.join(PROJECT_FILE);
+    let there = local::is_folder(&pair.network);
+    let mut project = if there { project_layer(&project_file, &pair_file)? } else { Layer::new() };
     // Checked here for its mistakes; the run itself takes the patterns through the root's handle, once it knows that the
     // root is the right one.
     project.remove("ignore");
@@ -64,13 +66,14 @@ pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsStr
     Ok(resolve(&[project, own, variables, flags], warnings))
 }
 
-/// An unreachable root has no settings to read: the engine finds that out and waits for it. Everything else that goes
-/// wrong here is an error, since without its ignore patterns the run would take too much.
+/// An unreachable or forbidden root has no settings to read: the engine finds that out by its handle, and waits for the
+/// root or refuses it. Everything else that goes wrong here is an error, since without its ignore patterns the run would
+/// take too much.
 fn project_layer(project_file: &Path, pair_file: &Path) -> Result<Layer, Error> {
     match local::read_text(project_file, FILE_LIMIT) {
         Ok(Some(text)) => Ok(file::project_settings(project_file, &text, pair_file)?),
         Ok(None) => Ok(Layer::new()),
-        Err(gone) if gone.kind == disk::ErrorKind::Gone => Ok(Layer::new()),
+        Err(error) if matches!(error.kind, disk::ErrorKind::Gone | disk::ErrorKind::Denied) => Ok(Layer::new()),
         Err(error) => Err(error.into()),
     }
 }

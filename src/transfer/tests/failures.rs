@@ -87,16 +87,29 @@ fn each_failure_is_the_roots_or_the_paths_and_leaves_nothing() {
 
 #[test]
 fn a_failed_overwrite_leaves_the_old_version() {
-    for op in ["link", "exchange", "rename"] {
+    for (op, kind) in [("link", ErrorKind::Busy), ("exchange", ErrorKind::Denied), ("rename", ErrorKind::Denied)] {
         let mut world = world();
         world.traits.network.exchange = op != "rename";
         world.lay(NETWORK, "file", "old");
         world.lay(STAGING, "file", "newer");
         let action = world.write_to(NETWORK, "file");
-        world.meddler.network.fail(op, "file", ErrorKind::Denied);
+        world.meddler.network.fail(op, "file", kind);
         assert!(matches!(one(&world.run(), action), Ending::Problem(_)), "{op}");
         assert_eq!(world.shown(NETWORK), tree(&[("file", "old")]), "{op}");
     }
+}
+
+/// `protected_hardlinks` refuses a link to another user's file: the old version then goes to the trash by rename.
+#[test]
+fn an_overwrite_without_the_right_to_link_is_kept_all_the_same() {
+    let world = world();
+    world.lay(NETWORK, "file", "old");
+    world.lay(STAGING, "file", "newer");
+    let action = world.write_to(NETWORK, "file");
+    world.meddler.network.fail("link", "file", ErrorKind::Denied);
+    assert!(matches!(one(&world.run(), action), Ending::Done { .. }));
+    assert_eq!(world.shown(NETWORK), tree(&[("file", "newer")]));
+    assert!(world.trashed(NETWORK).into_values().any(|content| content == "old"));
 }
 
 #[test]

@@ -163,16 +163,18 @@ fn a_file_that_is_open_for_writing_is_not_replaced_in_staging() {
     world.lay(STAGING, "file", "old");
     world.lay(NETWORK, "file", "newer");
     let action = world.write_to(STAGING, "file");
-    let delete = world.delete_at(STAGING, "file");
-    let writing = fs::OpenOptions::new().append(true).open(world.file(STAGING, "file")).expect("opened");
+    world.lay(STAGING, "gone", "old");
+    let delete = world.delete_at(STAGING, "gone");
+    let open = |name| fs::OpenOptions::new().append(true).open(world.file(STAGING, name)).expect("opened");
+    let writing = (open("file"), open("gone"));
     let run = world.run();
     assert!(matches!(one(&run, action.clone()), Ending::Problem(problem) if problem.kind == ProblemKind::Busy));
-    assert_eq!(world.shown(STAGING), tree(&[("file", "old")]));
+    assert_eq!(world.shown(STAGING), tree(&[("file", "old"), ("gone", "old")]));
     let deleted = removes::delete(&run, vec![delete]);
     assert!(matches!(&deleted[..], [Ending::Problem(problem)] if problem.kind == ProblemKind::Busy), "{deleted:?}");
     drop(writing);
     done(one(&run, action));
-    assert_eq!(world.shown(STAGING), tree(&[("file", "newer")]));
+    assert_eq!(world.shown(STAGING), tree(&[("file", "newer"), ("gone", "old")]));
 }
 
 #[test]
