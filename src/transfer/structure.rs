@@ -6,7 +6,7 @@ use super::chunk::{ChunkEnd, carry_chunk, split};
 use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, expect_quiet, expect_version, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
-use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
 use crate::model::entry::{Base, Found, Kind, Recorded, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
@@ -151,7 +151,7 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
     match run.roots[side].rename(from, &action.path, Onto::Nothing) {
-        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect)?,
+        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect, error)?,
         other => other.map_err(at)?,
     }
     let (parent, name) = split(&action.path);
@@ -177,13 +177,20 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
 /// turns out to be another's, the file goes back.
 ///
 /// RACE: absent between the two renames; after a crash the next run moves it to the trash and writes the new name.
-fn rename_folded(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &Found) -> Result<(), Failure> {
+fn rename_folded(
+    run: &Run<'_>,
+    action: &Action,
+    side: Side,
+    from: &RelPath,
+    expect: &Found,
+    taken: disk::Error,
+) -> Result<(), Failure> {
     let at = |error| Failure::At(side, error);
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
     let Err(folded) = expect_own_name(run, &spot) else {
-        return Err(Failure::Unexpected(folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen)));
+        return Err(at(taken));
     };
     let temp = parent.join(&run.temp_name(&action.path, &expect.stamp));
     run.roots[side].rename(from, &temp, Onto::Nothing).map_err(at)?;
