@@ -15,7 +15,7 @@ pub mod unix;
 
 pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]
-pub use unix::open_root;
+pub use unix::{is_gone, open_root};
 
 use crate::model::entry::{Content, Stamp};
 use crate::model::finding::ProblemKind;

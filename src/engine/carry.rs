@@ -11,10 +11,10 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
 use crate::transfer::{
-    Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp,
+    Ending, Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp,
 };
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -166,9 +166,19 @@ fn build(
     let mut resting = Vec::new();
     let mut outcomes = Vec::new();
     let mut written = PerSide::new(false, false);
+    // What belongs into a folder that could not be made is left for the next run: where names are folded, its path would
+    // lead into another folder.
+    let mut failed = HashSet::new();
+    let stranded = |path: &RelPath, failed: &HashSet<RelPath>| {
+        let mut above = std::iter::successors(path.parent(), RelPath::parent);
+        !failed.is_empty() && above.any(|folder| failed.contains(&folder))
+    };
     for action in structure {
         if run.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
+        }
+        if stranded(&action.path, &failed) {
+            continue;
         }
         let kept = action.clone();
         if let Some(side) = kept.op.side() {
@@ -176,6 +186,9 @@ fn build(
         }
         let end = carry_structure(run, action).map_err(halted)?;
         for outcome in end.chunk.outcomes {
+            if !matches!(outcome.result, Ending::Done { .. }) {
+                failed.insert(outcome.path.clone());
+            }
             outcomes.push((outcome, eventful(&kept).then(|| kept.clone())));
         }
         if !end.chunk.pending.is_empty() {
@@ -197,6 +210,7 @@ fn build(
             ledger.enter(outcome, eventful(&action).then_some(&action))?;
         }
     }
+    files.retain(|action| !stranded(&action.path, &failed));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
 }

@@ -234,31 +234,14 @@ fn locate(
     waiting: &Waiting<'_>,
 ) -> Result<(PerSide<PathBuf>, PerSide<Verdict>), Error> {
     let given = PerSide::new(staging, pair.network.as_path());
-    let mut paths = PerSide::new(PathBuf::new(), PathBuf::new());
-    let mut verdicts = PerSide::new(None, None);
+    let mut found = PerSide::new(None, None);
     for side in Side::BOTH {
-        let verdict = mounts::detect(given[side]).map_err(Error::at(side))?;
-        let found = waiting.attempt(WaitingFor::Root(side), || match local::canonicalize(given[side]) {
-            Ok(path) => Ok(Some(path)),
-            // A known root that is not there is a mount that is gone, until somebody says otherwise.
-            Err(error) if known && side == Side::Network && may_come_back(&error) => Ok(None),
-            Err(error) if error.kind == disk::ErrorKind::Gone => Ok(None),
-            Err(error) if error.kind == disk::ErrorKind::Absent && known => {
-                let message = format!("{:?} does not exist any more", given[side]);
-                Err(Error::Refused(Refusal::Identity { side, message }))
-            }
-            Err(error) => {
-                let message = format!("the {side} root {:?} cannot be used: {}", given[side], error.source);
-                Err(Error::Refused(Refusal::Roots { message }))
-            }
-        })?;
-        let message = format!("{:?} is not there", given[side]);
-        paths[side] = found.ok_or(Error::Offline { side, message })?;
-        verdicts[side] = Some(verdict);
+        let mut last = format!("{:?} is not there", given[side]);
+        let one = waiting.attempt(WaitingFor::Root(side), || locate_one(side, given[side], known, &mut last))?;
+        found[side] = Some(one.ok_or(Error::Offline { side, message: last })?);
     }
-    let places = PerSide::new(edges::place(Side::Staging, &paths.staging), edges::place(Side::Network, &paths.network));
-    let refused = |refusal: edges::Refusal| Error::Refused(Refusal::Roots { message: refusal.to_string() });
-    let places = PerSide::new(places.staging.map_err(refused)?, places.network.map_err(refused)?);
+    let found = found.map(|found| found.expect("set for both sides above"));
+    let places = found.as_ref().map(|found| found.place.clone());
     let others: Vec<KnownRoot> = pair
         .others
         .iter()
@@ -268,8 +251,50 @@ fn locate(
         })
         .collect();
     edges::check(&places, &others).map_err(refused)?;
-    let verdicts = verdicts.map(|verdict| verdict.expect("set for both sides above"));
-    Ok((paths, verdicts))
+    let PerSide { staging, network } = found;
+    Ok((PerSide::new(staging.path, network.path), PerSide::new(staging.verdict, network.verdict)))
+}
+
+struct Located {
+    path: PathBuf,
+    /// Asked anew with each attempt: what is waited for may be the mount.
+    verdict: Verdict,
+    place: edges::Place,
+}
+
+/// `None` where a root may come back; `last` then says what was wrong.
+fn locate_one(side: Side, given: &Path, known: bool, last: &mut String) -> Result<Option<Located>, Error> {
+    let verdict = mounts::detect(given).map_err(Error::at(side))?;
+    let path = match local::canonicalize(given) {
+        Ok(path) => path,
+        // A known root that is not there is a mount that is gone, until somebody says otherwise.
+        Err(error) if known && side == Side::Network && may_come_back(&error) => return Ok(None),
+        Err(error) if error.kind == disk::ErrorKind::Gone => {
+            *last = error.to_string();
+            return Ok(None);
+        }
+        Err(error) if error.kind == disk::ErrorKind::Absent && known => {
+            let message = format!("{given:?} does not exist any more");
+            return Err(Error::Refused(Refusal::Identity { side, message }));
+        }
+        Err(error) => {
+            let message = format!("the {side} root {given:?} cannot be used: {}", error.source);
+            return Err(Error::Refused(Refusal::Roots { message }));
+        }
+    };
+    match edges::place(side, &path) {
+        Ok(place) => Ok(Some(Located { path, verdict, place })),
+        // A path can be found although the mount at its end does not answer.
+        Err(edges::Refusal::Unreadable { source, .. }) if disk::is_gone(&source, verdict.network) => {
+            *last = format!("{given:?}: {source}");
+            Ok(None)
+        }
+        Err(refusal) => Err(refused(refusal)),
+    }
+}
+
+fn refused(refusal: edges::Refusal) -> Error {
+    Error::Refused(Refusal::Roots { message: refusal.to_string() })
 }
 
 fn may_come_back(error: &disk::Error) -> bool {

@@ -25,10 +25,10 @@ pub(crate) struct Spot<'a> {
 pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, expect: &Seen) -> Result<(), Failure> {
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
-            Kind::Folder => displace_folder(run, spot, old, || create(spot, temp)),
+            Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)),
             Kind::File | Kind::Link => displace(run, spot, temp, old),
         },
-        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(spot, temp),
+        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp),
     };
     if result.is_err()
         && let Ok(Some(node)) = spot.folder.look(temp, Freshness::Fresh)
@@ -43,11 +43,28 @@ pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, 
     result
 }
 
-fn create(spot: &Spot<'_>, temp: &Name) -> Result<(), Failure> {
+fn create(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) -> Result<(), Failure> {
     match spot.folder.rename(temp, spot.name, Onto::Nothing) {
-        Err(error) if error.kind == ErrorKind::Exists => Err(Failure::Unexpected(seen_now(spot)?)),
+        Err(error) if error.kind == ErrorKind::Exists => {
+            expect_own_name(run, spot)?;
+            Err(Failure::Unexpected(seen_now(spot)?))
+        }
         other => other.map_err(|error| Failure::At(spot.side, error)),
     }
+}
+
+/// Where a name is taken: by itself, or by another one that the file system does not tell from it?
+pub(crate) fn expect_own_name(run: &Run<'_>, spot: &Spot<'_>) -> Result<(), Failure> {
+    let traits = &run.traits[spot.side];
+    if !traits.folds_case && !traits.folds_unicode {
+        return Ok(());
+    }
+    let listing = spot.folder.list().map_err(|error| Failure::At(spot.side, error))?;
+    if listing.iter().any(|item| item.name == *spot.name) {
+        return Ok(());
+    }
+    let message = "has a name that differs from another one there only by case or Unicode form".to_owned();
+    Err(Failure::Path(spot.side, ProblemKind::NotRepresentable, message))
 }
 
 /// A version of somebody else that could not be put back goes to the trash under its own name. Where even that fails it
@@ -73,14 +90,14 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
         });
     }
     if !traits.hard_links || old.entry.kind() == Kind::Link {
-        return displace_by_rename(run, spot, old, || create(spot, temp));
+        return displace_by_rename(run, spot, old, || create(run, spot, temp));
     }
     let kept = trash::place_for(run, spot.side, spot.path)?;
     match run.roots[spot.side].link(spot.path, &kept) {
         Ok(()) => {}
         // Another user's file (protected_hardlinks), or one that has as many names as it may have.
         Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Other) => {
-            return displace_by_rename(run, spot, old, || create(spot, temp));
+            return displace_by_rename(run, spot, old, || create(run, spot, temp));
         }
         Err(error) => return Err(at(error)),
     }

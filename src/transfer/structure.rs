@@ -3,10 +3,10 @@
 //! In path order and one after the other, so that nothing precedes what it needs.
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
-use super::place::{Spot, displace_by_rename, expect_gone, expect_quiet, expect_version, proves, seen};
+use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, expect_quiet, expect_version, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
-use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto};
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
 use crate::model::entry::{Base, Found, Kind, Recorded, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
@@ -81,7 +81,7 @@ fn make_folder(
     let folder = run.roots[to].folder(&parent).map_err(at)?;
     let spot = Spot { side: to, path: &action.path, folder: &*folder, name: &name };
     let open_mode = from.entry.mode | 0o700;
-    let make = || make_at(&spot, open_mode);
+    let make = || make_at(run, &spot, open_mode);
     match expect {
         Seen::There(old) => {
             expect_quiet(&spot, old)?;
@@ -102,10 +102,11 @@ fn make_folder(
 }
 
 /// A folder that somebody made there meanwhile will do.
-fn make_at(spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
+fn make_at(run: &Run<'_>, spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
     let at = |error| Failure::At(spot.side, error);
     match spot.folder.make_folder(spot.name, mode) {
         Err(error) if error.kind == ErrorKind::Exists => {
+            expect_own_name(run, spot)?;
             let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
             if there.is_folder() { Ok(()) } else { Err(Failure::Unexpected(there)) }
         }
@@ -149,7 +150,10 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     expect_gone(run, side.other(), from)?;
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
-    run.roots[side].rename(from, &action.path, Onto::Nothing).map_err(at)?;
+    match run.roots[side].rename(from, &action.path, Onto::Nothing) {
+        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect, error)?,
+        other => other.map_err(at)?,
+    }
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
@@ -167,6 +171,35 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         entry.set_digest(digest);
     }
     Ok(Item::new(run, action, side, entry, Some(found.stamp), wrote, Tally::Renamed))
+}
+
+/// A rename that a file system which folds names takes for one onto itself: by way of a temporary name. If the new name
+/// turns out to be another's, the file goes back.
+///
+/// RACE: absent between the two renames; after a crash the next run moves it to the trash and writes the new name.
+fn rename_folded(
+    run: &Run<'_>,
+    action: &Action,
+    side: Side,
+    from: &RelPath,
+    expect: &Found,
+    taken: disk::Error,
+) -> Result<(), Failure> {
+    let at = |error| Failure::At(side, error);
+    let (parent, name) = split(&action.path);
+    let folder = run.roots[side].folder(&parent).map_err(at)?;
+    let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
+    let Err(folded) = expect_own_name(run, &spot) else {
+        return Err(at(taken));
+    };
+    let temp = parent.join(&run.temp_name(&action.path, &expect.stamp));
+    run.roots[side].rename(from, &temp, Onto::Nothing).map_err(at)?;
+    run.roots[side].rename(&temp, &action.path, Onto::Nothing).map_err(|error| {
+        match run.roots[side].rename(&temp, from, Onto::Nothing) {
+            Ok(()) if error.kind == ErrorKind::Exists => folded,
+            _ => at(error),
+        }
+    })
 }
 
 /// A moved file takes the time and mode that it has on the side where the user moved it.

@@ -32,6 +32,11 @@ impl Facts {
     }
 }
 
+/// Does this error say that the root is not reachable?
+pub fn is_gone(error: &std::io::Error, remote: bool) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| kind(errno, remote) == ErrorKind::Gone)
+}
+
 fn kind(errno: Errno, remote: bool) -> ErrorKind {
     match errno {
         Errno::NOENT => ErrorKind::Absent,

@@ -9,7 +9,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use super::project;
-use crate::ground::{Ended, Ground, Tree, assert_same, bytes, coarse, ended, shown, temps, then, tree, wait_until, write};
+use crate::ground::{
+    Ended, Ground, Tree, assert_same, bytes, coarse, contents_of, ended, shown, temps, then, tree, wait_until, write,
+};
 use crate::services::{Kind, Loop};
 
 /// A pair whose network root is a file system in an image. Fields go in order: the mount before its folder.
@@ -75,6 +77,58 @@ fn exfat_cannot_hold_two_names_of_one_letter_case_nor_links() {
     assert!(there == b"BOTH" || there == b"both", "{there:?}");
     let read = |name: &str| fs::read(ground.staging.join(name)).expect("a file in staging");
     assert_eq!([read("Both.txt"), read("both.txt")], [b"BOTH", b"both"]);
+    drop(mount);
+}
+
+#[test]
+fn exfat_does_not_mix_two_folders_of_one_letter_case() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    write(&ground.staging.join("Results/a.txt"), b"upper", then(1));
+    ground.synced(&[]);
+    write(&ground.staging.join("results/a.txt"), b"lower", then(2));
+    write(&ground.staging.join("results/b.txt"), b"lower b", then(3));
+    let (staging, network) = (tree(&ground.staging), tree(&ground.network));
+    for words in [&["up"][..], &[], &["down"]] {
+        let partly = ground.sync(words);
+        let wanted = if words == ["down"] { 0 } else { 6 };
+        assert_eq!(partly.code, Some(wanted), "{words:?}: {partly:#?}");
+        assert_same(&network, &tree(&ground.network), "the network root after two folders met");
+        assert_same(&staging, &tree(&ground.staging), "staging after two folders met");
+    }
+    drop(mount);
+}
+
+#[test]
+fn exfat_takes_a_files_rename_that_changes_only_letter_case() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    project(&ground.network);
+    ground.synced(&[]);
+    fs::rename(ground.staging.join("plate-1/well 01.csv"), ground.staging.join("plate-1/Well 01.csv")).expect("a rename");
+    let up = ground.synced(&["up"]);
+    assert_eq!(up.json["renamed"], 1, "{up:#?}");
+    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&ground.network)), "after a rename by case");
+    ground.synced(&[]).did_nothing();
+    drop(mount);
+}
+
+#[test]
+fn exfat_loses_nothing_when_a_folders_name_changes_only_its_letter_case() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    project(&ground.network);
+    ground.synced(&[]);
+    let (held, network) = (contents_of(&tree(&ground.network)), tree(&ground.network));
+    fs::rename(ground.staging.join("plate-2"), ground.staging.join("Plate-2")).expect("a folder's rename");
+    let staging = tree(&ground.staging);
+    for words in [&["up"][..], &[]] {
+        let partly = ground.sync(words);
+        assert!(matches!(partly.code, Some(0 | 6)), "{partly:#?}");
+        assert_same(&staging, &tree(&ground.staging), "staging");
+        assert_eq!(contents_of(&tree(&ground.network)), held, "contents of the network root");
+        if partly.code == Some(6) {
+            assert_eq!(partly.paths("problems"), ["Plate-2"], "{partly:#?}");
+            assert_same(&coarse(network.clone()), &coarse(tree(&ground.network)), "the network root");
+        }
+    }
     drop(mount);
 }
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::project;
 use crate::ground::{Ended, Ground, assert_same, bytes, coarse, ended, shown, temps, then, tree, wait_until, write};
-use crate::services::{Server, Sshfs, unmount};
+use crate::services::{Server, Sshfs};
 
 /// Fields go in order: the mount before its server.
 struct Vanishing {
-    mount: Sshfs,
+    mount: Option<Sshfs>,
     server: Server,
     served: PathBuf,
     ground: Ground,
@@ -29,14 +29,18 @@ impl Vanishing {
         let server = Server::start(&ground.place("server"));
         let mount = server.mount(&served, &ground.network, "");
         ground.synced(&[]);
-        Vanishing { mount, server, served, ground }
+        Vanishing { mount: Some(mount), server, served, ground }
     }
 
     /// The server comes back and is mounted again.
     fn returns(&mut self) {
-        unmount(&self.ground.network);
+        self.mount = None;
         self.server.resume();
-        self.mount = self.server.mount(&self.served, &self.ground.network, "");
+        self.mount = Some(self.server.mount(&self.served, &self.ground.network, ""));
+    }
+
+    fn mount(&mut self) -> &mut Sshfs {
+        self.mount.as_mut().expect("mounted")
     }
 
     fn completes(&self) {
@@ -54,7 +58,7 @@ fn a_mount_that_dropped_out_from_under_its_path_is_refused() {
     let mut world = Vanishing::new();
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
     world.server.kill();
-    world.mount.wait_gone();
+    world.mount().wait_gone();
     let left = fs::read_dir(&world.ground.network).expect("a local folder").count();
     assert_eq!(left, 0, "the folder under the mount is empty and local");
     let (staging, served) = (tree(&world.ground.staging), tree(&world.served));
@@ -76,7 +80,7 @@ fn a_mount_whose_daemon_died_is_offline() {
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
     write(&world.ground.staging.join("plate-1/well 01.csv"), b"another version", then(9));
     let staging = tree(&world.ground.staging);
-    world.mount.kill_daemon();
+    world.mount().kill_daemon();
     let began = Instant::now();
     for words in [&[][..], &["up"], &["down"]] {
         let offline = world.ground.sync(&[words, &["--wait", "1s"]].concat());
@@ -99,7 +103,7 @@ fn says_what_is_kept(offline: &Ended) {
 fn a_daemon_that_dies_is_told_to_people_with_what_is_safe() {
     let mut world = Vanishing::new();
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
-    world.mount.kill_daemon();
+    world.mount().kill_daemon();
     let mut command = world.ground.command(&[], &["sync", "up", "--wait", "200ms"]);
     let output = command.output().expect("the program starts");
     let words = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
@@ -112,7 +116,7 @@ fn a_daemon_that_dies_is_told_to_people_with_what_is_safe() {
 fn a_mount_that_is_back_within_the_wait_is_waited_for() {
     let mut world = Vanishing::new();
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
-    world.mount.kill_daemon();
+    world.mount().kill_daemon();
     let mut command = world.ground.command(&[], &["sync", "up", "--json", "--wait", "60s"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     std::thread::sleep(Duration::from_millis(700));
@@ -140,7 +144,7 @@ fn a_server_killed_in_the_middle_of_an_up_is_offline_and_the_next_run_completes(
     world.server.kill();
     let killed = ended(child.wait_with_output().expect("its end"));
     assert_eq!(killed.code, Some(75), "{killed:#?}");
-    world.mount.wait_gone();
+    world.mount().wait_gone();
     assert_eq!(fs::read_dir(&world.ground.network).expect("a listing").count(), 0, "written into the local folder");
     let (staging, served) = (tree(&world.ground.staging), shown(&world.served));
     let there = served.keys().filter(|path| path.starts_with("big-0") || !before.contains_key(*path)).count() as u64;
