@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::ledger::Ledger;
 use super::report::Progress;
+use crate::model::consume::consume;
 use crate::model::entry::{Base, Kind};
 use crate::model::ignore::Patterns;
 use crate::model::listing::Seen;
@@ -11,7 +12,8 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
 use crate::transfer::{
-    Ending, Halt, Made, Outcome, Pending, Run, carry_chunk, carry_deletes, carry_structure, finish_folders, flush_side, restamp,
+    Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_deletes, carry_structure, finish_folders,
+    flush_side, restamp,
 };
 
 use std::collections::{HashMap, HashSet};
@@ -56,7 +58,7 @@ pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>
     // Also after a halt: the folders that were made and can still be reached get their times.
     let finished = match &result {
         Err(Error::Offline { .. }) => Ok(Vec::new()),
-        _ => finish_folders(run, made).map_err(halted),
+        _ => finish(run, made, means.threads),
     };
     result?;
     for (path, base) in finished? {
@@ -74,7 +76,9 @@ fn carry_all(
     means: &mut Means<'_>,
 ) -> Result<(), Error> {
     build(run, structure, &mut phases.files, made, ledger, means)?;
+    tracing::debug!(since_start = ?run.began.elapsed(), "folders and renames done");
     carry_files(run, std::mem::take(&mut phases.files), ledger, means)?;
+    tracing::debug!(since_start = ?run.began.elapsed(), "files done");
     remove(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
     forget(&phases.forgets, ledger)
 }
@@ -109,9 +113,13 @@ fn remove(run: &Run<'_>, deletes: &[Action], ledger: &mut Ledger<'_>, means: &mu
 fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
     let mut phases = Phases::default();
     let mut replaced: Option<RelPath> = None;
-    for action in actions {
+    let mut failed = Ok(());
+    consume(actions, |action| {
         match &action.op {
-            Op::Record { base, first } => ledger.record(&action.path, &judged(run, base), *first)?,
+            Op::Record { base, first } => {
+                failed =
+                    std::mem::replace(&mut failed, Ok(())).and_then(|()| ledger.record(&action.path, &judged(run, base), *first))
+            }
             // Goes with the folder's row when the new kind is recorded, and stays if that could not be written.
             Op::Forget if replaced.as_ref().is_some_and(|folder| action.path.is_within(folder)) => {}
             Op::Forget => phases.forgets.push(action),
@@ -125,7 +133,8 @@ fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<
             Op::Write { .. } | Op::Touch { .. } => phases.files.push(action),
             Op::Delete { .. } => phases.deletes.push(action),
         }
-    }
+    });
+    failed?;
     ledger.commit()?;
     Ok(phases)
 }
@@ -154,7 +163,43 @@ fn displaces_folder(expect: &Seen) -> bool {
     matches!(expect, Seen::There(old) if old.entry.kind() == Kind::Folder)
 }
 
-/// Folders, renames and kind changes, in order.
+/// What building has come to so far.
+#[derive(Default)]
+struct Built {
+    outcomes: Vec<(Outcome, Option<Action>)>,
+    resting: Vec<(Action, Pending)>,
+    written: PerSide<bool>,
+    /// What belongs into a folder that could not be made is left for the next run: where names are folded, its path would
+    /// lead into another folder.
+    failed: HashSet<RelPath>,
+}
+
+impl Built {
+    fn is_stranded(&self, path: &RelPath) -> bool {
+        let mut above = std::iter::successors(path.parent(), RelPath::parent);
+        !self.failed.is_empty() && above.any(|folder| self.failed.contains(&folder))
+    }
+
+    fn take(&mut self, action: Action, end: StructureEnd, made: &mut Vec<Made>, files: &mut Vec<Action>) {
+        if let Some(side) = action.op.side() {
+            self.written[side] = true;
+        }
+        for outcome in end.chunk.outcomes {
+            if !matches!(outcome.result, Ending::Done { .. }) {
+                self.failed.insert(outcome.path.clone());
+            }
+            self.outcomes.push((outcome, eventful(&action).then(|| action.clone())));
+        }
+        if !end.chunk.pending.is_empty() {
+            self.resting.push((action, end.chunk.pending));
+        }
+        made.extend(end.made);
+        files.extend(end.instead);
+    }
+}
+
+/// Folders, renames and kind changes, in order. Folders alone, as in a first sync, are made level by level, so that those
+/// of one level can be made at once.
 fn build(
     run: &Run<'_>,
     structure: Vec<Action>,
@@ -163,56 +208,87 @@ fn build(
     ledger: &mut Ledger<'_>,
     means: &mut Means<'_>,
 ) -> Result<(), Error> {
-    let mut resting = Vec::new();
-    let mut outcomes = Vec::new();
-    let mut written = PerSide::new(false, false);
-    // What belongs into a folder that could not be made is left for the next run: where names are folded, its path would
-    // lead into another folder.
-    let mut failed = HashSet::new();
-    let stranded = |path: &RelPath, failed: &HashSet<RelPath>| {
-        let mut above = std::iter::successors(path.parent(), RelPath::parent);
-        !failed.is_empty() && above.any(|folder| failed.contains(&folder))
-    };
-    for action in structure {
+    let mut built = Built::default();
+    let folders_alone = structure.len() > LEVELS_FROM && structure.iter().all(is_new_folder);
+    let groups: Vec<Vec<Action>> =
+        if folders_alone { levels(structure) } else { structure.into_iter().map(|action| vec![action]).collect() };
+    for group in groups {
         if run.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
-        if stranded(&action.path, &failed) {
-            continue;
+        let group: Vec<Action> = group.into_iter().filter(|action| !built.is_stranded(&action.path)).collect();
+        for (action, end) in at_once(run, group, means.threads)? {
+            built.take(action, end, made, files);
         }
-        let kept = action.clone();
-        if let Some(side) = kept.op.side() {
-            written[side] = true;
-        }
-        let end = carry_structure(run, action).map_err(halted)?;
-        for outcome in end.chunk.outcomes {
-            if !matches!(outcome.result, Ending::Done { .. }) {
-                failed.insert(outcome.path.clone());
-            }
-            outcomes.push((outcome, eventful(&kept).then(|| kept.clone())));
-        }
-        if !end.chunk.pending.is_empty() {
-            resting.push((kept, end.chunk.pending));
-        }
-        made.extend(end.made);
-        files.extend(end.instead);
         (means.tend)()?;
     }
     // Names are made durable together, before the base speaks of any of them.
-    for side in Side::BOTH.into_iter().filter(|&side| written[side]) {
+    for side in Side::BOTH.into_iter().filter(|&side| built.written[side]) {
         flush_side(run, side).map_err(halted)?;
     }
-    for (outcome, action) in outcomes {
+    for (outcome, action) in std::mem::take(&mut built.outcomes) {
         ledger.enter(outcome, action.as_ref())?;
     }
-    for (action, pending) in resting {
+    for (action, pending) in std::mem::take(&mut built.resting) {
         for outcome in restamp(run, pending, true).map_err(halted)? {
             ledger.enter(outcome, eventful(&action).then_some(&action))?;
         }
     }
-    files.retain(|action| !stranded(&action.path, &failed));
+    files.retain(|action| !built.is_stranded(&action.path));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
+}
+
+/// Fewer folders are made before a thread is started.
+const LEVELS_FROM: usize = 256;
+
+fn is_new_folder(action: &Action) -> bool {
+    matches!(&action.op, Op::Write { from, expect: Seen::Absent, .. } if from.entry.is_folder())
+}
+
+/// By depth: what is needed comes first.
+fn levels(actions: Vec<Action>) -> Vec<Vec<Action>> {
+    let mut levels: Vec<Vec<Action>> = Vec::new();
+    for action in actions {
+        let depth = action.path.names().count();
+        levels.resize_with(levels.len().max(depth + 1), Vec::new);
+        levels[depth].push(action);
+    }
+    levels
+}
+
+/// Carries out structural actions that do not need each other.
+fn at_once(run: &Run<'_>, group: Vec<Action>, threads: usize) -> Result<Vec<(Action, StructureEnd)>, Error> {
+    let one = |action: &Action| carry_structure(run, action.clone()).map_err(halted);
+    let ends: Result<Vec<Vec<StructureEnd>>, Error> = if group.len() < LEVELS_FROM / 4 || threads == 1 {
+        group.iter().map(one).collect::<Result<_, _>>().map(|ends| vec![ends])
+    } else {
+        thread::scope(|scope| {
+            let part = |part: &'_ [Action]| part.iter().map(one).collect::<Result<Vec<_>, Error>>();
+            let running: Vec<_> =
+                group.chunks(group.len().div_ceil(threads)).map(|slice| scope.spawn(move || part(slice))).collect();
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        })
+    };
+    Ok(group.into_iter().zip(ends?.into_iter().flatten()).collect())
+}
+
+/// Times of the folders that were made, several at once; then the modes that had to wait, the deepest first.
+fn finish(run: &Run<'_>, made: Vec<Made>, threads: usize) -> Result<Vec<(RelPath, Box<Base>)>, Error> {
+    let (late, mut plain): (Vec<Made>, Vec<Made>) = made.into_iter().partition(Made::waits);
+    let share = plain.len().div_ceil(threads).max(LEVELS_FROM);
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        while !plain.is_empty() {
+            let part = plain.split_off(plain.len().saturating_sub(share));
+            running.push(scope.spawn(move || finish_folders(run, part)));
+        }
+        let join =
+            |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        running.into_iter().try_for_each(|thread| join(thread).map(drop))
+    })
+    .map_err(halted)?;
+    finish_folders(run, late).map_err(halted)
 }
 
 /// Does history keep a line of its own for it? Plain creations and touches are counted only.

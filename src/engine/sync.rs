@@ -86,7 +86,9 @@ fn run(
     let sight = look(&session, request, &seen, tell, stop);
     report.scanned = seen.as_ref().map(|count| count.load(Ordering::Relaxed));
     let sight = sight?;
+    tracing::debug!(differences = sight.differences.len(), since_start = ?session.began.elapsed(), "looked");
     let Decision { mut plan, held, stop: stopped } = decide(&session, request, sight.differences, stop)?;
+    tracing::debug!(actions = plan.actions.len(), since_start = ?session.began.elapsed(), "planned");
     tell(Progress::Planned { to: work(&plan) });
     report.held = held;
     report.conflicts = std::mem::take(&mut plan.conflicts);

@@ -2,7 +2,7 @@
 
 use super::{Failure, Run, trash};
 use crate::disk::{Folder, Node, Reader, Writer};
-use crate::model::digest::{Digest, Digesting};
+use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind};
 use crate::model::finding::ProblemKind;
 use crate::model::path::{Name, RelPath};
@@ -140,10 +140,14 @@ fn pump(
                 // Shorter than it was: the look after the copy says so.
                 return Ok(digesting.finish());
             }
-            digesting.update(&buffer[..count]);
             writer.write_all(&buffer[..count]).map_err(|error| Failure::At(to, error))?;
-            place += count as u64;
             (run.copied)(to, count as u64);
+            if place == 0 && count as u64 == size {
+                // All of it at once, as most files are: no need to feed the digest piece by piece.
+                return Ok(digest::of(&buffer[..count]));
+            }
+            digesting.update(&buffer[..count]);
+            place += count as u64;
         }
     }
     Ok(digesting.finish())

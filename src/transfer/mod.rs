@@ -18,7 +18,7 @@ pub mod trash;
 pub use chunk::{carry_chunk, flush_side};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
-pub use structure::{Made, carry_structure, finish_folders};
+pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
 
 use crate::disk::{self, ErrorKind, Root};
 use crate::model::conflict::Conflict;

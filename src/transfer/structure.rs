@@ -23,6 +23,13 @@ pub struct Made {
     late_mode: bool,
 }
 
+impl Made {
+    /// Is its mode still to be set?
+    pub fn waits(&self) -> bool {
+        self.late_mode
+    }
+}
+
 /// What came of one structural action.
 #[derive(Default)]
 pub struct StructureEnd {

@@ -11,6 +11,7 @@ mod metadata;
 
 use super::change::{Change, Compare, change_of};
 use super::conflict::{Conflict, Policy};
+use super::consume::consume;
 use super::entry::Found;
 use super::finding::{Note, Problem, ProblemKind};
 use super::listing::{Difference, Seen, Unknown};
@@ -44,11 +45,10 @@ impl Rules {
 pub fn reconcile(differences: Vec<Difference>, rules: &Rules) -> Plan {
     let below = below::survey(&differences, rules.compare());
     let mut deciding = Deciding { rules, plan: Plan::default(), below, at: 0, held_until: 0, noted_until: 0, replaced_until: 0 };
-    deciding.plan.actions.reserve(differences.len());
-    for difference in differences {
+    consume(differences, |difference| {
         deciding.one(difference);
         deciding.at += 1;
-    }
+    });
     let mut plan = deciding.plan;
     if rules.policy == Policy::Abort && !plan.conflicts.is_empty() {
         plan.actions = Vec::new();
