@@ -85,7 +85,7 @@ impl Opened {
             let folder = run.roots[side].folder(path)?;
             self.0 = Some((path.clone(), folder));
         }
-        Ok(&*self.0.as_ref().expect("opened just now").1)
+        Ok(&*self.0.as_ref().expect("the line above opened it where nothing was open").1)
     }
 }
 

@@ -56,7 +56,7 @@ pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Ha
         Op::Record { .. } | Op::Forget | Op::Delete { .. } => unreachable!("sorted out by the engine"),
     };
     if let Err(failure) = result {
-        let side = action.op.side().expect("structure is at a side");
+        let side = action.op.side().expect("folders, renames and kind changes are at a side");
         let brought = match &action.op {
             Op::Write { from, .. } => Some(&**from),
             Op::Rename { found, .. } => Some(&**found),
