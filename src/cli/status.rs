@@ -34,14 +34,12 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     ))
 }
 
-/// What a sync would carry, by the side that holds the change: up and down.
+/// What a sync would carry, by the side that holds the change: up and down. Held deletes are pending in the report
+/// already.
 fn pending(report: &Report) -> PerSide<u64> {
     let mut pending = report.pending;
     for side in report.actions.iter().filter_map(|action| action.op.side()) {
         pending[side.other()] += 1;
-    }
-    if let Some(held) = &report.held {
-        pending[held.side.other()] += held.files + held.folders;
     }
     pending
 }
@@ -101,10 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn actions_held_deletes_and_what_is_pending_count_by_the_side_that_changed() {
+    fn actions_and_what_is_pending_count_by_the_side_that_changed_and_held_deletes_once() {
         let mut report = samples::report();
         assert_eq!(pending(&report), PerSide::new(1, 2));
         report.held = Some(samples::held());
+        report.pending.staging = 1_203;
         assert_eq!(pending(&report), PerSide::new(1_204, 2));
     }
 

@@ -49,8 +49,8 @@ pub enum NodeContent {
 pub enum Freshness {
     /// A plain stat by name, which a network mount may answer from a cache that is a minute old.
     Cached,
-    /// The entry is opened (not followed) and its handle asked with synchronisation forced. What cannot be opened
-    /// (links, unreadable files) is asked by name with synchronisation forced.
+    /// Asked with synchronisation forced: on a remote root the entry is opened (not followed) and its handle asked.
+    /// What is not opened (links, unreadable files, everything on a local root) is asked by name.
     Fresh,
 }
 
@@ -86,7 +86,7 @@ pub trait Root: Send + Sync {
     fn space(&self) -> Result<Space>;
     /// Flushes everything written so far on the root's file system (`syncfs`); `Unsupported` where that proves nothing.
     fn flush_all(&self) -> Result<()>;
-    /// The root's device number and, where known, its mount source and type: reported when it changes.
+    /// The number of the device on which the root lies; it changes with every mount.
     fn device(&self) -> Result<u64>;
     /// Is the path by which the root was opened still this very folder? (A mount can drop out from under its path.)
     fn still_there(&self) -> Result<bool>;

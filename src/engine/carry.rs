@@ -1,4 +1,5 @@
-//! Carry a plan out: records, then what files need, then files in parallel, then deletes, then folders' times.
+//! Carry a plan out: records, then what files need, then files in parallel, then deletes, then what the base forgets,
+//! then folders' times.
 
 use super::error::Error;
 use super::ledger::Ledger;

@@ -117,10 +117,12 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
         let below = |folder: &RelPath| session.store.files_below(folder).unwrap_or(0);
         if let Some(trip) = guard::mass_delete(plan, side, earlier, base_files, &below) {
             guard::hold_deletes(plan, side);
-            answer = Some(held(session, plan, side, trip.to_string())?);
             if request.deletes == Deletes::Restore && request.direction.writes(side.other()) {
                 guard::restore_deletes(plan, side);
-                answer = None;
+            }
+            // A folder that another kind replaces cannot be turned round: it stays held, and that is said.
+            if plan.held.iter().any(|action| action.op.side() == Some(side)) {
+                answer = Some(held(session, plan, side, trip.to_string())?);
             }
         }
     }
@@ -136,7 +138,7 @@ fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<H
             continue;
         }
         held.files += 1;
-        let top = action.path.names().next().map_or_else(RelPath::root, |name| RelPath::root().join(name));
+        let top = guard::top_of(&action.path);
         match held.top.iter_mut().find(|(path, _)| *path == top) {
             Some((_, count)) => *count += 1,
             None => held.top.push((top, 1)),
@@ -182,7 +184,7 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
     work
 }
 
-/// A word about paths that a guard leaves for later.
+/// Something worth telling about a path.
 pub(super) fn note(path: &RelPath, message: &str) -> Note {
     Note { path: path.clone(), message: message.to_owned() }
 }

@@ -9,7 +9,7 @@ use crate::model::entry::Base;
 use crate::model::finding::{Note, Problem};
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
-use crate::model::plan::Action;
+use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::transfer::{Ending, Learnt, Outcome, Tally};
 
@@ -135,7 +135,6 @@ impl<'a> Ledger<'a> {
 
     /// One line of history. Plain creations are counts of their run.
     fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, tally: Tally) -> Result<(), Error> {
-        use crate::model::plan::Op;
         let (gone, brought) = match &action.op {
             Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => {
                 (Seen::There(expect.clone()), Seen::Absent)

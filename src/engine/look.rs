@@ -120,7 +120,7 @@ const SHARED_LIMIT: usize = 1 << 20;
 pub(super) fn shared_patterns(network: &dyn Root) -> Result<Vec<String>, Error> {
     let at = Error::disk_at(Side::Network);
     let folder = network.folder(&RelPath::root()).map_err(&at)?;
-    let name = Name::new(b"driftless.toml").expect("a plain name");
+    let name = Name::new(b"driftless.toml").expect("one name without a slash");
     let mut file = match folder.read(&name) {
         Ok(file) => file,
         Err(error) if error.kind == ErrorKind::Absent => return Ok(Vec::new()),

@@ -7,6 +7,8 @@ use super::request::{Durability, Options, Pair};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Manifest, Opened, Reader};
 use crate::model::ignore::Patterns;
+use crate::model::listing::Row;
+use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -330,7 +332,9 @@ fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<l
         Some(disk::ErrorKind::Denied | disk::ErrorKind::ReadOnly) => Error::Refused(Refusal::ReadOnly { side: Side::Staging }),
         _ => Error::at(Side::Staging)(error),
     })?;
-    let file = path.join(".driftless").join("lock");
+    // RACE: the lock is opened by path. A link put in the place of `.driftless` since the look above has the lock file made
+    // where it leads; nothing but that file is written there.
+    let file = path.join(own::FOLDER).join("lock");
     let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), utc::rfc3339(now()));
     let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(&file, &holder)?))?;
     lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(&file).unwrap_or_default() })
@@ -395,7 +399,7 @@ impl Store {
     }
 
     /// What the base holds at a path.
-    pub fn find(&self, path: &crate::model::path::RelPath) -> Result<Option<crate::model::listing::Row>, Error> {
+    pub fn find(&self, path: &RelPath) -> Result<Option<Row>, Error> {
         Ok(match self {
             Store::Writing(manifest) => manifest.find(path)?,
             Store::Reading(Some(reader)) => reader.find(path)?,
@@ -403,7 +407,7 @@ impl Store {
         })
     }
 
-    pub fn files_below(&self, path: &crate::model::path::RelPath) -> Result<u64, Error> {
+    pub fn files_below(&self, path: &RelPath) -> Result<u64, Error> {
         Ok(match self {
             Store::Writing(manifest) => manifest.files_below(path)?,
             Store::Reading(Some(reader)) => reader.files_below(path)?,

@@ -11,7 +11,7 @@ use crate::model::side::Direction;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     pub name: String,
-    /// The pair's folder below the state folder: manifest, `pair.toml`, lock, logs.
+    /// The pair's folder below the state folder: manifest and `pair.toml`.
     pub state: PathBuf,
     pub staging: PathBuf,
     pub network: PathBuf,

@@ -10,9 +10,10 @@ use super::open::{Access, Session, now};
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Durability, Options, Pair, Request};
 use super::trash;
-use crate::disk::{ErrorKind, local};
+use crate::disk::{ErrorKind, Root, local};
 use crate::manifest::RunId;
 use crate::model::digest;
+use crate::model::entry::Kind;
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
@@ -22,8 +23,8 @@ use crate::roots::lease::{self, Holder, Lease};
 use crate::transfer::Run;
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// History older than this goes.
@@ -296,12 +297,12 @@ fn would(plan: &Plan) -> Counts {
             Op::Write { from, revived, .. } => {
                 counts.revived += u64::from(*revived);
                 match from.entry.kind() {
-                    crate::model::entry::Kind::File => {
+                    Kind::File => {
                         counts.written_files += 1;
                         counts.written_bytes += from.entry.size();
                     }
-                    crate::model::entry::Kind::Folder => counts.written_folders += 1,
-                    crate::model::entry::Kind::Link => counts.written_links += 1,
+                    Kind::Folder => counts.written_folders += 1,
+                    Kind::Link => counts.written_links += 1,
                 }
             }
             Op::Delete { expect, .. } if Seen::There(expect.clone()).is_folder() => counts.deleted_folders += 1,
@@ -315,7 +316,7 @@ fn would(plan: &Plan) -> Counts {
 
 /// The network root's lease while this run shows writes there.
 struct Borrowed {
-    root: std::sync::Arc<dyn crate::disk::Root>,
+    root: Arc<dyn Root>,
     lease: Option<Lease>,
     renewed: Instant,
 }

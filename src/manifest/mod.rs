@@ -67,7 +67,7 @@ pub fn exists(folder: &Path) -> bool {
 }
 
 /// Renames the manifest in `folder`, with what SQLite keeps beside it, to a name that says when; returns the new path.
-/// For a manifest in which reading found damage after it was opened; all its connections are to be closed before.
+/// All its connections are to be closed before.
 pub fn set_aside(folder: &Path, now: Time) -> Result<PathBuf> {
     let path = database(folder);
     let stamp = compact_utc(now)?;

@@ -52,7 +52,7 @@ pub(super) fn newer(path: &Path, found: u32) -> Error {
 
 /// Takes the file from `from` to the end of `steps`, or refuses it where it is already past that.
 pub(super) fn step_forward(connection: &Connection, path: &Path, from: Identity, steps: &[&str]) -> Result<()> {
-    let known = u32::try_from(steps.len()).expect("steps are written by hand");
+    let known = u32::try_from(steps.len()).expect("each step is written by hand: fewer than 2^32");
     let found = match from {
         Identity::Empty => 0,
         Identity::Version(version) => version,

@@ -75,7 +75,8 @@ fn deleted_files(plan: &Plan, side: Side) -> BTreeMap<RelPath, u64> {
     by_top
 }
 
-fn top_of(path: &RelPath) -> RelPath {
+/// The top-level name under which a path lies.
+pub fn top_of(path: &RelPath) -> RelPath {
     path.names().next().map_or_else(RelPath::root, |name| RelPath::root().join(name))
 }
 

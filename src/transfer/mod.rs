@@ -1,9 +1,10 @@
 //! Carry out actions at the roots: stage, verify, replace, trash.
 //!
-//! Invariants. Content becomes visible by one rename of a complete, flushed temporary file. What a write displaces
-//! is kept in that side's trash and proven to be the version that the plan expected; anything else is put back.
-//! A creation never replaces. Every visible step looks once more at what it expects. An outcome is only reported as
-//! done when what it wrote is durable (as far as the user asked for that), so that the base may say so.
+//! Invariants. Content becomes visible by one rename of a complete temporary file, flushed where the user asked for
+//! that. What a write displaces is kept in that side's trash and proven to be the version that the plan expected;
+//! anything else is put back. A creation never replaces. Every visible step looks once more at what it expects. An
+//! outcome is only reported as done when what it wrote is durable (as far as the user asked for that and the file
+//! system can), so that the base may say so.
 
 mod chunk;
 mod copy;

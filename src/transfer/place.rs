@@ -122,6 +122,9 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
 
 /// Exchanges the two names and proves what came out; `away` takes it from the temporary name. Anything unexpected is
 /// exchanged back.
+///
+/// RACE: between the two exchanges a reader sees our version in the place of the other program's, and a crash leaves
+/// theirs under the temporary name, which later runs only ever move to the trash.
 fn exchange(
     run: &Run<'_>,
     spot: &Spot<'_>,
@@ -160,6 +163,9 @@ pub(crate) fn displace_by_rename(
 
 /// Moves what stands at the spot to the trash if `proven` says that it is what was expected there; else, and on any
 /// error, puts it back. Returns where it is kept.
+///
+/// RACE: a version that nobody expected is absent from its name until it is put back; where the name is taken meanwhile,
+/// or a crash comes between, it stays in the trash.
 pub(crate) fn to_trash(
     run: &Run<'_>,
     spot: &Spot<'_>,

@@ -63,7 +63,7 @@ pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Ha
         Op::Record { .. } | Op::Forget | Op::Delete { .. } => unreachable!("sorted out by the engine"),
     };
     if let Err(failure) = result {
-        let side = action.op.side().expect("structure is at a side");
+        let side = action.op.side().expect("folders, renames and kind changes are at a side");
         let brought = match &action.op {
             Op::Write { from, .. } => Some(&**from),
             Op::Rename { found, .. } => Some(&**found),
@@ -165,7 +165,8 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
     let Some(node) = node.filter(|node| proves(node, expect, &run.traits[side])) else {
-        // Something else took the old name in the last moment: back it goes.
+        // RACE: something else took the old name in the last moment. Back it goes; until then, or where the old name is
+        // taken again, it stands at the new one. Nothing is lost.
         run.roots[side].rename(&action.path, from, Onto::Nothing).map_err(at)?;
         return Err(Failure::Unexpected(Seen::There(Box::new(found.clone()))));
     };

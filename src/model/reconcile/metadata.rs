@@ -132,8 +132,13 @@ fn whose_mode(deciding: &Deciding<'_>, difference: &Difference, found: &PerSide<
         // First meeting: the copy that people keep.
         return if rules.direction.writes(Side::Staging) { Whose::Of(Side::Network) } else { Whose::Nobody };
     };
-    let changed =
-        |side: Side| mode_changed(base, &seen(difference, side).found().expect("both are there").entry, rules.compare());
+    let changed = |side: Side| {
+        mode_changed(
+            base,
+            &seen(difference, side).found().expect("an agreement has an entry on both sides").entry,
+            rules.compare(),
+        )
+    };
     match (changed(Side::Staging), changed(Side::Network)) {
         (false, false) => Whose::Nobody,
         (true, false) => Whose::Of(Side::Staging),
