@@ -97,7 +97,7 @@ fn read_candidates(session: &Session<'_>, plan: &mut Plan, stop: &AtomicBool) ->
 fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> Result<Option<Held>, Error> {
     let mut answer = None;
     for side in Side::BOTH {
-        if let Some(why) = &session.standing.hold_deletes {
+        if let Some(why) = session.standing.hold_deletes.as_ref().filter(|_| request.deletes != Deletes::Allow) {
             let before = plan.held.len();
             guard::hold_deletes(plan, side);
             if plan.held.len() > before {

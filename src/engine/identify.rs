@@ -31,6 +31,12 @@ pub(super) fn identify(session: &mut Session<'_>, access: Access) -> Result<Stan
     }
     let records = PerSide::new(session.store.root(Side::Staging)?, session.store.root(Side::Network)?);
     if unmarked(&records) && standing.markers.network.is_none() {
+        // By what it has: staging must still be the one that was recorded.
+        let own = records.staging.as_ref().map(|record| record.id.clone());
+        if own != standing.markers.staging.map(|marker| marker.id.to_string()) {
+            let message = "it carries another mark, or none".to_owned();
+            return Err(Error::Refused(Refusal::Identity { side: Side::Staging, message }));
+        }
         standing.hold_deletes = Some("the network root cannot be written, so it carries no mark to be known by".to_owned());
         return Ok(standing);
     }

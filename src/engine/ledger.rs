@@ -9,7 +9,7 @@ use crate::model::entry::Base;
 use crate::model::finding::{Note, Problem};
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
-use crate::model::plan::{Action, Op};
+use crate::model::plan::{Action, Op, Why};
 use crate::model::side::{PerSide, Side};
 use crate::transfer::{Ending, Learnt, Outcome, Tally};
 
@@ -147,19 +147,13 @@ impl<'a> Ledger<'a> {
         let (before, after) = (Version::of_seen(&gone), Version::of_seen(&brought));
         let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
         let deleted_files = u64::from(tally == Tally::DeletedFile);
-        let (path, op, why) = (action.path.clone(), op.to_owned(), why.to_owned());
-        let event = EventRecord {
-            at: now(),
-            path,
-            side: Some(side),
-            op,
-            why,
-            deleted_files,
-            kept: None,
-            base: Version::ABSENT,
-            staging,
-            network,
+        let base = match &action.op {
+            Op::Delete { base, .. } => Version::of_base(base.as_deref()),
+            _ => in_base(action.why),
         };
+        let (path, op, why) = (action.path.clone(), op.to_owned(), why.to_owned());
+        let side = Some(side);
+        let event = EventRecord { at: now(), path, side, op, why, deleted_files, kept: None, base, staging, network };
         self.manifest.add_event(self.run, &event)?;
         Ok(())
     }
@@ -170,23 +164,14 @@ impl<'a> Ledger<'a> {
         for conflict in conflicts {
             let (staging, network) = (Version::of_seen(&conflict.staging), Version::of_seen(&conflict.network));
             let (path, op, why) = (conflict.path.clone(), "conflict".to_owned(), conflict.why.sentence());
-            let event = EventRecord {
-                at: now(),
-                path,
-                side: None,
-                op,
-                why,
-                deleted_files: 0,
-                kept: None,
-                base: Version::ABSENT,
-                staging,
-                network,
-            };
+            let base = in_base(conflict.why);
+            let event =
+                EventRecord { at: now(), path, side: None, op, why, deleted_files: 0, kept: None, base, staging, network };
             self.manifest.add_event(self.run, &event)?;
         }
         for problem in problems {
             let (path, op, why) = (problem.path.clone(), "problem".to_owned(), problem.message.clone());
-            let (base, staging, network) = (Version::ABSENT, Version::ABSENT, Version::ABSENT);
+            let (base, staging, network) = (Version::UNKNOWN, Version::UNKNOWN, Version::UNKNOWN);
             let side = Some(problem.side);
             let event = EventRecord { at: now(), path, side, op, why, deleted_files: 0, kept: None, base, staging, network };
             self.manifest.add_event(self.run, &event)?;
@@ -215,10 +200,19 @@ impl<'a> Ledger<'a> {
     pub fn commit(&mut self) -> Result<(), Error> {
         if self.open.take().is_some() {
             self.rows = 0;
-            self.manifest.commit()?;
+            if let Err(error) = self.manifest.commit() {
+                // A full disk, say: the batch is given up whole, and the next run looks at its paths again.
+                self.manifest.rollback()?;
+                return Err(error.into());
+            }
         }
         Ok(())
     }
+}
+
+/// What the base held, as far as an action carries it.
+fn in_base(why: Why) -> Version {
+    if why.in_base { Version::UNKNOWN } else { Version::ABSENT }
 }
 
 impl Drop for Ledger<'_> {

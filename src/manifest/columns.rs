@@ -93,6 +93,9 @@ impl Version {
     /// Nothing there, nothing known.
     pub const ABSENT: Version = Version::bare(What::Absent);
 
+    /// There, but what it was is not told.
+    pub const UNKNOWN: Version = Version::bare(What::Unknown);
+
     const fn bare(what: What) -> Version {
         Version { what, size: None, mtime: None, digest: None }
     }
@@ -108,10 +111,6 @@ impl Version {
     }
 
     /// What the base held.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
     pub fn of_base(base: Option<&Base>) -> Version {
         base.map_or(Version::ABSENT, |base| Version::of_entry(&base.entry))
     }

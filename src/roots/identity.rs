@@ -62,7 +62,7 @@ fn recorded(markers: &PerSide<Option<&Marker>>, known: &PerSide<Known>) -> Ident
                 side,
                 format!(
                     "the {side} root has lost its marker: it may be another folder, emptied, or a share that is not \
-                     mounted. If it is the right one, accept it with `driftless relink`"
+                     mounted. If it is the right one, docs/semantics.md says how to pair it anew"
                 ),
             );
         };
@@ -71,7 +71,7 @@ fn recorded(markers: &PerSide<Option<&Marker>>, known: &PerSide<Known>) -> Ident
                 side,
                 format!(
                     "the {side} root is not the one of this pair: it has another id ({} instead of {}). If it is to \
-                     take its place, accept it with `driftless relink`",
+                     take its place, docs/semantics.md says how to pair it anew",
                     marker.id, known[side].id
                 ),
             );
@@ -81,7 +81,7 @@ fn recorded(markers: &PerSide<Option<&Marker>>, known: &PerSide<Known>) -> Ident
                 side,
                 format!(
                     "the {side} root is older than this pair last saw it (generation {} instead of {}): a snapshot or \
-                     backup was put back. To go on with it, accept it with `driftless relink`",
+                     backup was put back. To go on with it, docs/semantics.md says how to pair it anew",
                     marker.generation, known[side].generation
                 ),
             );
@@ -101,7 +101,7 @@ fn unrecorded(markers: &PerSide<Option<&Marker>>) -> Identity {
         (Some(_), None) => refuse(
             Side::Network,
             "the staging root belongs to a network root, but the one given has no marker: it may be emptied, another \
-             folder, or a share that is not mounted. If it is the right one, accept it with `driftless relink`"
+             folder, or a share that is not mounted. If it is the right one, docs/semantics.md says how to pair it anew"
                 .into(),
         ),
     }
@@ -112,8 +112,8 @@ fn is_of(staging: &Marker, network: RootId) -> bool {
 }
 
 fn another_pair() -> String {
-    "the staging root belongs to another pair, or is a copy of one that does. To make it a root of its own, use \
-     `driftless relink --new-id`"
+    "the staging root belongs to another pair, or is a copy of one that does. To make it a root of its own: \
+     docs/semantics.md says how to pair it anew"
         .into()
 }
 
@@ -152,17 +152,17 @@ mod tests {
             ("manifest lost", ours, theirs, none, "lost"),
             ("half a manifest", ours, theirs, half, "lost"),
             ("half a manifest, no marker", None, theirs, half, "new"),
-            ("staging marker missing", None, theirs, known, "staging: relink`"),
-            ("network marker missing", ours, None, known, "network: relink`"),
-            ("both missing", None, None, known, "staging: relink`"),
-            ("other staging id", staging(OTHER, 5, N), theirs, known, "staging: relink`"),
-            ("other network id", ours, network(OTHER, 9), known, "network: relink`"),
-            ("older staging generation", staging(S, 4, N), theirs, known, "staging: relink`"),
-            ("older network generation", ours, network(N, 8), known, "network: relink`"),
-            ("ours, of another network root", staging(S, 5, OTHER), theirs, known, "staging: relink --new-id`"),
-            ("of another pair", staging(S, 5, OTHER), theirs, none, "staging: relink --new-id`"),
-            ("of another pair, half a manifest", staging(S, 5, OTHER), theirs, half, "staging: relink --new-id`"),
-            ("network root emptied, manifest lost", ours, None, none, "network: relink`"),
+            ("staging marker missing", None, theirs, known, "staging: pair it anew"),
+            ("network marker missing", ours, None, known, "network: pair it anew"),
+            ("both missing", None, None, known, "staging: pair it anew"),
+            ("other staging id", staging(OTHER, 5, N), theirs, known, "staging: pair it anew"),
+            ("other network id", ours, network(OTHER, 9), known, "network: pair it anew"),
+            ("older staging generation", staging(S, 4, N), theirs, known, "staging: pair it anew"),
+            ("older network generation", ours, network(N, 8), known, "network: pair it anew"),
+            ("ours, of another network root", staging(S, 5, OTHER), theirs, known, "staging: pair it anew"),
+            ("of another pair", staging(S, 5, OTHER), theirs, none, "staging: pair it anew"),
+            ("of another pair, half a manifest", staging(S, 5, OTHER), theirs, half, "staging: pair it anew"),
+            ("network root emptied, manifest lost", ours, None, none, "network: pair it anew"),
             ("staging is a network root", theirs, theirs, none, "staging: another folder"),
             ("network is a staging root", None, ours, none, "network: another folder"),
             ("sides exchanged", theirs, ours, known, "staging: another folder"),

@@ -8,6 +8,7 @@ use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
 use crate::model::entry::{Base, Found, Kind, Recorded, Stamp};
+use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
@@ -154,7 +155,13 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     let (old_parent, old_name) = split(from);
     let folder = run.roots[side].folder(&old_parent).map_err(at)?;
     let spot = Spot { side, path: from, folder: &*folder, name: &old_name };
-    expect_gone(run, side.other(), from)?;
+    expect_gone(run, side.other(), from).map_err(|failure| match failure {
+        Failure::Unexpected(_) => {
+            let message = format!("{from}, from where it was moved, is there again; the next run looks anew");
+            Failure::Path(side.other(), ProblemKind::Busy, message)
+        }
+        other => other,
+    })?;
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
     match run.roots[side].rename(from, &action.path, Onto::Nothing) {
