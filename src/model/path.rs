@@ -138,8 +138,12 @@ impl RelPath {
 
 impl Ord for RelPath {
     fn cmp(&self, other: &RelPath) -> Ordering {
+        // Word by word to the first difference: long lists of paths with long beginnings in common are sorted by this.
+        let (a, b) = (&*self.0, &*other.0);
+        let words = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(x, y)| x == y).count() * 8;
+        let same = words + a[words..].iter().zip(&b[words..]).take_while(|(x, y)| x == y).count();
         let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-        self.0.iter().map(rank).cmp(other.0.iter().map(rank))
+        a.get(same).map(rank).cmp(&b.get(same).map(rank))
     }
 }
 

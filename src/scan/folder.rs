@@ -84,8 +84,14 @@ impl<'a> Worker<'a> {
         false
     }
 
-    pub fn finish(self, into: &mut Sight) {
-        into.differences.extend(self.sight.differences);
+    /// Hands over what was found, sorted: the parts of all workers are then only merged.
+    pub fn finish(mut self, into: &mut Sight) {
+        self.sight.differences.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        if into.differences.is_empty() {
+            into.differences = self.sight.differences;
+        } else {
+            into.differences.extend(self.sight.differences);
+        }
         for side in Side::BOTH {
             into.leftovers[side].extend_from_slice(&self.sight.leftovers[side]);
         }

@@ -47,7 +47,8 @@ pub fn scan(scope: &Scope<'_>, readers: &(dyn Fn() -> Result<Box<dyn BaseReader>
             sight.absorb(part?);
         }
     }
-    sight.differences.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    // Stable, because that sort sees the sorted parts and merges them.
+    sight.differences.sort_by(|a, b| a.path.cmp(&b.path));
     sight.differences.dedup_by(|later, earlier| later.path == earlier.path);
     Ok(sight)
 }
