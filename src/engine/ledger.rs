@@ -78,11 +78,13 @@ impl<'a> Ledger<'a> {
         let Outcome { path, why, op, side, result } = outcome;
         match result {
             Ending::Done { learnt, tally } => {
+                // Asked before the base forgets it.
+                let taken = self.files_taken(displaced)?;
                 self.learn(&path, learnt)?;
                 if let Some(side) = side {
                     self.tally(side, tally);
                     if let Some(action) = displaced {
-                        self.event(action, side, op, &why.sentence(), tally)?;
+                        self.event(action, side, op, &why.sentence(), taken)?;
                     }
                 }
             }
@@ -133,8 +135,18 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Files that an action took away at its side: what the mass-delete guard counts over an hour. A folder that another
+    /// kind replaces counts with all it held.
+    fn files_taken(&self, displaced: Option<&Action>) -> Result<u64, Error> {
+        Ok(match displaced.map(|action| (&action.path, &action.op)) {
+            Some((_, Op::Delete { expect, .. })) if !expect.entry.is_folder() => 1,
+            Some((path, Op::Write { expect, .. })) if expect.is_folder() => self.manifest.files_below(path)?,
+            _ => 0,
+        })
+    }
+
     /// One line of history. Plain creations are counts of their run.
-    fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, tally: Tally) -> Result<(), Error> {
+    fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, deleted_files: u64) -> Result<(), Error> {
         let (gone, brought) = match &action.op {
             Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => {
                 (Seen::There(expect.clone()), Seen::Absent)
@@ -142,11 +154,9 @@ impl<'a> Ledger<'a> {
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
             Op::Record { .. } | Op::Forget => return Ok(()),
         };
-        let replaces = matches!(tally, Tally::DeletedFile | Tally::DeletedFolder) || gone != Seen::Absent;
-        self.trashed[side] |= replaces;
+        self.trashed[side] |= gone != Seen::Absent;
         let (before, after) = (Version::of_seen(&gone), Version::of_seen(&brought));
         let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
-        let deleted_files = u64::from(tally == Tally::DeletedFile);
         let base = match &action.op {
             Op::Delete { base, .. } => Version::of_base(base.as_deref()),
             _ => in_base(action.why),

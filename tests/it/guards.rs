@@ -91,6 +91,26 @@ fn ss_11_a_mass_delete_in_small_steps_is_held() {
     world.in_step();
 }
 
+/// Mass delete: folders that files replace count with what they held, and over the hour too.
+#[test]
+fn ss_11_replaced_folders_in_small_steps_are_held() {
+    let world = many(80);
+    let replace = |number: u32| {
+        let folder = world.staging.join(format!("d{number}"));
+        fs::remove_dir_all(&folder).expect("removed");
+        write(&folder, "a file now");
+    };
+    for number in 0..2 {
+        replace(number);
+        world.json(&["sync", "up"], 0);
+    }
+    replace(2);
+    world.json(&["sync", "up"], 4);
+    assert!(world.network.join("d2").is_dir() && world.network.join("d1").is_file());
+    world.json(&["sync", "up", "--allow-deletes"], 0);
+    world.in_step();
+}
+
 /// Refused, nothing changed at either root, not by a dry run and not with `--yes` either.
 #[track_caller]
 fn refused(world: &World, part: &str) {
