@@ -15,7 +15,7 @@ use crate::sqlite::{self, failed};
 const APPLICATION_ID: i64 = 0x646c_7373;
 
 /// `STEPS[n]` takes a file from version n to n + 1; version 0 is an empty file.
-pub(super) const STEPS: &[&str] = &[include_str!("v1.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The version that this program writes.
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
@@ -86,7 +86,8 @@ mod tests {
     use super::*;
     use crate::sqlite::Access;
 
-    const MORE: &[&str] = &[STEPS[0], "ALTER TABLE entry ADD COLUMN blocks BLOB; INSERT INTO meta VALUES ('stepped', 'yes');"];
+    const MORE: &[&str] =
+        &[STEPS[0], STEPS[1], "ALTER TABLE entry ADD COLUMN blocks BLOB; INSERT INTO meta VALUES ('stepped', 'yes');"];
 
     fn opened(path: &Path) -> (Connection, Identity) {
         let connection = sqlite::open(path, Access::Create, 512).expect("opened");
@@ -95,8 +96,8 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_second_version_steps_from_the_first_and_from_nothing() {
-        for start in [&MORE[..1], &MORE[..0]] {
+    fn a_made_up_next_version_steps_from_each_before_it_and_from_nothing() {
+        for start in [&MORE[..2], &MORE[..1], &MORE[..0]] {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("m.db");
             let (connection, identity) = opened(&path);
@@ -104,10 +105,10 @@ mod tests {
             drop(connection);
             let (connection, identity) = opened(&path);
             step_forward(&connection, &path, identity, MORE).expect("second");
-            assert_eq!(identify(&connection, &path).expect("identified"), Identity::Version(2));
+            assert_eq!(identify(&connection, &path).expect("identified"), Identity::Version(3));
             let stepped: i64 = connection.query_row("SELECT count(blocks) FROM entry", [], |row| row.get(0)).expect("a column");
             assert_eq!(stepped, 0);
-            step_forward(&connection, &path, Identity::Version(2), MORE).expect("nothing to do is no error");
+            step_forward(&connection, &path, Identity::Version(3), MORE).expect("nothing to do is no error");
         }
     }
 
@@ -116,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("m.db");
         let (connection, identity) = opened(&path);
-        step_forward(&connection, &path, identity, STEPS).expect("first");
+        step_forward(&connection, &path, identity, &STEPS[..1]).expect("first");
         let broken = [STEPS[0], "CREATE TABLE extra(x); INSERT INTO nowhere VALUES (1);"];
         step_forward(&connection, &path, Identity::Version(1), &broken).expect_err("no such table");
         assert_eq!(identify(&connection, &path).expect("identified"), Identity::Version(1));

@@ -1,5 +1,7 @@
 //! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
 
+mod examples;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
+use examples::*;
 
 /// Keeps a project on a network drive and its fast local copy in step, without losing a byte.
 #[derive(Debug, Parser)]
@@ -220,61 +223,6 @@ impl Sync {
         (direction, paths.iter().map(PathBuf::from).collect())
     }
 }
-
-const SYNC_USAGE: &str = "driftless sync [up|down] [PATH]... [OPTIONS]";
-
-const TOP_EXAMPLES: &str = "\
-Examples:
-  driftless sync --network /mnt/lab/project --staging ~/project
-  driftless sync up                    in either folder: send what changed here
-  driftless status --pair project
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
-5 drift found by a check, 6 done in part, 7 could not be checked, 8 busy, 75 offline,
-128+n ended by signal n.";
-
-const INIT_EXAMPLES: &str = "\
-Examples:
-  driftless init --network /mnt/lab/project --staging ~/project
-  driftless init --network /mnt/lab/project
-  driftless init --network /mnt/lab/project --staging /scratch/p2 --name second-copy";
-
-const SYNC_EXAMPLES: &str = "\
-Examples:
-  driftless sync                       both ways, for the pair of the current folder
-  driftless sync down                  take the network's changes
-  driftless sync up results/ notes.md  send only these
-  driftless sync --dry-run             what would be done, and why
-  driftless sync --network /mnt/lab/project --staging ~/project
-  driftless sync up --allow-deletes    after a look at the deletes that were held
-  driftless sync up --json --wait 5m";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  driftless status
-  driftless status --pair project --json
-  driftless status --exit-code && echo in step";
-
-const CONFLICTS_EXAMPLES: &str = "\
-Examples:
-  driftless conflicts list
-  driftless conflicts list --pair project --json";
-
-const TRASH_EXAMPLES: &str = "\
-Examples:
-  driftless trash list --side network
-  driftless trash restore results/table.csv
-  driftless trash empty --older-than 7d --yes";
-
-const DETECT_EXAMPLES: &str = "\
-Examples:
-  driftless detect .
-  driftless detect /mnt/lab/project --json";
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  driftless completions bash > ~/.local/share/bash-completion/completions/driftless
-  driftless completions zsh > ~/.zfunc/_driftless";
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,56 @@
+//! The examples at the end of each command's `--help`.
+
+pub const SYNC_USAGE: &str = "driftless sync [up|down] [PATH]... [OPTIONS]";
+
+pub const TOP_EXAMPLES: &str = "\
+Examples:
+  driftless sync --network /mnt/lab/project --staging ~/project
+  driftless sync up                    in either folder: send what changed here
+  driftless status --pair project
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
+5 drift found by a check, 6 done in part, 7 could not be checked, 8 busy, 75 offline,
+128+n ended by signal n.";
+
+pub const INIT_EXAMPLES: &str = "\
+Examples:
+  driftless init --network /mnt/lab/project --staging ~/project
+  driftless init --network /mnt/lab/project
+  driftless init --network /mnt/lab/project --staging /scratch/p2 --name second-copy";
+
+pub const SYNC_EXAMPLES: &str = "\
+Examples:
+  driftless sync                       both ways, for the pair of the current folder
+  driftless sync down                  take the network's changes
+  driftless sync up results/ notes.md  send only these
+  driftless sync --dry-run             what would be done, and why
+  driftless sync --network /mnt/lab/project --staging ~/project
+  driftless sync up --allow-deletes    after a look at the deletes that were held
+  driftless sync up --json --wait 5m";
+
+pub const STATUS_EXAMPLES: &str = "\
+Examples:
+  driftless status
+  driftless status --pair project --json
+  driftless status --exit-code && echo in step";
+
+pub const CONFLICTS_EXAMPLES: &str = "\
+Examples:
+  driftless conflicts list
+  driftless conflicts list --pair project --json";
+
+pub const TRASH_EXAMPLES: &str = "\
+Examples:
+  driftless trash list --side network
+  driftless trash restore results/table.csv
+  driftless trash empty --older-than 7d --yes";
+
+pub const DETECT_EXAMPLES: &str = "\
+Examples:
+  driftless detect .
+  driftless detect /mnt/lab/project --json";
+
+pub const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  driftless completions bash > ~/.local/share/bash-completion/completions/driftless
+  driftless completions zsh > ~/.zfunc/_driftless";

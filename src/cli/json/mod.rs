@@ -1,0 +1,153 @@
+//! The objects that `--json` prints: keys, their order and units are a promise (`docs/cli.md`).
+//!
+//! One file per command; here is what they share.
+
+mod conflicts;
+mod init;
+mod status;
+mod sync;
+mod trash;
+
+use std::path::Path;
+
+use base64::Engine as _;
+use serde::Serialize;
+
+use crate::cli::failure::Failure;
+use crate::model::conflict::Conflict;
+use crate::model::finding::{Note, Problem};
+use crate::model::path::RelPath;
+use crate::model::side::PerSide;
+
+pub use conflicts::conflicts;
+pub use init::init;
+pub use status::status;
+pub use sync::sync;
+pub use trash::{emptied, restored, trashed};
+
+/// A path as text; where its bytes are no UTF-8, those too.
+#[derive(Debug, Serialize)]
+pub struct PathText {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+}
+
+impl PathText {
+    pub fn new(bytes: &[u8]) -> PathText {
+        let path_b64 = str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes));
+        PathText { path: String::from_utf8_lossy(bytes).into_owned(), path_b64 }
+    }
+
+    fn of(path: &RelPath) -> PathText {
+        PathText::new(path.as_bytes())
+    }
+
+    pub fn whole(path: &Path) -> PathText {
+        PathText::new(path.as_os_str().as_encoded_bytes())
+    }
+}
+
+/// One line of JSON.
+pub fn line(object: &impl Serialize) -> String {
+    serde_json::to_string(object).expect("these objects have text keys only") + "\n"
+}
+
+/// A command that ended without a result.
+pub fn failure(command: &str, failure: &Failure) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: String,
+        outcome: &'static str,
+        exit_code: u8,
+        message: &'a str,
+        advice: Option<&'a str>,
+    }
+    line(&Object {
+        schema: format!("driftless.{command}/1"),
+        outcome: failure.exit.outcome(),
+        exit_code: failure.exit.code(),
+        message: &failure.message,
+        advice: failure.advice.as_deref(),
+    })
+}
+
+#[derive(Serialize)]
+struct UpDown {
+    up: u64,
+    down: u64,
+}
+
+#[derive(Serialize)]
+struct Sides<T> {
+    staging: T,
+    network: T,
+}
+
+impl<T> From<PerSide<T>> for Sides<T> {
+    fn from(sides: PerSide<T>) -> Sides<T> {
+        Sides { staging: sides.staging, network: sides.network }
+    }
+}
+
+#[derive(Serialize)]
+struct ConflictItem {
+    #[serde(flatten)]
+    path: PathText,
+    why: String,
+    /// Where staging's version is kept on the network root; there is none yet.
+    copy: Option<String>,
+}
+
+impl From<&Conflict> for ConflictItem {
+    fn from(conflict: &Conflict) -> ConflictItem {
+        ConflictItem { path: PathText::of(&conflict.path), why: conflict.why.sentence(), copy: None }
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemItem<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    side: &'static str,
+    kind: &'static str,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Problem> for ProblemItem<'a> {
+    fn from(problem: &'a Problem) -> ProblemItem<'a> {
+        let Problem { path, side, kind, message } = problem;
+        ProblemItem { path: PathText::of(path), side: side.word(), kind: kind.word(), message }
+    }
+}
+
+#[derive(Serialize)]
+struct NoteItem<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Note> for NoteItem<'a> {
+    fn from(note: &'a Note) -> NoteItem<'a> {
+        NoteItem { path: PathText::of(&note.path), message: &note.message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_break_the_line() {
+        let json = line(&PathText::new(b"a\nb\x1b"));
+        assert_eq!(json, "{\"path\":\"a\\nb\\u001b\"}\n");
+    }
+
+    #[test]
+    fn a_failure_is_an_object_too() {
+        let json = failure("sync", &Failure::refused("No.").advise("Do this."));
+        let expected = r#"{"schema":"driftless.sync/1","outcome":"refused","exit_code":4,"message":"No.","advice":"Do this."}"#;
+        assert_eq!(json, format!("{expected}\n"));
+    }
+}
