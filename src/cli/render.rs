@@ -103,6 +103,7 @@ fn action(action: &Action) -> Option<String> {
     let path = &action.path;
     let what = match &action.op {
         Op::Rename { from, .. } => format!("{from} -> {path}"),
+        Op::Aside { to, .. } => format!("{path} -> {to}"),
         op if op.bytes() > 0 => format!("{path} ({})", size(op.bytes())),
         _ => path.to_string(),
     };

@@ -23,7 +23,7 @@ fn found(size: u64) -> Box<Found> {
 
 /// The example of the command-line contract, with an odd name.
 pub fn report() -> Report {
-    let modified = |network| Why { in_base: true, staging: Change::Modified, network };
+    let modified = |network| Why { in_base: true, staging: Change::Modified, network, by: None };
     let write = Op::Write { to: Side::Network, from: found(5_120), expect: Seen::There(found(9)), revived: false };
     Report {
         pair: "demo".to_owned(),

@@ -18,7 +18,7 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
     let settings = settings::of_pair(&pair, Layer::new(), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
-    let status = engine::status(&pair, &settings.options, settings.policy, context.stop.flag())?;
+    let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
     let pending = status.report.as_ref().map(pending).unwrap_or_default();
     let in_step = in_step(&status, pending);
     let exit = match (context.stop.signal(), typed.exit_code, in_step) {

@@ -1,6 +1,6 @@
 //! `sync`: one run, the first-sync question, and its report.
 
-use crate::cli::args::{ConflictPolicy, Sync};
+use crate::cli::args::Sync;
 use crate::cli::failure::{Failure, refusal_words};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::progress::Shown;
@@ -14,14 +14,16 @@ use crate::model::side::PerSide;
 pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (direction, typed_paths) = typed.direction_and_paths();
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::PairIfBothAreFree)?;
-    let flags = settings::flag_layer(typed.conflict.map(ConflictPolicy::policy), typed.wait);
+    let flags = settings::flag_layer(&typed.conflict, typed.wait);
     let settings = settings::of_pair(&chosen.pair, flags, std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let mut request = Request {
         direction,
         paths: paths::resolve(&chosen.pair, &context.place.here, &typed_paths)?,
         dry_run: typed.dry_run,
-        policy: settings.policy,
+        policies: settings.policies.clone(),
+        policies_by_flag: settings.policies_by_flag,
+        take: None,
         deletes: deletes(typed),
         verify: typed.verify,
         trust_times: typed.trust_times,

@@ -41,6 +41,8 @@ pub(super) struct Means<'a> {
 /// The plan's actions by when they are carried out.
 #[derive(Default)]
 struct Phases {
+    /// Names that have to be free before anything else takes them.
+    asides: Vec<Action>,
     structure: Vec<Action>,
     files: Vec<Action>,
     deletes: Vec<Action>,
@@ -52,6 +54,8 @@ struct Phases {
 pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
     let mut phases = sort(run, actions, ledger)?;
     let mut made = Vec::new();
+    unlearn(&phases.structure, ledger)?;
+    put_aside(run, &mut phases, ledger)?;
     let structure = std::mem::take(&mut phases.structure);
     let result = carry_all(run, structure, &mut phases, &mut made, ledger, means);
     // The last word counts: the summary tells from it what each root got.
@@ -66,6 +70,42 @@ pub(super) fn carry(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>
         ledger.record(&path, &base, false)?;
     }
     ledger.commit()
+}
+
+/// Before the first visible step: see [`Action::unlearns`].
+fn unlearn(structure: &[Action], ledger: &mut Ledger<'_>) -> Result<(), Error> {
+    let mut top: Option<&RelPath> = None;
+    for action in structure.iter().filter(|action| action.unlearns()) {
+        if top.is_none_or(|top| !action.path.is_within(top)) {
+            ledger.forget(&action.path)?;
+            top = Some(&action.path);
+        }
+    }
+    ledger.commit()
+}
+
+/// Gives staging's versions of conflicts that are kept their own names. Where that cannot be, neither version is carried.
+fn put_aside(run: &Run<'_>, phases: &mut Phases, ledger: &mut Ledger<'_>) -> Result<(), Error> {
+    if phases.asides.is_empty() {
+        return Ok(());
+    }
+    let mut given_up = Vec::new();
+    for action in std::mem::take(&mut phases.asides) {
+        let end = carry_structure(run, action.clone()).map_err(halted)?;
+        for outcome in end.chunk.outcomes {
+            if !matches!(outcome.result, Ending::Done { .. }) {
+                let Op::Aside { to, .. } = &action.op else { unreachable!("only names put aside are in this phase") };
+                given_up.extend([action.path.clone(), to.clone()]);
+            }
+            ledger.enter(outcome, Some(&action))?;
+        }
+    }
+    flush_side(run, Side::Staging).map_err(halted)?;
+    let goes_on = |action: &Action| !given_up.iter().any(|top| action.path.is_within(top));
+    phases.structure.retain(goes_on);
+    phases.files.retain(goes_on);
+    phases.forgets.retain(goes_on);
+    Ok(())
 }
 
 fn carry_all(
@@ -131,6 +171,7 @@ fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<
                 phases.structure.push(action);
             }
             Op::Rename { .. } => phases.structure.push(action),
+            Op::Aside { .. } => phases.asides.push(action),
             Op::Write { .. } | Op::Touch { .. } => phases.files.push(action),
             Op::Delete { .. } => phases.deletes.push(action),
         }
@@ -296,7 +337,7 @@ fn finish(run: &Run<'_>, made: Vec<Made>, threads: usize) -> Result<Vec<(RelPath
 fn eventful(action: &Action) -> bool {
     match &action.op {
         Op::Write { expect, revived, .. } => *revived || *expect != Seen::Absent,
-        Op::Delete { .. } | Op::Rename { .. } => true,
+        Op::Delete { .. } | Op::Rename { .. } | Op::Aside { .. } => true,
         Op::Touch { .. } | Op::Record { .. } | Op::Forget => false,
     }
 }

@@ -5,8 +5,8 @@ use super::moved;
 use super::open::{Session, now};
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
-use crate::disk::ErrorKind;
-use crate::model::conflict::Policy;
+use crate::disk::{ErrorKind, local};
+use crate::model::conflict::{Policies, Policy};
 use crate::model::finding::Note;
 use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
@@ -28,6 +28,9 @@ pub(super) struct Decision {
     pub stop: Option<Outcome>,
 }
 
+/// Set once a run over everything came to its end: from then on the two folders have met.
+pub(super) const FIRST_SYNC_ENDED: &str = "first_sync_ended";
+
 const HOUR_NS: i64 = 3_600_000_000_000;
 
 pub(super) fn decide(
@@ -40,15 +43,18 @@ pub(super) fn decide(
         return Ok(Decision { plan: Plan::default(), held: None, stop: Some(Outcome::Refused(refusal)) });
     }
     let traits = &session.traits;
+    let host = local::host_name();
     let rules = Rules {
         direction: request.direction,
-        policy: request.policy,
+        policies: policies(session, request)?,
+        take: request.take,
         granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
         modes: traits.staging.modes && traits.network.modes,
         now: now(),
+        host: &host,
     };
     let mut plan = reconcile(differences, &rules);
-    if request.policy == Policy::Abort && !plan.conflicts.is_empty() {
+    if plan.aborted {
         return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
     }
     read_candidates(session, &mut plan, stop)?;
@@ -60,9 +66,22 @@ pub(super) fn decide(
     Ok(Decision { plan, held, stop })
 }
 
+static HOLD: Policies = Policies::all(Policy::Hold);
+static ABORT: Policies = Policies::all(Policy::Abort);
+
+/// Where both sides meet for the first time, only a policy that was given for this very run decides over content.
+fn policies<'r>(session: &Session<'_>, request: &'r Request) -> Result<&'r Policies, Error> {
+    let first = session.store.meta(FIRST_SYNC_ENDED)?.is_none();
+    Ok(match (first && !request.policies_by_flag, request.policies.default()) {
+        (false, _) => &request.policies,
+        (true, Policy::Abort) => &ABORT,
+        (true, _) => &HOLD,
+    })
+}
+
 /// The question of a first sync: do these two folders hold the same project at all?
 fn ask_first(session: &Session<'_>, request: &Request, differences: &[Difference]) -> Result<Option<Refusal>, Error> {
-    if request.yes || session.store.meta("first_sync_done")?.is_some() {
+    if request.yes || request.take.is_some() || session.store.meta("first_sync_done")?.is_some() {
         return Ok(None);
     }
     let meeting = Meeting::of(differences);

@@ -97,6 +97,7 @@ impl<'a> Ledger<'a> {
 
     fn learn(&mut self, path: &RelPath, learnt: Learnt) -> Result<(), Error> {
         match learnt {
+            Learnt::Nothing => {}
             Learnt::Put(base) => self.manifest.put(path, &base)?,
             Learnt::Forget => self.manifest.forget(path)?,
             Learnt::Moved { from, base } => {
@@ -148,7 +149,7 @@ impl<'a> Ledger<'a> {
     /// One line of history. Plain creations are counts of their run.
     fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, deleted_files: u64) -> Result<(), Error> {
         let (gone, brought) = match &action.op {
-            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } => {
+            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } | Op::Aside { expect, .. } => {
                 (Seen::There(expect.clone()), Seen::Absent)
             }
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::conflict::Policy;
+use crate::model::conflict::Policies;
 use crate::model::path::RelPath;
-use crate::model::side::Direction;
+use crate::model::side::{Direction, Side};
 
 /// Where a pair lives on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,11 @@ pub struct Request {
     pub paths: Vec<RelPath>,
     /// Writes nowhere, the manifest and the markers included.
     pub dry_run: bool,
-    pub policy: Policy,
+    pub policies: Policies,
+    /// The policies were given for this very run, so that they hold at a first sync too.
+    pub policies_by_flag: bool,
+    /// This side's version counts at every path asked for, whatever the other side did.
+    pub take: Option<Side>,
     pub deletes: Deletes,
     /// Read every file on both sides, whatever its stamp says.
     pub verify: bool,
@@ -73,6 +77,8 @@ pub struct Options {
     pub trash_age: Duration,
     /// Bytes that a run leaves free on a root's file system.
     pub reserve: u64,
+    /// Bytes of the largest version of staging that a held conflict is copied of to the network root.
+    pub conflict_copy_max: u64,
     /// Workers; `None`: by the machine and the roots.
     pub threads: Option<usize>,
 }

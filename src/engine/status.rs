@@ -6,7 +6,7 @@ use super::report::{Outcome, Report};
 use super::request::{Deletes, Options, Pair, Request};
 use super::sync::sync;
 use crate::manifest::Reader;
-use crate::model::conflict::Policy;
+use crate::model::conflict::Policies;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::mounts;
@@ -45,7 +45,7 @@ pub struct Status {
     pub free: PerSide<Option<u64>>,
 }
 
-pub fn status(pair: &Pair, options: &Options, policy: Policy, stop: &AtomicBool) -> Result<Status, Error> {
+pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicBool) -> Result<Status, Error> {
     let mut status = Status {
         roots: PerSide::new(health(&pair.staging), health(&pair.network)),
         report: None,
@@ -74,7 +74,9 @@ pub fn status(pair: &Pair, options: &Options, policy: Policy, stop: &AtomicBool)
         direction: Direction::Both,
         paths: Vec::new(),
         dry_run: true,
-        policy,
+        policies,
+        policies_by_flag: false,
+        take: None,
         deletes: Deletes::Guarded,
         verify: false,
         trust_times: false,

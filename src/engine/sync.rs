@@ -2,7 +2,7 @@
 
 use super::carry::{Means, carry};
 use super::clean;
-use super::decide::{Decision, decide, work};
+use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::ledger::Ledger;
 use super::look::{look, width};
@@ -254,6 +254,9 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
     if request.paths.is_empty() && manifest.meta("patterns")?.as_deref() != Some(text.as_str()) {
         manifest.set_meta("patterns", &text)?;
     }
+    if request.paths.is_empty() && manifest.meta(FIRST_SYNC_ENDED)?.is_none() {
+        manifest.set_meta(FIRST_SYNC_ENDED, "1")?;
+    }
     if report.counts != Counts::default() {
         manifest.prune(Time(now.0 - HISTORY_NS))?;
     }
@@ -308,7 +311,7 @@ fn would(plan: &Plan) -> Counts {
             Op::Delete { expect, .. } if Seen::There(expect.clone()).is_folder() => counts.deleted_folders += 1,
             Op::Delete { .. } => counts.deleted_files += 1,
             Op::Touch { .. } => counts.metadata += 1,
-            Op::Rename { .. } => counts.renamed += 1,
+            Op::Rename { .. } | Op::Aside { .. } => counts.renamed += 1,
         }
     }
     counts

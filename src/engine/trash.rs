@@ -4,6 +4,7 @@ use super::error::Error;
 use super::open::{Access, Session, now};
 use super::request::{Options, Pair};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
+use crate::model::conflict::host_word;
 use crate::model::entry::{Content, Kind};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
@@ -166,7 +167,7 @@ pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
 /// The name of a run's folder: its UTC time, then the host.
 pub(super) fn run_name(started: Time, host: &str) -> Name {
     let compact = utc::compact(started);
-    let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
+    let host = host_word(host);
     let part = started.parts().1 / 1_000;
     Name::new(format!("{compact}-{host}-{part:06}").as_bytes()).expect("digits and letters make a name")
 }

@@ -112,7 +112,7 @@ fn put_conflict(connection: &Connection, conflict: &Conflict, now: Time) -> rusq
             network_mtime = excluded.network_mtime, network_digest = excluded.network_digest";
     let [s0, s1, s2, s3] = Version::of_seen(&conflict.staging).columns();
     let [n0, n1, n2, n3] = Version::of_seen(&conflict.network).columns();
-    let Why { in_base, staging, network } = conflict.why;
+    let Why { in_base, staging, network, by: _ } = conflict.why;
     let (path, staging, network) = (PathColumn(&conflict.path), staging.word(), network.word());
     connection
         .prepare_cached(sql)?
@@ -138,7 +138,7 @@ pub(super) fn conflicts(connection: &Connection) -> rusqlite::Result<Vec<KnownCo
         Ok(KnownConflict {
             path: path_at(row, 0)?,
             since: time_at(row, 1)?,
-            why: Why { in_base: row.get(2)?, staging: change_at(row, 3)?, network: change_at(row, 4)? },
+            why: Why { in_base: row.get(2)?, staging: change_at(row, 3)?, network: change_at(row, 4)?, by: None },
             versions: PerSide::new(Version::at(row, 5)?, Version::at(row, 9)?),
             copy: optional_path_at(row, 13)?.zip(row.get::<_, Option<i64>>(14)?.map(Time)),
         })

@@ -419,7 +419,7 @@ fn conflict(at: &str, size: u64) -> Conflict {
     let there = |recorded: Option<Recorded>| recorded.map(|r| Found { entry: base.entry.clone(), stamp: r.stamp });
     Conflict {
         path: path(at),
-        why: Why { in_base: true, staging: Change::Modified, network: Change::Unknown },
+        why: Why { in_base: true, staging: Change::Modified, network: Change::Unknown, by: None },
         staging: there(base.stamps.staging).map_or(Seen::Absent, |found| Seen::There(Box::new(found))),
         network: Seen::Absent,
     }

@@ -194,7 +194,7 @@ mod tests {
         let time = Time(1);
         let entry = Entry { content: Content::File { size: 1, digest: None }, mtime: time, mode: 0o644 };
         let found = Box::new(Found { entry, stamp: Stamp { size: 1, mtime: time, ctime: time, id: 1 } });
-        let why = Why { in_base: true, staging: Change::Deleted, network: Change::None };
+        let why = Why { in_base: true, staging: Change::Deleted, network: Change::None, by: None };
         let action = |n| Action {
             path: RelPath::parse(format!("{folder}/{n:04}").as_bytes()).expect("a path"),
             op: Op::Delete { side: Side::Network, expect: found.clone(), base: None },
@@ -230,7 +230,7 @@ mod tests {
         old.entry.content = Content::Folder;
         plan.actions.iter_mut().for_each(|action| action.op = Op::Forget);
         let path = RelPath::parse(b"top").expect("a path");
-        let why = Why { in_base: true, staging: Change::Modified, network: Change::None };
+        let why = Why { in_base: true, staging: Change::Modified, network: Change::None, by: None };
         let op = Op::Write { to: Side::Network, from: file, expect: Seen::There(old), revived: false };
         plan.actions.insert(0, Action { path, op, why });
         plan

@@ -94,10 +94,17 @@ impl Patterns {
         if is_junk(name, folder, path.names().nth(1).is_none()) {
             return Verdict::Junk;
         }
-        match &self.user {
-            Some(user) if user.matched(as_path(path.as_bytes()).as_ref(), folder).is_ignore() => Verdict::Pattern,
-            _ => Verdict::Wanted,
-        }
+        if self.names(path, folder) { Verdict::Pattern } else { Verdict::Wanted }
+    }
+
+    /// Does one of the user's patterns match this path, or a folder above it?
+    pub fn cover(&self, path: &RelPath, folder: bool) -> bool {
+        self.names(path, folder) || path.ancestors().iter().any(|above| !above.is_root() && self.names(above, true))
+    }
+
+    /// Does one of the user's patterns match this very path?
+    fn names(&self, path: &RelPath, folder: bool) -> bool {
+        self.user.as_ref().is_some_and(|user| user.matched(as_path(path.as_bytes()).as_ref(), folder).is_ignore())
     }
 }
 

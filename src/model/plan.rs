@@ -22,6 +22,8 @@ pub struct Plan {
     pub pending: PerSide<u64>,
     /// Actions that a guard took out, with the reason; they stay pending.
     pub held: Vec<Action>,
+    /// A conflict is to stop the run before its first write: there are no actions.
+    pub aborted: bool,
 }
 
 /// One path and what is to be done there.
@@ -54,6 +56,9 @@ pub enum Op {
     /// Rename `from` to the action's path on `side`, instead of a delete and a write; `found` is the entry at the new path
     /// on the other side, `expect` what stands at `from` on `side`. With a folder everything below goes along.
     Rename { side: Side, from: RelPath, expect: Box<Found>, found: Box<Found> },
+    /// Give staging's version a name of its own beside, so that both versions of a conflict can be kept: a rename in
+    /// staging from the action's path to `to`. The writes of both versions are actions of their own.
+    Aside { to: RelPath, expect: Box<Found> },
 }
 
 /// What each side had done: the reason of an action, for reports and history.
@@ -62,23 +67,65 @@ pub struct Why {
     pub in_base: bool,
     pub staging: Change,
     pub network: Change,
+    /// Who decided, where the table alone does not.
+    pub by: Option<Ruling>,
+}
+
+/// A decision that a person made, by a policy or a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ruling {
+    /// Of two versions, this side's counts.
+    Prefer(Side),
+    /// Both stay, staging's under another name.
+    KeepBoth,
+    /// This side's version counts, whatever the other one did.
+    Take(Side),
+}
+
+impl Ruling {
+    /// The end of a reason.
+    fn words(self) -> String {
+        match self {
+            Ruling::Prefer(side) => format!("{side}'s version was preferred"),
+            Ruling::KeepBoth => "both versions were kept".to_owned(),
+            Ruling::Take(side) => format!("taken back to {side}'s version"),
+        }
+    }
+
+    #[cfg(test)]
+    pub fn mirrored(self) -> Ruling {
+        match self {
+            Ruling::Prefer(side) => Ruling::Prefer(side.other()),
+            Ruling::KeepBoth => Ruling::KeepBoth,
+            Ruling::Take(side) => Ruling::Take(side.other()),
+        }
+    }
 }
 
 impl Why {
     #[cfg(test)]
     pub fn mirrored(self) -> Why {
-        Why { in_base: self.in_base, staging: self.network, network: self.staging }
+        Why { in_base: self.in_base, staging: self.network, network: self.staging, by: self.by.map(Ruling::mirrored) }
     }
 
     /// A few words: "modified in staging", "deleted on both sides", "created in staging, modified on network".
     pub fn sentence(self) -> String {
-        match (self.staging, self.network) {
+        let changes = match (self.staging, self.network) {
             (Change::None, Change::None) => "agreed again".to_owned(),
             (a, b) if a == b => format!("{} on both sides", a.word()),
             (a, Change::None) => format!("{} in staging", a.word()),
             (Change::None, b) => format!("{} on network", b.word()),
             (a, b) => format!("{} in staging, {} on network", a.word(), b.word()),
-        }
+        };
+        self.by.map_or(changes.clone(), |ruling| format!("{changes}: {}", ruling.words()))
+    }
+}
+
+impl Action {
+    /// A folder that counts by a ruling: the base has to forget what it knew at and below this path before the first
+    /// visible step. Else a run that is killed in the middle leaves what was not written yet looking deleted.
+    pub fn unlearns(&self) -> bool {
+        self.why.by.is_some() && matches!(&self.op, Op::Write { from, .. } if from.entry.is_folder())
     }
 }
 
@@ -90,6 +137,7 @@ impl Op {
             Op::Write { to: side, .. } | Op::Delete { side, .. } | Op::Touch { side, .. } | Op::Rename { side, .. } => {
                 Some(*side)
             }
+            Op::Aside { .. } => Some(Side::Staging),
         }
     }
 
@@ -101,7 +149,7 @@ impl Op {
             Op::Write { .. } => "write",
             Op::Delete { .. } => "delete",
             Op::Touch { .. } => "metadata",
-            Op::Rename { .. } => "rename",
+            Op::Rename { .. } | Op::Aside { .. } => "rename",
         }
     }
 
@@ -109,7 +157,7 @@ impl Op {
     pub fn bytes(&self) -> u64 {
         match self {
             Op::Write { from, .. } => from.entry.size(),
-            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Touch { .. } | Op::Rename { .. } => 0,
+            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Touch { .. } | Op::Rename { .. } | Op::Aside { .. } => 0,
         }
     }
 }

@@ -52,7 +52,7 @@ fn link(id: u64, target: &str) -> Box<Found> {
 }
 
 fn action(path: &str, op: Op) -> Action {
-    let why = Why { in_base: false, staging: Change::Created, network: Change::None };
+    let why = Why { in_base: false, staging: Change::Created, network: Change::None, by: None };
     Action { path: RelPath::parse(path.as_bytes()).expect("a path"), op, why }
 }
 

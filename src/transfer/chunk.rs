@@ -160,7 +160,9 @@ impl<'a, 'r> Chunk<'a, 'r> {
                 let entry = base.entry.clone();
                 Ok(Step::Finished(self.item(action, *side, entry, other, wrote, Tally::Metadata)))
             }
-            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Rename { .. } => unreachable!("sorted out by the engine"),
+            Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Rename { .. } | Op::Aside { .. } => {
+                unreachable!("sorted out by the engine")
+            }
         }
     }
 

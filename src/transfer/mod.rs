@@ -82,6 +82,8 @@ pub enum Ending {
 /// What the base learns from an action.
 #[derive(Debug)]
 pub enum Learnt {
+    /// The agreement comes with another action.
+    Nothing,
     Put(Box<Base>),
     Forget,
     /// A rename: the rows move from there; `Put` for the path itself follows where it is a file.

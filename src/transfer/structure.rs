@@ -61,6 +61,7 @@ pub fn carry_structure(run: &Run<'_>, action: Action) -> Result<StructureEnd, Ha
             }
             other => other.map(|item| end.chunk.pending.push(item)),
         },
+        Op::Aside { to, expect } => put_aside(run, &action, to, expect).map(|outcome| end.chunk.outcomes.push(outcome)),
         Op::Record { .. } | Op::Forget | Op::Delete { .. } => unreachable!("sorted out by the engine"),
     };
     if let Err(failure) = result {
@@ -186,6 +187,28 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         entry.set_digest(digest);
     }
     Ok(Item::new(run, action, side, entry, Some(found.stamp), wrote, Tally::Renamed))
+}
+
+/// Staging's version of a conflict gets a name of its own. The base learns of it with the write that follows.
+fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Result<Outcome, Failure> {
+    let side = Side::Staging;
+    let at = |error| Failure::At(side, error);
+    let (parent, name) = split(&action.path);
+    let folder = run.roots[side].folder(&parent).map_err(at)?;
+    let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
+    expect_quiet(&spot, expect)?;
+    expect_version(run, &spot, expect)?;
+    // RACE: what takes the name between the look and the rename stands beside it until it is put back, or, where the name
+    // is taken again, for good. Nothing is lost.
+    run.roots[side].rename(&action.path, to, Onto::Nothing).map_err(at)?;
+    let (_, new_name) = split(to);
+    let node = folder.look(&new_name, Freshness::Fresh).map_err(at)?;
+    if !node.is_some_and(|node| proves(&node, expect, &run.traits[side])) {
+        run.roots[side].rename(to, &action.path, Onto::Nothing).map_err(at)?;
+        let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
+        return Err(Failure::Unexpected(there));
+    }
+    Ok(outcome(action, Ending::Done { learnt: Learnt::Nothing, tally: Tally::Renamed }))
 }
 
 /// A rename that a file system which folds names takes for one onto itself: by way of a temporary name. If the new name

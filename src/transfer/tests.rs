@@ -149,7 +149,7 @@ fn path(text: &str) -> RelPath {
 }
 
 fn action(at: &str, op: Op) -> Action {
-    Action { path: path(at), op, why: Why { in_base: true, staging: Change::Modified, network: Change::None } }
+    Action { path: path(at), op, why: Why { in_base: true, staging: Change::Modified, network: Change::None, by: None } }
 }
 
 /// Carries out one chunk and reads its stamps; the halt comes with what was done before it.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::cli::settings::value::{self, Value};
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use examples::*;
@@ -61,6 +62,16 @@ pub enum Command {
     Completions(Completions),
 }
 
+/// A policy, for everything or for what matches a pattern.
+pub type PolicyFor = (Option<String>, Policy);
+
+fn conflict_policy(text: &str) -> Result<PolicyFor, String> {
+    match value::policies(std::iter::once(text))? {
+        Value::Policies(mut list) => list.pop().ok_or_else(|| "is empty".to_owned()),
+        _ => Err("is no policy".to_owned()),
+    }
+}
+
 /// Which pair a command works on.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Choice {
@@ -99,9 +110,10 @@ pub struct Sync {
     /// Tell what would be done, with reasons, and write nothing anywhere
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// What to do with paths that both sides changed
-    #[arg(long, value_name = "POLICY")]
-    pub conflict: Option<ConflictPolicy>,
+    /// What to do with paths that both sides changed: hold, prefer-staging, prefer-network, keep-both or abort; with
+    /// PATTERN= only for what matches. May be given several times, the last match counts
+    #[arg(long, value_name = "[PATTERN=]POLICY", value_parser = conflict_policy)]
+    pub conflict: Vec<PolicyFor>,
     /// Let the deletes through that the mass-delete guard holds
     #[arg(long, conflicts_with = "restore_deletes")]
     pub allow_deletes: bool,
@@ -117,24 +129,6 @@ pub struct Sync {
     /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub wait: Option<Duration>,
-}
-
-/// The policies there are so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ConflictPolicy {
-    /// Touch neither side until somebody decides; everything else goes on
-    Hold,
-    /// Any conflict stops the run before its first write
-    Abort,
-}
-
-impl ConflictPolicy {
-    pub fn policy(self) -> Policy {
-        match self {
-            ConflictPolicy::Hold => Policy::Hold,
-            ConflictPolicy::Abort => Policy::Abort,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -268,7 +262,7 @@ mod tests {
         for line in [
             "driftless",
             "driftless sink",
-            "driftless sync --conflict keep-both",
+            "driftless sync --conflict keep-bth",
             "driftless sync --wait soon",
             "driftless sync --allow-deletes --restore-deletes",
             "driftless sync --pair a --network /n",
@@ -293,6 +287,6 @@ mod tests {
             panic!("no sync")
         };
         assert_eq!(sync.wait, Some(Duration::from_secs(90)));
-        assert_eq!(sync.conflict, Some(ConflictPolicy::Abort));
+        assert_eq!(sync.conflict, [(None, Policy::Abort)]);
     }
 }

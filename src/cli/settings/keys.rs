@@ -55,9 +55,15 @@ pub const KEYS: &[Key] = &[
     ),
     own(
         "conflict",
-        Kind::Choice(&["hold", "abort"]),
+        Kind::Policies,
         "hold",
-        "What a run does with paths that both sides changed (`--conflict`).",
+        "What a run does with paths that both sides changed (`--conflict`); of several patterns that match, the last one counts.",
+    ),
+    own(
+        "conflict_copy_max",
+        Kind::Size,
+        "256MiB",
+        "Largest version of staging that a held conflict is copied of to the network root; `auto`: the same.",
     ),
     own(
         "durability",

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use crate::disk::{self, local};
 use crate::engine::request::{Durability, Options, Pair};
-use crate::model::conflict::Policy;
+use crate::model::conflict::{Policies, Policy};
+use crate::model::ignore::BadPattern;
 use file::Mistake;
 use keys::{KEYS, Layer, OTHER_VARIABLES};
 use value::{Value, nearest};
@@ -29,6 +30,9 @@ pub const FILE_LIMIT: u64 = 1 << 20;
 /// `reserve = "auto"`, in bytes: room for the manifest's own growth and for what others write meanwhile.
 const RESERVE: u64 = 16 << 20;
 
+/// Larger versions of held conflicts are listed as not copied.
+const CONFLICT_COPY_MAX: u64 = 256 << 20;
+
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,6 +40,8 @@ pub enum Error {
     Mistake(#[from] Mistake),
     #[error("the variable {name}: {message}")]
     Variable { name: String, message: String },
+    #[error("`conflict`: {0}")]
+    Pattern(#[from] BadPattern),
     #[error(transparent)]
     Read(#[from] disk::Error),
 }
@@ -44,7 +50,9 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub options: Options,
-    pub policy: Policy,
+    pub policies: Policies,
+    /// The policies were given for this run.
+    pub policies_by_flag: bool,
     pub wait: Duration,
     pub warnings: Vec<String>,
 }
@@ -63,7 +71,7 @@ pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsStr
     // root is the right one.
     project.remove("ignore");
     let (variables, warnings) = variable_layer(variables)?;
-    Ok(resolve(&[project, own, variables, flags], warnings))
+    resolve(&[project, own, variables, flags], warnings)
 }
 
 /// An unreachable or forbidden root has no settings to read: the engine finds that out by its handle, and waits for the
@@ -100,17 +108,21 @@ fn variable_layer(variables: impl Iterator<Item = (OsString, OsString)>) -> Resu
 }
 
 /// The flags that are settings.
-pub fn flag_layer(policy: Option<Policy>, wait: Option<Duration>) -> Layer {
-    let word = |policy| match policy {
-        Policy::Hold => "hold",
-        Policy::Abort => "abort",
-    };
-    let policy = policy.map(|policy| ("conflict", Value::Choice(word(policy))));
-    policy.into_iter().chain(wait.map(|wait| ("wait", Value::Span(wait)))).collect()
+pub fn flag_layer(policies: &[(Option<String>, Policy)], wait: Option<Duration>) -> Layer {
+    let policies = (!policies.is_empty()).then(|| ("conflict", Value::Policies(policies.to_vec())));
+    policies.into_iter().chain(wait.map(|wait| ("wait", Value::Span(wait)))).collect()
+}
+
+/// Those without a pattern count for everything, the last one of them.
+fn policies(list: &[(Option<String>, Policy)]) -> Result<Policies, Error> {
+    let default = list.iter().rev().find(|(pattern, _)| pattern.is_none()).map(|(_, policy)| *policy).unwrap_or_default();
+    let by_pattern: Vec<(String, Policy)> =
+        list.iter().filter_map(|(pattern, policy)| Some((pattern.clone()?, *policy))).collect();
+    Ok(Policies::new(default, &by_pattern)?)
 }
 
 /// Lays `layers` over the defaults, the last one on top.
-fn resolve(layers: &[Layer], warnings: Vec<String>) -> Settings {
+fn resolve(layers: &[Layer], warnings: Vec<String>) -> Result<Settings, Error> {
     let defaults = KEYS.iter().filter_map(|key| Some((key.name, key.kind.parse(key.default).ok()?)));
     let mut values: Layer = defaults.collect();
     for (name, value) in layers.iter().flatten() {
@@ -124,7 +136,9 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Settings {
     let is = |name, word| values[name] == Value::Choice(word);
     let threads = if let Value::Count(count) = values["threads"] { count } else { None };
     let ignore = if let Value::Patterns(patterns) = &values["ignore"] { patterns.clone() } else { Vec::new() };
-    Settings {
+    let listed = if let Value::Policies(list) = &values["conflict"] { list.as_slice() } else { &[] };
+    let policies_by_flag = layers.last().is_some_and(|flags| flags.contains_key("conflict"));
+    Ok(Settings {
         options: Options {
             durability: if is("durability", "none") { Durability::None } else { Durability::Full },
             ignore,
@@ -132,11 +146,13 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Settings {
             trash_age: span("trash_age"),
             reserve: size("reserve").unwrap_or(RESERVE),
             threads,
+            conflict_copy_max: size("conflict_copy_max").unwrap_or(CONFLICT_COPY_MAX),
         },
-        policy: if is("conflict", "abort") { Policy::Abort } else { Policy::Hold },
+        policies: policies(listed)?,
+        policies_by_flag,
         wait: span("wait"),
         warnings,
-    }
+    })
 }
 
 /// A variable of this process that is set and not empty.
@@ -172,7 +188,7 @@ mod tests {
         let (_dir, pair) = pair(own, "");
         let set = [("DRIFTLESS_WAIT", "3s"), ("PATH", "/bin")];
         let wait = |flag: Option<Duration>, set: &[(&str, &str)]| {
-            of_pair(&pair, flag_layer(None, flag), variables(set)).expect("valid").wait
+            of_pair(&pair, flag_layer(&[], flag), variables(set)).expect("valid").wait
         };
         assert_eq!(wait(Some(seconds(4)), &set), seconds(4));
         assert_eq!(wait(None, &set), seconds(3));
@@ -180,8 +196,9 @@ mod tests {
         let settings = of_pair(&pair, Layer::new(), variables(&[])).expect("valid");
         assert_eq!(settings.options.durability, Durability::None);
         assert_eq!(settings.options.trash_age, seconds(30 * 86_400));
-        assert_eq!(resolve(&[], Vec::new()).wait, seconds(30));
-        assert_eq!(resolve(&[flag_layer(Some(Policy::Abort), None)], Vec::new()).policy, Policy::Abort);
+        assert_eq!(resolve(&[], Vec::new()).expect("valid").wait, seconds(30));
+        let by_flag = resolve(&[flag_layer(&[(None, Policy::Abort)], None)], Vec::new()).expect("valid");
+        assert_eq!((by_flag.policies.default(), by_flag.policies_by_flag), (Policy::Abort, true));
     }
 
     #[test]

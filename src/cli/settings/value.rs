@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use crate::model::conflict::Policy;
+
 /// What may stand behind a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts; in a variable separated by commas.
     Patterns,
+    /// A policy for conflicts, and others for what matches a pattern; in a variable separated by commas.
+    Policies,
     /// Bytes, or `auto`.
     Size,
     Span,
@@ -24,6 +28,8 @@ pub enum Kind {
 pub enum Value {
     Choice(&'static str),
     Patterns(Vec<String>),
+    /// In order; without a pattern: for everything.
+    Policies(Vec<(Option<String>, Policy)>),
     Size(Option<u64>),
     Span(Duration),
     Count(Option<usize>),
@@ -39,6 +45,9 @@ impl Kind {
         match self {
             Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(" or "),
             Kind::Patterns => "a list of patterns, like `[\"*.tmp\"]`".to_owned(),
+            Kind::Policies => {
+                format!("{}, or a list of them, of which `\"PATTERN=POLICY\"` counts for what matches", policy_words())
+            }
             Kind::Size => "a size, like `\"20GiB\"`, or bytes, or `\"auto\"`".to_owned(),
             Kind::Span => "a duration, like `\"30s\"` or `\"7d\"`".to_owned(),
             Kind::Count => format!("a number from 1 to {MAX_COUNT}, or `\"auto\"`"),
@@ -55,6 +64,7 @@ impl Kind {
                 let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
                 Some(Value::Patterns(patterns.map(str::to_owned).collect()))
             }
+            Kind::Policies => return policies(text.split(',')),
             Kind::Size if text == AUTO => Some(Value::Size(None)),
             Kind::Size => bytes(text).map(|bytes| Value::Size(Some(bytes))),
             Kind::Span => humantime::parse_duration(text).ok().map(Value::Span),
@@ -69,6 +79,13 @@ impl Kind {
     pub fn read(self, value: &DeValue<'_>) -> Result<Value, String> {
         match (self, value) {
             (Kind::Table, DeValue::Table(_)) => Ok(Value::Table),
+            (Kind::Policies, DeValue::String(text)) => policies(std::iter::once(&**text)),
+            (Kind::Policies, DeValue::Array(items)) => {
+                let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                let texts =
+                    texts.ok_or_else(|| format!("a list of something else is not valid here; it takes {}", self.words()))?;
+                policies(texts.into_iter())
+            }
             (Kind::Choice(_) | Kind::Size | Kind::Span | Kind::Count, DeValue::String(text)) => self.parse(text),
             (Kind::Size | Kind::Count, DeValue::Integer(number)) if number.radix() == 10 => self.parse(number.as_str()),
             (Kind::Patterns, DeValue::Array(items)) => {
@@ -89,6 +106,26 @@ fn choice(words: &'static [&'static str], text: &str) -> Result<Value, String> {
     }
     let near = nearest(text, words.iter().copied()).unwrap_or_default();
     Err(format!("`{}` is not valid here; did you mean `{near}`? It takes {}", text.escape_debug(), Kind::Choice(words).words()))
+}
+
+/// `hold`, `*.log=prefer-staging`: the pattern ends at the last `=`.
+pub fn policies<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, String> {
+    let one = |text: &str| {
+        let (pattern, word) = match text.trim().rsplit_once('=') {
+            Some((pattern, word)) => (Some(pattern.trim().to_owned()), word.trim()),
+            None => (None, text.trim()),
+        };
+        let policy = Policy::parse(word).ok_or_else(|| {
+            let near = nearest(word, Policy::ALL.into_iter().map(Policy::word)).unwrap_or_default();
+            format!("`{}` is not valid here; did you mean `{near}`? It takes {}", word.escape_debug(), policy_words())
+        })?;
+        Ok((pattern, policy))
+    };
+    texts.map(one).collect::<Result<_, String>>().map(Value::Policies)
+}
+
+fn policy_words() -> String {
+    Policy::ALL.map(|policy| format!("`\"{}\"`", policy.word())).join(" or ")
 }
 
 /// The candidate that looks most like `word`.
@@ -139,6 +176,14 @@ mod tests {
             (Kind::Patterns, " a, b ,", Some(Value::Patterns(vec!["a".to_owned(), "b".to_owned()]))),
             (Kind::Choice(&["full", "none"]), "none", Some(Value::Choice("none"))),
             (Kind::Choice(&["full", "none"]), "fuel", None),
+            (Kind::Policies, "hold", Some(Value::Policies(vec![(None, Policy::Hold)]))),
+            (
+                Kind::Policies,
+                "keep-both, a=b/*.x = abort",
+                Some(Value::Policies(vec![(None, Policy::KeepBoth), (Some("a=b/*.x".to_owned()), Policy::Abort)])),
+            ),
+            (Kind::Policies, "prefer", None),
+            (Kind::Policies, "*.x=prefer-mine", None),
         ] {
             assert_eq!(kind.parse(text).ok(), expected, "{kind:?} {text}");
         }

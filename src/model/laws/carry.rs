@@ -5,37 +5,41 @@ use super::trees::{Node, World, seen_at, stamp};
 use crate::model::entry::{Base, Entry, Found, Kind, Recorded};
 use crate::model::listing::{Difference, Ignored, Seen};
 use crate::model::path::RelPath;
-use crate::model::plan::{Action, Op, Plan};
+use crate::model::plan::{Action, Op, Plan, Ruling};
 use crate::model::reconcile::Rules;
-use crate::model::side::{PerSide, Side};
+use crate::model::side::{Direction, PerSide, Side};
 
 impl World {
     /// The world after `plan`. Panics where a real run would have to refuse.
-    pub(super) fn after(&self, plan: &Plan, rules: &Rules) -> World {
+    pub(super) fn after(&self, plan: &Plan, rules: &Rules<'_>) -> World {
         self.stopped_after(plan.actions.len(), plan, rules)
     }
 
     /// The world after a run that was killed `steps` actions into `plan`. Deletes come after all writes, children
     /// first; what is forgotten comes last, because until then it says why its folder goes.
-    pub(super) fn stopped_after(&self, steps: usize, plan: &Plan, rules: &Rules) -> World {
+    pub(super) fn stopped_after(&self, steps: usize, plan: &Plan, rules: &Rules<'_>) -> World {
         let mut world = self.clone();
+        if steps > 0 {
+            plan.actions.iter().filter(|action| action.unlearns()).for_each(|action| world.forget(&action.path));
+        }
         let phase = |op: &Op| match op {
-            Op::Delete { .. } => 1,
-            Op::Forget => 2,
-            Op::Record { .. } | Op::Write { .. } | Op::Touch { .. } | Op::Rename { .. } => 0,
+            Op::Aside { .. } => 0,
+            Op::Record { .. } | Op::Write { .. } | Op::Touch { .. } | Op::Rename { .. } => 1,
+            Op::Delete { .. } => 2,
+            Op::Forget => 3,
         };
         let in_phase = |wanted: u8| plan.actions.iter().filter(move |action| phase(&action.op) == wanted);
-        let order = in_phase(0).chain(in_phase(1).rev()).chain(in_phase(2).rev());
+        let order = in_phase(0).chain(in_phase(1)).chain(in_phase(2).rev()).chain(in_phase(3).rev());
         order.take(steps).for_each(|action| world.carry(action, self, rules));
         world
     }
 
-    fn carry(&mut self, action: &Action, before: &World, rules: &Rules) {
+    fn carry(&mut self, action: &Action, before: &World, rules: &Rules<'_>) {
         let path = &action.path;
         match &action.op {
             Op::Record { base, .. } => self.learn(path, base, before),
             Op::Forget => self.forget(path),
-            Op::Write { to, expect, .. } => self.write(path, *to, expect, rules),
+            Op::Write { to, expect, .. } => self.write(path, *to, expect, rules, action.why.by.is_some()),
             Op::Touch { side, mtime, mode, base, .. } => {
                 let Some(Node::There(entry)) = self.sides[*side].get_mut(path) else { panic!("{path}: nothing to touch") };
                 entry.mtime = mtime.unwrap_or(entry.mtime);
@@ -43,8 +47,16 @@ impl World {
                 self.learn(path, base, before);
             }
             Op::Delete { side, .. } => {
-                self.remove(path, *side);
+                self.remove(path, *side, action.why.by.is_some());
                 self.forget(path);
+            }
+            Op::Aside { to, .. } => {
+                let old: Vec<RelPath> = self.sides.staging.keys().filter(|at| at.is_within(path)).cloned().collect();
+                assert!(!old.is_empty(), "{path}: nothing to put aside");
+                for at in old {
+                    let node = self.sides.staging.remove(&at).expect("it was listed");
+                    self.sides.staging.insert(to.append(&at.below(path).expect("it is within")), node);
+                }
             }
             Op::Rename { .. } => panic!("reconcile plans no renames"),
         }
@@ -74,14 +86,14 @@ impl World {
         self.base.insert(path.clone(), Base { entry, stamps });
     }
 
-    fn write(&mut self, path: &RelPath, to: Side, expect: &Seen, rules: &Rules) {
+    fn write(&mut self, path: &RelPath, to: Side, expect: &Seen, rules: &Rules<'_>, ruled: bool) {
         let parent = path.parent().expect("the root is never written");
         let made = parent.is_root() || self.there(to, &parent).is_some_and(Entry::is_folder);
         assert!(made, "{path}: no folder to write it into on {to}");
         let mut entry = self.there(to.other(), path).expect("what is written is there").clone();
         if let Some(old) = expect.found() {
             if old.entry.kind() != entry.kind() {
-                self.remove(path, to);
+                self.remove(path, to, ruled);
             } else if old.entry.mtime.sane(rules.now) && !entry.mtime.sane(rules.now) && entry.kind() != Kind::Folder {
                 entry.mtime = old.entry.mtime;
             }
@@ -95,13 +107,14 @@ impl World {
     }
 
     /// To the trash, with the junk in it; the write that replaces a folder takes what the base knew in it, too.
-    fn remove(&mut self, path: &RelPath, side: Side) {
+    fn remove(&mut self, path: &RelPath, side: Side, ruled: bool) {
         let below: Vec<RelPath> = self.sides[side].keys().filter(|at| at.is_within(path) && *at != path).cloned().collect();
         for inside in below {
             let junk = self.sides[side][&inside] == Node::Ignored(Ignored::Junk);
             let old = self.there(side, &inside).zip(self.base.get(&inside));
             let known = old.is_some_and(|(entry, base)| entry.same_content(&base.entry));
-            assert!(junk || known, "{path}: {inside} would go with it on {side}");
+            let ruled = ruled && matches!(self.sides[side][&inside], Node::There(_));
+            assert!(junk || known || ruled, "{path}: {inside} would go with it on {side}");
             self.sides[side].remove(&inside);
         }
         self.sides[side].remove(path).expect("what is removed is there");
@@ -109,21 +122,27 @@ impl World {
 }
 
 /// What holds for every plan, whatever the trees were.
-pub(super) fn check_plan(rows: &[Difference], plan: &Plan, rules: &Rules) {
+pub(super) fn check_plan(rows: &[Difference], plan: &Plan, rules: &Rules<'_>) {
     let row_at = |path: &RelPath| rows.iter().find(|row| row.path == *path);
     for pair in plan.actions.windows(2) {
         let two_touches = matches!((&pair[0].op, &pair[1].op), (Op::Touch { side: a, .. }, Op::Touch { side: b, .. }) if a != b);
-        let in_order = pair[0].path < pair[1].path || (pair[0].path == pair[1].path && two_touches);
+        let aside = matches!((&pair[0].op, &pair[1].op), (Op::Aside { .. }, Op::Write { to: Side::Staging, .. }));
+        let in_order = pair[0].path < pair[1].path || (pair[0].path == pair[1].path && (two_touches || aside));
         assert!(in_order, "{} does not come before {}", pair[0].path, pair[1].path);
     }
     for action in &plan.actions {
         let path = &action.path;
+        let beside = action.why.by == Some(Ruling::KeepBoth);
+        if beside && (row_at(path).is_none() || matches!(action.op, Op::Aside { .. })) {
+            assert_eq!(rules.direction, Direction::Both, "{path}: both sides have to be written");
+            continue;
+        }
         let row = row_at(path).unwrap_or_else(|| panic!("{path}: an action where nothing differs"));
         if let Some(side) = action.op.side() {
             assert!(rules.direction.writes(side), "{path}: {} may not be written", side);
             check_place(rows, path);
         }
-        check_expectation(row, &action.op, rules);
+        check_expectation(row, action, rules);
     }
     for conflict in &plan.conflicts {
         let row = row_at(&conflict.path).expect("a conflict is at a difference");
@@ -147,9 +166,9 @@ fn check_place(rows: &[Difference], path: &RelPath) {
 }
 
 /// As it was seen, but for a time that makes no sense, which does not replace one that does.
-fn check_brought(row: &Difference, brought: &Found, to: Side, rules: &Rules) {
+fn check_brought(row: &Difference, brought: &Found, to: Side, expect: &Seen, rules: &Rules<'_>) {
     let mut seen = seen_at(row, to.other()).found().expect("what is written is there").clone();
-    let sane = seen_at(row, to).found().map(|old| &old.entry).filter(|old| !old.is_folder() && old.mtime.sane(rules.now));
+    let sane = expect.found().map(|old| &old.entry).filter(|old| !old.is_folder() && old.mtime.sane(rules.now));
     if let (Some(old), false) = (sane, seen.entry.is_folder() || seen.entry.mtime.sane(rules.now)) {
         seen.entry.mtime = old.mtime;
     }
@@ -157,13 +176,15 @@ fn check_brought(row: &Difference, brought: &Found, to: Side, rules: &Rules) {
 }
 
 /// A write, touch or delete names what is there; nothing that the base does not know is displaced.
-fn check_expectation(row: &Difference, op: &Op, rules: &Rules) {
+fn check_expectation(row: &Difference, action: &Action, rules: &Rules<'_>) {
     let there = |side: Side| seen_at(row, side).found();
-    let known = |found: &Found| row.base.as_ref().is_some_and(|base| found.entry.same_content(&base.entry));
-    match op {
+    let ruled = action.why.by.is_some();
+    let known = |found: &Found| ruled || row.base.as_ref().is_some_and(|base| found.entry.same_content(&base.entry));
+    match &action.op {
         Op::Write { to, from, expect, .. } => {
-            assert_eq!(expect, seen_at(row, *to), "{}", row.path);
-            check_brought(row, from, *to, rules);
+            // A ruling moves what stood there, and the folder above it, away before.
+            assert!(expect == seen_at(row, *to) || (ruled && *expect == Seen::Absent), "{}", row.path);
+            check_brought(row, from, *to, expect, rules);
             assert!(expect.found().is_none_or(known), "{}: an unknown version would be overwritten", row.path);
             assert!(expect.found().is_some() || *expect == Seen::Absent, "{}", row.path);
         }
@@ -182,6 +203,6 @@ fn check_expectation(row: &Difference, op: &Op, rules: &Rules) {
             assert!(agrees, "{}: a record of what is not there", row.path);
         }
         Op::Forget => assert!(row.base.is_some(), "{}: nothing to forget", row.path),
-        Op::Rename { .. } => panic!("{}: reconcile plans no renames", row.path),
+        Op::Rename { .. } | Op::Aside { .. } => panic!("{}: reconcile plans no renames", row.path),
     }
 }

@@ -11,4 +11,5 @@ mod reference;
 mod render;
 mod table;
 mod table_folders;
+mod table_rulings;
 mod trees;

@@ -5,32 +5,34 @@ use std::collections::BTreeMap;
 
 use super::trees::seen_at;
 use crate::model::change::Change;
-use crate::model::conflict::{Conflict, Policy};
+use crate::model::conflict::{Conflict, Policy, beside};
 use crate::model::entry::{Base, Entry, Found, Kind, Recorded};
 use crate::model::finding::{Note, Problem, ProblemKind};
 use crate::model::listing::{Difference, Ignored, Seen, Unknown};
 use crate::model::path::RelPath;
-use crate::model::plan::{Action, Op, Plan, Why};
+use crate::model::plan::{Action, Op, Plan, Ruling, Why};
 use crate::model::reconcile::Rules;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
 
-pub(super) fn reference(rows: &[Difference], rules: &Rules) -> Plan {
+pub(super) fn reference(rows: &[Difference], rules: &Rules<'_>) -> Plan {
     let rows = rows.iter().map(|row| (row.path.clone(), row.clone())).collect();
     let (held, replaced, kept) = (Vec::new(), Vec::new(), Vec::new());
-    let mut reference = Reference { rows, rules, plan: Plan::default(), held, replaced, kept };
+    let mut reference = Reference { rows, rules, plan: Plan::default(), held, replaced, kept, ruled: Vec::new() };
     let paths: Vec<RelPath> = reference.rows.keys().cloned().collect();
     paths.iter().for_each(|path| reference.decide(path));
     let mut plan = reference.plan;
-    if rules.policy == Policy::Abort && !plan.conflicts.is_empty() {
+    plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
+    if rules.policies.default() == Policy::Abort && !plan.conflicts.is_empty() {
         plan.actions.clear();
+        plan.aborted = true;
     }
     plan
 }
 
 struct Reference<'a> {
     rows: BTreeMap<RelPath, Difference>,
-    rules: &'a Rules,
+    rules: &'a Rules<'a>,
     plan: Plan,
     /// Nothing below these is looked at any more.
     held: Vec<RelPath>,
@@ -38,21 +40,23 @@ struct Reference<'a> {
     replaced: Vec<RelPath>,
     /// Folders that leave the base and stay for what is ignored in them; one note for a tree of them.
     kept: Vec<RelPath>,
+    /// Subtrees of which a person has said whose version counts.
+    ruled: Vec<(RelPath, Ruling)>,
 }
 
-fn mtime_changed(base: &Base, entry: &Entry, side: Side, rules: &Rules) -> bool {
+fn mtime_changed(base: &Base, entry: &Entry, side: Side, rules: &Rules<'_>) -> bool {
     entry.kind() != Kind::Folder && !entry.mtime.near(base.mtime_at(side), rules.granularity_ns)
 }
 
-fn mode_counts(entry: &Entry, rules: &Rules) -> bool {
+fn mode_counts(entry: &Entry, rules: &Rules<'_>) -> bool {
     rules.modes && entry.kind() != Kind::Link
 }
 
-fn mode_changed(base: &Base, entry: &Entry, rules: &Rules) -> bool {
+fn mode_changed(base: &Base, entry: &Entry, rules: &Rules<'_>) -> bool {
     mode_counts(entry, rules) && entry.mode != base.entry.mode
 }
 
-fn change(row: &Difference, side: Side, rules: &Rules) -> Change {
+fn change(row: &Difference, side: Side, rules: &Rules<'_>) -> Change {
     match (row.base.as_deref(), seen_at(row, side)) {
         (_, Seen::Unknown(_)) => Change::Unknown,
         (Some(_), Seen::Absent | Seen::Ignored(_)) => Change::Deleted,
@@ -76,6 +80,7 @@ impl Reference<'_> {
             return;
         }
         let row = self.rows[path].clone();
+        let ruling = self.ruled.iter().find(|(top, _)| path.is_within(top)).cloned();
         match (&row.staging, &row.network) {
             (Seen::Unknown(_), _) | (_, Seen::Unknown(_)) => self.unknown(&row),
             (Seen::Ignored(_), Seen::There(_)) => self.taken(&row, Side::Staging),
@@ -86,6 +91,8 @@ impl Reference<'_> {
                     self.act(&row, Op::Forget);
                 }
             }
+            _ if ruling.is_some() => self.below_ruled(&row, ruling.expect("just asked")),
+            _ if self.rules.take.is_some() => self.take(&row, self.rules.take.expect("just asked")),
             (Seen::There(_), Seen::Absent) => self.on_one_side(&row, Side::Staging),
             (Seen::Absent, Seen::There(_)) => self.on_one_side(&row, Side::Network),
             (Seen::There(staging), Seen::There(network)) => {
@@ -103,11 +110,20 @@ impl Reference<'_> {
     }
 
     fn why(&self, row: &Difference) -> Why {
-        Why { in_base: row.base.is_some(), staging: self.change(row, Side::Staging), network: self.change(row, Side::Network) }
+        Why {
+            in_base: row.base.is_some(),
+            staging: self.change(row, Side::Staging),
+            network: self.change(row, Side::Network),
+            by: None,
+        }
     }
 
     fn act(&mut self, row: &Difference, op: Op) {
-        let why = self.why(row);
+        // Nobody's word where the versions agree or are both gone.
+        let by =
+            self.rules.take.filter(|_| op != Op::Forget || Side::BOTH.iter().any(|&side| seen_at(row, side).found().is_some()));
+        let by = by.map(Ruling::Take);
+        let why = Why { by, ..self.why(row) };
         self.plan.actions.push(Action { path: row.path.clone(), op, why });
     }
 
@@ -119,7 +135,131 @@ impl Reference<'_> {
         self.plan.notes.push(Note { path: row.path.clone(), message: String::new() });
     }
 
+    fn ruling(&self, row: &Difference) -> Option<Ruling> {
+        let stays = |side: Side| self.unknown_below(row, side) || self.ignored_below(row, side);
+        match self.rules.policies.default() {
+            Policy::Prefer(winner) if !stays(winner.other()) => Some(Ruling::Prefer(winner)),
+            Policy::KeepBoth if self.rules.direction == Direction::Both => Some(Ruling::KeepBoth),
+            _ => None,
+        }
+    }
+
+    fn act_by(&mut self, row: &Difference, path: RelPath, op: Op, ruling: Ruling) {
+        let why = Why { by: Some(ruling), ..self.why(row) };
+        self.plan.actions.push(Action { path, op, why });
+    }
+
+    /// `counts` is there on both sides, and the other side's version gives way.
+    fn give_way(&mut self, row: &Difference, counts: Side, ruling: Ruling) {
+        let to = counts.other();
+        if !self.rules.direction.writes(to) {
+            self.plan.pending[counts] += 1;
+            self.held.push(row.path.clone());
+            return;
+        }
+        if matches!(ruling, Ruling::Prefer(_)) {
+            self.note(row);
+        }
+        self.ruled.push((row.path.clone(), ruling));
+        let from = self.brought(row, counts);
+        self.act_by(row, row.path.clone(), Op::Write { to, from, expect: seen_at(row, to).clone(), revived: false }, ruling);
+    }
+
+    fn aside(&self, top: &RelPath) -> RelPath {
+        let name = beside(&top.name().expect("no root"), self.rules.now, self.rules.host);
+        top.parent().expect("no root").join(&name)
+    }
+
+    fn rule(&mut self, row: &Difference, ruling: Ruling) {
+        let Ruling::KeepBoth = ruling else {
+            let (Ruling::Prefer(counts) | Ruling::Take(counts)) = ruling else { return };
+            return self.give_way(row, counts, ruling);
+        };
+        self.note(row);
+        self.ruled.push((row.path.clone(), ruling));
+        let to = self.aside(&row.path);
+        let found = |side: Side| Box::new(seen_at(row, side).found().expect("both are there").clone());
+        self.act_by(row, row.path.clone(), Op::Aside { to: to.clone(), expect: found(Side::Staging) }, ruling);
+        for (path, side) in [(row.path.clone(), Side::Staging), (to, Side::Network)] {
+            let from = found(side.other());
+            self.act_by(row, path, Op::Write { to: side, from, expect: Seen::Absent, revived: false }, ruling);
+        }
+    }
+
+    fn below_ruled(&mut self, row: &Difference, (top, ruling): (RelPath, Ruling)) {
+        let found = |side: Side| seen_at(row, side).found().map(|found| Box::new(found.clone()));
+        let side = if found(Side::Staging).is_some() { Side::Staging } else { Side::Network };
+        if seen_at(row, side).is_folder() && self.only_ignored_below(row, side) {
+            return self.leave(row);
+        }
+        let counts = match ruling {
+            Ruling::Prefer(counts) | Ruling::Take(counts) => counts,
+            Ruling::KeepBoth => {
+                if let Some(from) = found(Side::Staging) {
+                    let at = self.aside(&top).append(&row.path.below(&top).expect("it is within"));
+                    let op = Op::Write { to: Side::Network, from, expect: Seen::Absent, revived: false };
+                    self.act_by(row, at, op, ruling);
+                }
+                Side::Network
+            }
+        };
+        if let Some(from) = found(counts) {
+            let op = Op::Write { to: counts.other(), from, expect: Seen::Absent, revived: false };
+            self.act_by(row, row.path.clone(), op, ruling);
+        } else if row.base.is_some() {
+            self.act_by(row, row.path.clone(), Op::Forget, ruling);
+        }
+    }
+
+    fn leave(&mut self, row: &Difference) {
+        if row.base.is_some() {
+            let why = self.why(row);
+            self.plan.actions.push(Action { path: row.path.clone(), op: Op::Forget, why });
+        }
+        self.held.push(row.path.clone());
+    }
+
+    fn only_ignored_below(&self, row: &Difference, side: Side) -> bool {
+        self.ignored_below(row, side) && !self.edits_below(row, side) && !self.unknown_below(row, side)
+    }
+
+    fn take(&mut self, row: &Difference, counts: Side) {
+        let gives = counts.other();
+        match (seen_at(row, counts).found(), seen_at(row, gives).found()) {
+            (Some(a), Some(b)) if a.entry.same_content(&b.entry) => {
+                let (staging, network) = if counts == Side::Staging { (a, b) } else { (b, a) };
+                self.merge(row, staging, network);
+            }
+            (Some(a), Some(b)) => {
+                let stays = self.unknown_below(row, gives) || self.ignored_below(row, gives);
+                if a.entry.kind() != b.entry.kind() && stays {
+                    self.hold_conflict(row);
+                } else {
+                    self.give_way(row, counts, Ruling::Take(counts));
+                }
+            }
+            (Some(found), None) if found.entry.is_folder() && self.only_ignored_below(row, counts) => self.leave(row),
+            (Some(_), None) => self.write(row, counts, row.base.is_some()),
+            (None, Some(_)) if self.unknown_below(row, gives) && self.rules.direction.writes(gives) => {}
+            (None, Some(_)) if self.ignored_below(row, gives) && self.rules.direction.writes(gives) => {
+                if row.base.is_some() {
+                    self.act(row, Op::Forget);
+                }
+                self.note(row);
+            }
+            (None, Some(_)) => self.delete(row, gives),
+            (None, None) => {}
+        }
+    }
+
     fn conflict(&mut self, row: &Difference) {
+        match self.ruling(row) {
+            Some(ruling) => self.rule(row, ruling),
+            None => self.hold_conflict(row),
+        }
+    }
+
+    fn hold_conflict(&mut self, row: &Difference) {
         let why = self.why(row);
         let (staging, network) = (row.staging.clone(), row.network.clone());
         self.plan.conflicts.push(Conflict { path: row.path.clone(), why, staging, network });
@@ -232,15 +372,21 @@ impl Reference<'_> {
             self.plan.pending[from] += 1;
             return;
         }
+        let found = self.brought(row, from);
+        self.act(row, Op::Write { to, from: found, expect: seen_at(row, to).clone(), revived });
+    }
+
+    /// What a write brings: an insane time does not replace a sane one.
+    fn brought(&mut self, row: &Difference, from: Side) -> Box<Found> {
         let mut found = seen_at(row, from).found().expect("it is there").clone();
         if found.entry.kind() != Kind::Folder && !found.entry.mtime.sane(self.rules.now) {
             self.note(row);
-            let old = seen_at(row, to).found().filter(|old| old.entry.kind() != Kind::Folder);
+            let old = seen_at(row, from.other()).found().filter(|old| old.entry.kind() != Kind::Folder);
             if let Some(old) = old.filter(|old| old.entry.mtime.sane(self.rules.now)) {
                 found.entry.mtime = old.entry.mtime;
             }
         }
-        self.act(row, Op::Write { to, from: Box::new(found), expect: seen_at(row, to).clone(), revived });
+        Box::new(found)
     }
 
     /// Both are there, with different content or kinds.
@@ -323,6 +469,9 @@ impl Reference<'_> {
         if found.staging.entry.kind() == Kind::Folder {
             return None;
         }
+        if let Some(counts) = self.rules.take {
+            return Some(times[counts]);
+        }
         let Some(base) = row.base.as_deref() else {
             let first = Side::BOTH.map(|side| times[side]).into_iter().filter(|time| time.sane(self.rules.now)).min()?;
             // A run that may not write where the time is another one takes both as they are: nothing depends on it.
@@ -346,6 +495,9 @@ impl Reference<'_> {
             return None;
         }
         let modes = found.map(|found| found.entry.mode);
+        if let Some(counts) = self.rules.take {
+            return Some(modes[counts]);
+        }
         let Some(base) = row.base.as_deref() else {
             // Else staging's is taken for the agreed one, and the network's shows as a change.
             return self.rules.direction.writes(Side::Staging).then_some(modes.network);

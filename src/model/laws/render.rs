@@ -1,7 +1,7 @@
 //! Plans as lines of text, and their mirror images.
 
-use super::trees::{OLD, mirrored_base, time_word};
-use crate::model::conflict::Conflict;
+use super::trees::{OLD, mirrored_base, policies, time_word};
+use crate::model::conflict::{Conflict, Policy};
 use crate::model::entry::{Base, Kind};
 use crate::model::finding::Problem;
 use crate::model::listing::{Difference, Seen};
@@ -48,7 +48,10 @@ fn action(action: &Action) -> String {
             format!("touch {side} {path}{mtime}{mode}")
         }
         Op::Rename { side, from, .. } => format!("rename {side} {from} {path}"),
+        Op::Aside { to, .. } => format!("aside {path} {to}"),
     };
+    // The mark of a version that is kept beside, in short.
+    let what = what.replace(".conflict-staging-20231116T020000Z-lab", "~");
     format!("{what} ({})", why.sentence())
 }
 
@@ -62,14 +65,12 @@ pub(super) fn mirrored_rows(rows: &[Difference]) -> Vec<Difference> {
     rows.iter().map(mirrored).collect()
 }
 
-pub(super) fn mirrored_rules(rules: &Rules) -> Rules {
-    Rules {
-        direction: rules.direction.mirrored(),
-        policy: rules.policy,
-        granularity_ns: rules.granularity_ns,
-        modes: rules.modes,
-        now: rules.now,
-    }
+pub(super) fn mirrored_rules(rules: &Rules<'static>) -> Rules<'static> {
+    let policies = match rules.policies.default() {
+        Policy::Prefer(side) => policies(Policy::Prefer(side.other())),
+        _ => rules.policies,
+    };
+    Rules { direction: rules.direction.mirrored(), policies, take: rules.take.map(Side::other), ..*rules }
 }
 
 pub(super) fn mirrored(plan: Plan) -> Plan {
@@ -87,6 +88,7 @@ pub(super) fn mirrored(plan: Plan) -> Plan {
         notes: plan.notes,
         pending: plan.pending.mirrored(),
         held: plan.held.into_iter().map(mirrored_action).collect(),
+        aborted: plan.aborted,
     }
 }
 
@@ -99,6 +101,7 @@ fn mirrored_action(action: Action) -> Action {
         Op::Delete { side, expect, base } => Op::Delete { side: side.other(), expect, base: base.map(boxed) },
         Op::Touch { side, expect, mtime, mode, base } => Op::Touch { side: side.other(), expect, mtime, mode, base: boxed(base) },
         Op::Rename { side, from, expect, found } => Op::Rename { side: side.other(), from, expect, found },
+        Op::Aside { .. } => panic!("staging's version goes aside on purpose: there is no mirror image"),
     };
     Action { path: action.path, op, why: action.why.mirrored() }
 }

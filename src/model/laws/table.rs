@@ -3,18 +3,19 @@
 //! A case is a line `name | base | staging | network | circumstances` and, indented, what each direction plans.
 //! A reason in parentheses is checked where it is given. Every case is checked a second time with the sides
 //! exchanged, unless it is `tied`: decided by side on purpose. Circumstances: `coarse` (times in steps of 2 s),
-//! `modeless` (modes do not count), `abort` (the policy).
+//! `modeless` (modes do not count), a policy's word, `take-staging`, `take-network`. `~` in a name stands for the mark of
+//! a version that is kept beside.
 
 use std::collections::BTreeSet;
 
 use super::carry::check_plan;
 use super::reference::reference;
 use super::render::{lines, mirrored, mirrored_rows, mirrored_rules, promised};
-use super::trees::{World, rules};
+use super::trees::{World, policies, rules};
 use crate::model::conflict::Policy;
 use crate::model::plan::Plan;
 use crate::model::reconcile::{Rules, reconcile};
-use crate::model::side::Direction;
+use crate::model::side::{Direction, Side};
 
 pub(super) const FILES: &str = "
 nothing at all | | | |
@@ -270,7 +271,7 @@ each goes its own way | a=1 b=1 c=1 | a=2 b=1 d=1 | a=1 b=2 c=1 e=1 |
 struct Case<'a> {
     name: String,
     world: World,
-    rules: Rules,
+    rules: Rules<'static>,
     tied: bool,
     expected: Vec<&'a str>,
 }
@@ -305,8 +306,10 @@ fn case<'a>(head: &str, direction: Direction, expected: &'a str) -> Case<'a> {
     let fields: Vec<&str> = head.split('|').map(str::trim).collect();
     let [name, base, staging, network, circumstances] = fields[..] else { panic!("five fields in a case, not: {head}") };
     let has = |word: &str| circumstances.split(' ').any(|given| given == word);
+    let policy = Policy::ALL.into_iter().find(|policy| has(policy.word())).unwrap_or_default();
     let rules = Rules {
-        policy: if has("abort") { Policy::Abort } else { Policy::Hold },
+        policies: policies(policy),
+        take: Side::BOTH.into_iter().find(|side| has(&format!("take-{side}"))),
         granularity_ns: if has("coarse") { 2_000_000_000 } else { 1 },
         modes: !has("modeless"),
         ..rules(direction)
@@ -358,7 +361,7 @@ fn files_and_links() {
 
 #[test]
 fn every_case_has_its_own_name_and_all_directions() {
-    let tables = [FILES, super::table_folders::FOLDERS, super::table_folders::KINDS];
+    let tables = [FILES, super::table_folders::FOLDERS, super::table_folders::KINDS, super::table_rulings::RULINGS];
     let all: Vec<Case> = tables.into_iter().flat_map(cases).collect();
     let names: BTreeSet<&str> = all.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names.len(), all.len(), "a name is used twice");

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::model::conflict::Policy;
+use crate::model::conflict::{Policies, Policy};
 use crate::model::digest;
 use crate::model::entry::{Base, Content, Entry, Found, Kind, Recorded, Stamp};
 use crate::model::finding::ProblemKind;
@@ -56,8 +56,26 @@ pub(super) fn time_word(time: Time) -> String {
 pub(super) const OLD: Time = Time(0);
 pub(super) const FAR: Time = Time(4_000_000_000 * SECOND);
 
-pub(super) fn rules(direction: Direction) -> Rules {
-    Rules { direction, policy: Policy::Hold, granularity_ns: 1, modes: true, now: NOW }
+static HOLD: Policies = Policies::all(Policy::Hold);
+static ABORT: Policies = Policies::all(Policy::Abort);
+static STAGING: Policies = Policies::all(Policy::Prefer(Side::Staging));
+static NETWORK: Policies = Policies::all(Policy::Prefer(Side::Network));
+static BOTH: Policies = Policies::all(Policy::KeepBoth);
+
+/// One policy for every path.
+pub(super) fn policies(policy: Policy) -> &'static Policies {
+    match policy {
+        Policy::Hold => &HOLD,
+        Policy::Abort => &ABORT,
+        Policy::Prefer(Side::Staging) => &STAGING,
+        Policy::Prefer(Side::Network) => &NETWORK,
+        Policy::KeepBoth => &BOTH,
+    }
+}
+
+pub(super) fn rules(direction: Direction) -> Rules<'static> {
+    let (policies, take) = (policies(Policy::Hold), None);
+    Rules { direction, policies, take, granularity_ns: 1, modes: true, now: NOW, host: "lab" }
 }
 
 pub(super) fn path(text: &str) -> RelPath {

@@ -30,6 +30,11 @@ impl Below {
         self.sides[side].unknown
     }
 
+    /// The user's patterns keep something there.
+    pub fn by_pattern(&self, side: Side) -> bool {
+        self.sides[side].by_pattern
+    }
+
     /// The user's patterns keep something there, and only they do.
     pub fn kept_by_pattern(&self, side: Side) -> bool {
         let facts = self.sides[side];

@@ -90,18 +90,23 @@ fn whose_mtime(deciding: &mut Deciding<'_>, difference: &Difference, found: &Per
     if kind == Kind::Folder {
         return Whose::Nobody;
     }
-    let Some(base) = difference.base.as_deref() else { return earlier_sane(rules.direction, &times, rules.now) };
-    let changed = |side: Side| mtime_changed(base, &found[side].entry, side, rules.compare());
-    let winner = match (changed(Side::Staging), changed(Side::Network)) {
-        (false, false) => return Whose::Nobody,
-        (true, false) => Side::Staging,
-        (false, true) => Side::Network,
-        (true, true) => match rules.direction {
-            Direction::Up => Side::Staging,
-            Direction::Down => Side::Network,
-            Direction::Both if times.staging > times.network => Side::Staging,
-            Direction::Both => Side::Network,
-        },
+    let winner = match (rules.take, difference.base.as_deref()) {
+        (Some(side), _) => side,
+        (None, None) => return earlier_sane(rules.direction, &times, rules.now),
+        (None, Some(base)) => {
+            let changed = |side: Side| mtime_changed(base, &found[side].entry, side, rules.compare());
+            match (changed(Side::Staging), changed(Side::Network)) {
+                (false, false) => return Whose::Nobody,
+                (true, false) => Side::Staging,
+                (false, true) => Side::Network,
+                (true, true) => match rules.direction {
+                    Direction::Up => Side::Staging,
+                    Direction::Down => Side::Network,
+                    Direction::Both if times.staging > times.network => Side::Staging,
+                    Direction::Both => Side::Network,
+                },
+            }
+        }
     };
     if !times[winner].sane(rules.now) && times[winner.other()].sane(rules.now) {
         deciding.note(&difference.path, "its time makes no sense and was not copied");
@@ -127,6 +132,9 @@ fn whose_mode(deciding: &Deciding<'_>, difference: &Difference, found: &PerSide<
     let rules = deciding.rules;
     if !rules.modes || found.staging.entry.kind() == Kind::Link {
         return Whose::Nobody;
+    }
+    if let Some(side) = rules.take {
+        return Whose::Of(side);
     }
     let Some(base) = difference.base.as_deref() else {
         // First meeting: the copy that people keep.

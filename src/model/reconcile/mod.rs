@@ -2,15 +2,17 @@
 //!
 //! In the order of the invariants: what is ignored or unknown is no target, nor is anything below it; what is gone on
 //! both sides is forgotten; what is equal is agreed; an edit beats a delete; two edits are a conflict, reported once at
-//! the topmost path and held with its whole subtree. Folders ask what survives below them first ([`below`]).
+//! the topmost path and held with its whole subtree, unless a person's ruling says which of them counts ([`ruled`]).
+//! Folders ask what survives below them first ([`below`]).
 //!
-//! Deliberately missing: any look at a clock or a file, and any choice between two edits.
+//! Deliberately missing: any look at a clock or a file, and any choice between two edits that nobody made.
 
 mod below;
 mod metadata;
+mod ruled;
 
 use super::change::{Change, Compare, change_of};
-use super::conflict::{Conflict, Policy};
+use super::conflict::{Conflict, Policies, Policy};
 use super::consume::consume;
 use super::entry::Found;
 use super::finding::{Note, Problem, ProblemKind};
@@ -20,21 +22,26 @@ use super::plan::{Action, Op, Plan, Why};
 use super::side::{Direction, PerSide, Side};
 use super::time::Time;
 use below::Below;
+use ruled::Ruled;
 
 /// What a run may do and how it compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
     pub direction: Direction,
-    pub policy: Policy,
+    pub policies: &'a Policies,
+    /// This side's version counts at every path, whatever the other did (`revert`).
+    pub take: Option<Side>,
     /// The coarser granularity of both roots, in nanoseconds.
     pub granularity_ns: i64,
     /// Both roots keep permission bits.
     pub modes: bool,
-    /// Only to tell sane times from others.
+    /// Only to tell sane times from others, and for the names of versions that are kept beside.
     pub now: Time,
+    /// This machine's name, for the same names.
+    pub host: &'a str,
 }
 
-impl Rules {
+impl Rules<'_> {
     fn compare(&self) -> Compare {
         Compare { granularity_ns: self.granularity_ns, modes: self.modes }
     }
@@ -42,23 +49,34 @@ impl Rules {
 
 /// Decides for every difference. They come in path order, each path once; within a folder that is not a folder in all
 /// three, everything that any of them holds is among them, ignored and unknown entries too.
-pub fn reconcile(differences: Vec<Difference>, rules: &Rules) -> Plan {
+pub fn reconcile(differences: Vec<Difference>, rules: &Rules<'_>) -> Plan {
     let below = below::survey(&differences, rules.compare());
-    let mut deciding = Deciding { rules, plan: Plan::default(), below, at: 0, held_until: 0, noted_until: 0, replaced_until: 0 };
+    let (plan, beside) = (Plan::default(), Vec::new());
+    let mut deciding =
+        Deciding { rules, plan, below, at: 0, held_until: 0, noted_until: 0, replaced_until: 0, ruled: None, beside };
     consume(differences, |difference| {
         deciding.one(difference);
         deciding.at += 1;
     });
-    let mut plan = deciding.plan;
-    if rules.policy == Policy::Abort && !plan.conflicts.is_empty() {
+    let Deciding { mut plan, beside, .. } = deciding;
+    if !beside.is_empty() {
+        plan.actions.extend(beside);
+        plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    plan.aborted = plan.conflicts.iter().any(|conflict| policy_of(rules, conflict) == Policy::Abort);
+    if plan.aborted {
         plan.actions = Vec::new();
     }
     plan
 }
 
+fn policy_of(rules: &Rules<'_>, conflict: &Conflict) -> Policy {
+    rules.policies.of(&conflict.path, conflict.staging.is_folder() || conflict.network.is_folder())
+}
+
 /// The walk over the differences.
 struct Deciding<'a> {
-    rules: &'a Rules,
+    rules: &'a Rules<'a>,
     plan: Plan,
     below: Vec<Below>,
     at: usize,
@@ -68,11 +86,19 @@ struct Deciding<'a> {
     noted_until: usize,
     /// Up to here everything lies below a folder that another kind replaces: what the base knew there is forgotten.
     replaced_until: usize,
+    /// The ruling over the subtree that the walk is in, or was in last.
+    ruled: Option<Ruled>,
+    /// Actions at names of our own making, which come out of order.
+    beside: Vec<Action>,
 }
 
 impl Deciding<'_> {
     fn one(&mut self, difference: Difference) {
         if self.at < self.held_until {
+            return;
+        }
+        if self.ruled.as_ref().is_some_and(|ruled| self.at < ruled.until) {
+            self.below_ruled(difference);
             return;
         }
         if self.at < self.replaced_until {
@@ -84,7 +110,10 @@ impl Deciding<'_> {
             return;
         }
         if !self.ignored(&difference) && !self.unknown(&difference) {
-            self.seen(difference);
+            match self.rules.take {
+                Some(side) => self.take(difference, side),
+                None => self.seen(difference),
+            }
         }
     }
 
@@ -174,6 +203,10 @@ impl Deciding<'_> {
     }
 
     fn conflict(&mut self, difference: Difference, why: Why) {
+        if let Some(ruling) = self.ruling(&difference) {
+            self.rule(difference, ruling, why);
+            return;
+        }
         let Difference { path, staging, network, .. } = difference;
         self.plan.conflicts.push(Conflict { path, why, staging, network });
         self.hold_below();
@@ -262,7 +295,7 @@ impl Deciding<'_> {
     }
 
     fn why(&self, difference: &Difference, changes: PerSide<Change>) -> Why {
-        Why { in_base: difference.base.is_some(), staging: changes.staging, network: changes.network }
+        Why { in_base: difference.base.is_some(), staging: changes.staging, network: changes.network, by: None }
     }
 
     fn act(&mut self, path: RelPath, op: Op, why: Why) {
