@@ -1,19 +1,33 @@
-//! `conflicts list`: what both sides changed, with both versions.
+//! `conflicts list`: what both sides changed, with both versions. `conflicts resolve`: one run in which somebody has said
+//! whose version counts.
 
-use crate::cli::args::Conflicts;
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::pairs::{self, IfNew};
+use std::path::Path;
+
+use crate::cli::args::{Conflicts, Resolve};
+use crate::cli::exit::{self, Exit};
+use crate::cli::failure::{Failure, shown};
+use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::render::count;
-use crate::cli::{Answer, Context, json};
+use crate::cli::sync::once;
+use crate::cli::{Answer, Context, json, paths, render, settings, warn};
+use crate::engine::report::Report;
+use crate::engine::request::{Deletes, Request};
 use crate::engine::{self, KeptConflict};
+use crate::model::conflict::Policies;
+use crate::model::ignore::Patterns;
+use crate::model::path::RelPath;
+use crate::model::side::Direction;
 use crate::model::utc;
 
 pub fn run(context: &Context, typed: &Conflicts) -> Result<Answer, Failure> {
-    let Conflicts::List { choice } = typed;
-    let pair = pairs::choose(&context.place, choice, IfNew::Refuse)?.pair;
-    let kept = engine::conflicts(&pair)?;
-    Ok(context.answer(Exit::Done, || json::conflicts(&pair.name, &kept), || text(&kept)))
+    match typed {
+        Conflicts::List { choice } => {
+            let pair = pairs::choose(&context.place, choice, IfNew::Refuse)?.pair;
+            let kept = engine::conflicts(&pair)?;
+            Ok(context.answer(Exit::Done, || json::conflicts(&pair.name, &kept), || text(&kept)))
+        }
+        Conflicts::Resolve(resolve) => run_resolve(context, resolve),
+    }
 }
 
 fn text(kept: &[KeptConflict]) -> String {
@@ -22,19 +36,132 @@ fn text(kept: &[KeptConflict]) -> String {
     }
     let item = |kept: &KeptConflict| {
         let since = utc::plain(kept.since);
-        format!("{}\n  {}, since {since} UTC\n  staging: {}\n  network: {}\n", kept.path, kept.why, kept.staging, kept.network)
+        let copy = kept.copy.as_ref().map_or_else(
+            || "  staging's version is not copied to the network\n".to_owned(),
+            |copy| format!("  staging's version is copied to {copy} on the network\n"),
+        );
+        format!(
+            "{}\n  {}, since {since} UTC\n  staging: {}\n  network: {}\n{copy}",
+            kept.path, kept.why, kept.staging, kept.network
+        )
     };
     let items: String = kept.iter().map(item).collect();
     format!(
-        "{items}{}, left as they are on both sides. To end one: make both versions equal, or move one away, and sync again.\n",
+        "{items}{}, left as they are on both sides. To end one: driftless conflicts resolve PATH --keep staging|network|both\n",
         count(kept.len() as u64, "conflict")
     )
+}
+
+/// A conflict that was to be ended, and why it was not.
+pub struct Resolved {
+    pub path: RelPath,
+    pub result: Result<(), String>,
+}
+
+fn run_resolve(context: &Context, typed: &Resolve) -> Result<Answer, Failure> {
+    let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
+    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    let selected = select(context, typed, &chosen)?;
+    let name = &chosen.pair.name;
+    if selected.is_empty() {
+        let nothing = || "No conflicts.\n".to_owned();
+        return Ok(context.answer(Exit::Done, || json::resolved(name, typed.keep.word(), None, &[], Exit::Done), nothing));
+    }
+    let request = Request {
+        direction: Direction::Both,
+        paths: selected.clone(),
+        dry_run: typed.dry_run,
+        policies: Policies::all(typed.keep.policy()),
+        policies_by_flag: true,
+        take: None,
+        deletes: Deletes::Guarded,
+        verify: false,
+        trust_times: false,
+        wait: settings.wait,
+        yes: context.common.yes,
+        list_actions: typed.dry_run || context.common.verbose,
+    };
+    let (report, done) = once(context, &chosen, &request, &settings)?;
+    let (exit, _) = exit::of_report(&report, context.stop.signal());
+    let resolved: Vec<Resolved> = selected.iter().map(|path| ended(path, &report, exit)).collect();
+    Ok(context.answer(
+        exit,
+        || json::resolved(name, typed.keep.word(), Some(&report), &resolved, exit),
+        || words(&resolved, &request) + &render::sync(&report, done, request.list_actions, context.paint),
+    ))
+}
+
+/// What became of one conflict: by the run's own look, not by what was planned.
+fn ended(path: &RelPath, report: &Report, exit: Exit) -> Resolved {
+    let held = report.conflicts.iter().any(|conflict| path.is_within(&conflict.path) || conflict.path.is_within(path));
+    let problem = report.problems.iter().find(|problem| problem.path.is_within(path) || path.is_within(&problem.path));
+    let result = match (held, problem) {
+        (_, Some(problem)) => Err(problem.message.clone()),
+        (true, None) => Err("holds files that are ignored or could not be read, which no choice may displace".to_owned()),
+        (false, None) if exit == Exit::Done || matches!(exit, Exit::Conflicts | Exit::Partial) => Ok(()),
+        (false, None) => Err("the run did not come to its end".to_owned()),
+    };
+    Resolved { path: path.clone(), result }
+}
+
+fn words(resolved: &[Resolved], request: &Request) -> String {
+    let ended = resolved.iter().filter(|one| one.result.is_ok()).count() as u64;
+    let mut text = match (ended, request.dry_run) {
+        (0, _) => String::new(),
+        (_, true) => format!("{} would be resolved\n", count(ended, "conflict")),
+        (_, false) => format!("{} resolved\n", count(ended, "conflict")),
+    };
+    for Resolved { path, result } in resolved {
+        if let Err(message) = result {
+            text.push_str(&format!("{path} is still in conflict: {message}\n"));
+        }
+    }
+    text
+}
+
+/// The known conflicts that were meant: at a path, below a folder, or by a pattern. What meets none is an error, and then
+/// nothing is done.
+fn select(context: &Context, typed: &Resolve, chosen: &Chosen) -> Result<Vec<RelPath>, Failure> {
+    let known = engine::conflicts(&chosen.pair)?;
+    if typed.all {
+        return Ok(known.into_iter().map(|conflict| conflict.path).collect());
+    }
+    let mut selected = Vec::new();
+    for given in &typed.paths {
+        let path = paths::resolve(&chosen.pair, &context.place.here, std::slice::from_ref(given)).map(|mut all| all.pop());
+        let path = path.ok().flatten();
+        let meant = |conflict: &&KeptConflict| path.as_ref().is_some_and(|path| conflict.path.is_within(path));
+        let mut found: Vec<RelPath> = known.iter().filter(meant).map(|conflict| conflict.path.clone()).collect();
+        if found.is_empty() {
+            found = by_pattern(given, &known)?;
+        }
+        if found.is_empty() {
+            let above = path.and_then(|path| known.iter().find(|conflict| path.is_within(&conflict.path)));
+            let advice = above.map_or_else(
+                || "Nothing was changed. `driftless conflicts list` shows the conflicts.".to_owned(),
+                |top| format!("Nothing was changed. It is held with {}: name that path.", top.path),
+            );
+            return Err(Failure::usage(format!("{} is in no conflict.", shown(given))).advise(advice));
+        }
+        selected.extend(found);
+    }
+    selected.sort();
+    selected.dedup();
+    Ok(selected)
+}
+
+fn by_pattern(given: &Path, known: &[KeptConflict]) -> Result<Vec<RelPath>, Failure> {
+    let Some(text) = given.to_str().filter(|text| text.contains(['*', '?', '['])) else { return Ok(Vec::new()) };
+    let text = text.strip_prefix("./").unwrap_or(text);
+    let patterns = Patterns::new([text]).map_err(|error| Failure::usage(format!("{error}.")))?;
+    let found = known.iter().filter(|conflict| patterns.cover(&conflict.path, conflict.folder));
+    Ok(found.map(|conflict| conflict.path.clone()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::path::RelPath;
     use crate::model::time::Time;
 
     #[test]
@@ -45,10 +172,12 @@ mod tests {
             since: Time::from_parts(1_795_234_500, 0),
             staging: "file, 1 byte".to_owned(),
             network: "file, 2 bytes".to_owned(),
+            copy: None,
+            folder: false,
         }];
         let text = text(&kept);
         assert!(text.starts_with("a\\u{1b}[2J\n  modified on both sides, since 2026-11-21 04:15:00 UTC\n"), "{text}");
-        let expected = r#"{"schema":"driftless.conflicts/1","pair":"p","exit_code":0,"conflicts":[{"path":"a\u001b[2J","why":"modified on both sides","since":"2026-11-21T04:15:00Z","staging":"file, 1 byte","network":"file, 2 bytes"}]}"#;
+        let expected = r#"{"schema":"driftless.conflicts/1","pair":"p","exit_code":0,"conflicts":[{"path":"a\u001b[2J","why":"modified on both sides","since":"2026-11-21T04:15:00Z","staging":"file, 1 byte","network":"file, 2 bytes","copy":null}]}"#;
         assert_eq!(json::conflicts("p", &kept), format!("{expected}\n"));
     }
 }

@@ -15,6 +15,7 @@ mod paths;
 mod place;
 mod progress;
 mod render;
+mod revert;
 #[cfg(test)]
 mod samples;
 mod settings;
@@ -90,6 +91,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Sync(sync) => sync::run(&context, &sync),
         Command::Status(status) => status::run(&context, &status),
         Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
+        Command::Revert(revert) => revert::run(&context, &revert),
         Command::Trash(trash) => trash::run(&context, &trash),
         Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
     }
@@ -103,6 +105,7 @@ impl Command {
             Command::Sync(_) => "sync",
             Command::Status(_) => "status",
             Command::Conflicts(_) => "conflicts",
+            Command::Revert(_) => "revert",
             Command::Trash(_) => "trash",
             Command::Detect(_) => "detect",
             Command::Completions(_) => "completions",

@@ -174,8 +174,11 @@ pub fn findings(report: &Report, paint: Paint) -> String {
                 conflict.path,
                 conflict.why.sentence()
             );
+            if let Some(copy) = report.copy_of(&conflict.path) {
+                let _ = writeln!(text, "    staging's version is copied to {copy} on the network");
+            }
         }
-        text.push_str("  To end one: make both versions equal, or move one of them away, and sync again.\n");
+        text.push_str("  To end one: driftless conflicts resolve PATH --keep staging|network|both\n");
     }
     if !report.problems.is_empty() {
         let head = format!("{} could not be synced; the next run tries again:", count(report.problems.len() as u64, "path"));
@@ -276,8 +279,9 @@ mod tests {
              1 conflict, left as they are on both sides:\n  \
              a.csv: modified on both sides\n    \
              staging: file, 10 B, 2026-11-21 04:15:00 UTC\n    \
-             network: file, 20 B, 2026-11-21 04:15:00 UTC\n  \
-             To end one: make both versions equal, or move one of them away, and sync again.\n\
+             network: file, 20 B, 2026-11-21 04:15:00 UTC\n    \
+             staging's version is copied to .driftless/conflicts/a.csv/20261121T041500Z-lab7-01234567.csv on the network\n  \
+             To end one: driftless conflicts resolve PATH --keep staging|network|both\n\
              1 path could not be synced; the next run tries again:\n  \
              b\\xff.txt (network): access was denied\n\
              2 changes in the network left for another run (`driftless sync down` takes what it can).\n"

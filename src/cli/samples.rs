@@ -38,6 +38,7 @@ pub fn report() -> Report {
             staging: Seen::There(found(10)),
             network: Seen::There(found(20)),
         }],
+        copies: vec![(path(b"a.csv"), path(b".driftless/conflicts/a.csv/20261121T041500Z-lab7-01234567.csv"))],
         problems: vec![Problem {
             path: path(b"b\xff.txt"),
             side: Side::Network,

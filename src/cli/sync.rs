@@ -45,13 +45,18 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (exit, outcome) = exit::of_report(&report, context.stop.signal());
     Ok(context.answer(
         exit,
-        || json::sync(&report, exit, outcome, request.list_actions),
+        || json::sync("sync", &report, exit, outcome, request.list_actions),
         || render::sync(&report, done, request.list_actions, context.paint),
     ))
 }
 
 /// One run, shown while it goes on.
-fn once(context: &Context, chosen: &Chosen, request: &Request, settings: &Settings) -> Result<(Report, PerSide<Work>), Failure> {
+pub fn once(
+    context: &Context,
+    chosen: &Chosen,
+    request: &Request,
+    settings: &Settings,
+) -> Result<(Report, PerSide<Work>), Failure> {
     let shown = Shown::start();
     let report = engine::sync(&chosen.pair, request, &settings.options, &|progress| shown.tell(progress), context.stop.flag());
     let done = shown.finish();

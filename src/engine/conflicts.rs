@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::request::Pair;
-use crate::manifest::{Reader, Version};
+use crate::manifest::{Reader, Version, What};
 use crate::model::path::RelPath;
 use crate::model::time::Time;
 use crate::model::utc;
@@ -16,6 +16,10 @@ pub struct KeptConflict {
     pub since: Time,
     pub staging: String,
     pub network: String,
+    /// Where the network root keeps a copy of staging's version, below that root.
+    pub copy: Option<RelPath>,
+    /// Either version is a folder.
+    pub folder: bool,
 }
 
 pub fn conflicts(pair: &Pair) -> Result<Vec<KeptConflict>, Error> {
@@ -26,6 +30,8 @@ pub fn conflicts(pair: &Pair) -> Result<Vec<KeptConflict>, Error> {
         since: conflict.since,
         staging: words(&conflict.versions.staging),
         network: words(&conflict.versions.network),
+        folder: [&conflict.versions.staging, &conflict.versions.network].iter().any(|version| version.what == What::Folder),
+        copy: conflict.copy.map(|(copy, _)| copy),
         path: conflict.path,
     });
     Ok(kept.collect())

@@ -7,6 +7,7 @@
 mod carry;
 mod clean;
 mod conflicts;
+mod copies;
 mod decide;
 mod error;
 mod identify;

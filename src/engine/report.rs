@@ -94,6 +94,8 @@ pub struct Report {
     /// Deletes that the mass-delete guard held, with their numbers and top folders.
     pub held: Option<Held>,
     pub conflicts: Vec<Conflict>,
+    /// Where the network root keeps a copy of staging's version of a conflict: the conflict's path, the copy's.
+    pub copies: Vec<(RelPath, RelPath)>,
     pub problems: Vec<Problem>,
     pub notes: Vec<Note>,
     /// Changes left for another run, by the side that holds them.
@@ -103,6 +105,13 @@ pub struct Report {
     pub elapsed_ms: u64,
     /// The actions, where they were asked for.
     pub actions: Vec<Action>,
+}
+
+impl Report {
+    /// Where the network root keeps a copy of staging's version of the conflict at `path`.
+    pub fn copy_of(&self, path: &RelPath) -> Option<&RelPath> {
+        self.copies.iter().find(|(at, _)| at == path).map(|(_, copy)| copy)
+    }
 }
 
 /// Deletes that wait for a word.

@@ -2,11 +2,12 @@
 
 use super::carry::{Means, carry};
 use super::clean;
+use super::copies;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::ledger::Ledger;
 use super::look::{look, width};
-use super::open::{Access, Session, now};
+use super::open::{Access, Session, Store, now};
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Durability, Options, Pair, Request};
 use super::trash;
@@ -14,6 +15,7 @@ use crate::disk::{ErrorKind, Root, local};
 use crate::manifest::RunId;
 use crate::model::digest;
 use crate::model::entry::Kind;
+use crate::model::ignore::Patterns;
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
@@ -62,6 +64,7 @@ fn empty_report(pair: &Pair, request: &Request) -> Report {
         counts: Counts::default(),
         held: None,
         conflicts: Vec::new(),
+        copies: Vec::new(),
         problems: Vec::new(),
         notes: Vec::new(),
         pending: PerSide::default(),
@@ -112,6 +115,7 @@ fn run(
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     finish(&mut session, request, report)?;
+    keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)
 }
 
@@ -130,8 +134,7 @@ fn write(
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
     let host = local::host_name();
-    let trash_name = trash::run_name(started, &host);
-    let owner = owner(&host, session.pair);
+    let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
@@ -144,22 +147,11 @@ fn write(
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
     };
-    let run = Run {
-        roots: &session.roots,
-        traits: &session.traits,
-        clocks: session.clocks,
-        began: session.began,
-        trash_name,
-        owner,
-        flush: session.options.durability == Durability::Full,
-        stop,
-        copied: &count,
-        trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
-    };
     let threads = width(session);
-    let mut ledger = Ledger::new(&mut session.store, run_id);
+    let Hands { run, store, patterns } = hands(session, &host, stop, &count);
+    let mut ledger = Ledger::new(store, run_id);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
-    let mut means = Means { patterns: &session.patterns, threads, tell, copied: &copied, tend: &mut tend };
+    let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means);
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);
@@ -177,6 +169,46 @@ fn write(
     carried?;
     entered?;
     Ok(Outcome::Done)
+}
+
+/// What carrying out needs of a session, apart from what it writes down in.
+struct Hands<'s> {
+    run: Run<'s>,
+    store: &'s mut Store,
+    patterns: &'s Patterns,
+}
+
+fn hands<'s>(
+    session: &'s mut Session<'_>,
+    host: &str,
+    stop: &'s AtomicBool,
+    copied: &'s (dyn Fn(Side, u64) + Sync),
+) -> Hands<'s> {
+    let run = Run {
+        roots: &session.roots,
+        traits: &session.traits,
+        clocks: session.clocks,
+        began: session.began,
+        trash_name: trash::run_name(session.started, host),
+        owner: owner(host, session.pair),
+        flush: session.options.durability == Durability::Full,
+        stop,
+        copied,
+        trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
+    };
+    Hands { run, store: &mut session.store, patterns: &session.patterns }
+}
+
+/// Staging's versions of conflicts that are held do not live on one disk only.
+fn keep_copies(session: &mut Session<'_>, request: &Request, report: &mut Report, stop: &AtomicBool) -> Result<(), Error> {
+    if !request.direction.writes(Side::Network) {
+        return Ok(());
+    }
+    let (host, options) = (local::host_name(), session.options);
+    let Hands { run, store, patterns } = hands(session, &host, stop, &|_, _| {});
+    let Some(manifest) = store.writing() else { return Ok(()) };
+    report.copies = copies::tend(&run, manifest, patterns, options, &host, &mut report.notes)?;
+    Ok(())
 }
 
 /// A mount that dropped out from under its path leaves a local folder there that takes writes.

@@ -60,10 +60,6 @@ impl Manifest {
     }
 
     /// Says where the network root keeps a copy of staging's version of a known conflict.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
     pub fn set_conflict_copy(&mut self, path: &RelPath, copy: &RelPath, copied: Time) -> Result<()> {
         self.write("record a conflict's copy in", |connection, _| {
             let sql = "UPDATE conflict SET copy = ?2, copied = ?3 WHERE path = ?1";

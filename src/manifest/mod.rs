@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use columns::Version;
+pub use columns::{Version, What};
 pub use error::{Error, Result};
 pub use history::{EventRecord, RunId};
 pub use reader::Reader;

@@ -8,6 +8,7 @@
 
 mod chunk;
 mod copy;
+mod keep;
 mod place;
 mod remove;
 mod restamp;
@@ -17,6 +18,7 @@ mod tests;
 pub mod trash;
 
 pub use chunk::{carry_chunk, flush_side};
+pub use keep::{Original, drop_copy, keep_copy};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
 pub use structure::{Made, StructureEnd, carry_structure, finish_folders};

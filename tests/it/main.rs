@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod commands;
+mod conflicts;
 mod first_sync;
 mod ground;
 mod guards;

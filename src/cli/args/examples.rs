@@ -25,6 +25,7 @@ Examples:
   driftless sync up results/ notes.md  send only these
   driftless sync --dry-run             what would be done, and why
   driftless sync --network /mnt/lab/project --staging ~/project
+  driftless sync --conflict keep-both --conflict '*.log=prefer-staging'
   driftless sync up --allow-deletes    after a look at the deletes that were held
   driftless sync up --json --wait 5m";
 
@@ -37,7 +38,16 @@ Examples:
 pub const CONFLICTS_EXAMPLES: &str = "\
 Examples:
   driftless conflicts list
-  driftless conflicts list --pair project --json";
+  driftless conflicts list --pair project --json
+  driftless conflicts resolve results/table.csv --keep network
+  driftless conflicts resolve 'logs/*.txt' notes/ --keep both
+  driftless conflicts resolve --all --keep staging --dry-run";
+
+pub const REVERT_EXAMPLES: &str = "\
+Examples:
+  driftless revert config.yaml         staging's version goes to its trash
+  driftless revert results/ --dry-run  what would change, and how
+  driftless undo last                  takes a revert back";
 
 pub const TRASH_EXAMPLES: &str = "\
 Examples:

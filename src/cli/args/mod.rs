@@ -48,9 +48,12 @@ pub enum Command {
     /// Show both roots, what a sync would do, conflicts, problems and the last run
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
-    /// Show the paths that both sides changed
+    /// Show the paths that both sides changed, and end such conflicts
     #[command(subcommand, after_help = CONFLICTS_EXAMPLES)]
     Conflicts(Conflicts),
+    /// Make paths of staging what they are on the network; staging's versions go to its trash
+    #[command(after_help = REVERT_EXAMPLES)]
+    Revert(Revert),
     /// List, restore or remove versions that were displaced or deleted
     #[command(subcommand, after_help = TRASH_EXAMPLES)]
     Trash(Trash),
@@ -147,6 +150,72 @@ pub enum Conflicts {
         #[command(flatten)]
         choice: Choice,
     },
+    /// End conflicts: say whose version counts. The other one goes to the trash of its side
+    Resolve(Resolve),
+}
+
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// Conflicted paths, folders with conflicts below them, or patterns like '*.csv'
+    #[arg(required_unless_present = "all", value_name = "PATH|GLOB")]
+    pub paths: Vec<PathBuf>,
+    /// Every conflict of the pair
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+    /// Whose version is kept; `both`: the network's keeps the name, staging's goes beside it
+    #[arg(long, value_name = "VERSION")]
+    pub keep: Keep,
+    /// Tell what would be done and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    Staging,
+    Network,
+    Both,
+}
+
+impl Keep {
+    pub fn policy(self) -> Policy {
+        match self {
+            Keep::Staging => Policy::Prefer(Side::Staging),
+            Keep::Network => Policy::Prefer(Side::Network),
+            Keep::Both => Policy::KeepBoth,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Keep::Staging => "staging",
+            Keep::Network => "network",
+            Keep::Both => "both",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Revert {
+    /// Files and folders of either root that are to be as they are on the network
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Tell what would be done, with reasons, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Let the deletes through that the mass-delete guard holds
+    #[arg(long)]
+    pub allow_deletes: bool,
+    /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -268,6 +337,10 @@ mod tests {
             "driftless sync --pair a --network /n",
             "driftless init",
             "driftless conflicts",
+            "driftless conflicts resolve --keep staging",
+            "driftless conflicts resolve a",
+            "driftless conflicts resolve a --all --keep both",
+            "driftless revert",
             "driftless trash restore",
             "driftless detect",
             "driftless completions tcsh",

@@ -14,12 +14,13 @@ use base64::Engine as _;
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::engine::report::Report;
 use crate::model::conflict::Conflict;
 use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
 use crate::model::side::PerSide;
 
-pub use conflicts::conflicts;
+pub use conflicts::{conflicts, resolved};
 pub use init::init;
 pub use status::status;
 pub use sync::sync;
@@ -95,13 +96,18 @@ struct ConflictItem {
     #[serde(flatten)]
     path: PathText,
     why: String,
-    /// Where staging's version is kept on the network root; there is none yet.
+    /// Where the network root keeps a copy of staging's version.
     copy: Option<String>,
 }
 
-impl From<&Conflict> for ConflictItem {
-    fn from(conflict: &Conflict) -> ConflictItem {
-        ConflictItem { path: PathText::of(&conflict.path), why: conflict.why.sentence(), copy: None }
+impl ConflictItem {
+    fn of(conflict: &Conflict, report: &Report) -> ConflictItem {
+        let copy = report.copy_of(&conflict.path).map(PathText::of).map(|text| text.path);
+        ConflictItem { path: PathText::of(&conflict.path), why: conflict.why.sentence(), copy }
+    }
+
+    fn all(report: &Report) -> Vec<ConflictItem> {
+        report.conflicts.iter().map(|conflict| ConflictItem::of(conflict, report)).collect()
     }
 }
 

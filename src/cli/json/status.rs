@@ -53,7 +53,7 @@ pub fn status(pair: &str, status: &Status, in_step: Option<bool>, pending: PerSi
         in_step,
         roots: Sides { staging: root(Side::Staging), network: root(Side::Network) },
         pending: UpDown { up: pending.staging, down: pending.network },
-        conflicts: listed.map(|report| report.conflicts.iter().map(Into::into).collect()).unwrap_or_default(),
+        conflicts: listed.map(ConflictItem::all).unwrap_or_default(),
         problems: listed.map(|report| report.problems.iter().map(Into::into).collect()).unwrap_or_default(),
         last_run: status.last_run.as_ref().map(last),
     })

@@ -1,0 +1,190 @@
+//! The copies that `hold` keeps on the network root: staging's version of each held conflict, below
+//! `.driftless/conflicts/<path>/`, so that it does not live on one disk only.
+//!
+//! Bounded in size, refreshed now and then, and moved to the trash when the conflict ends. They only add to safety: what
+//! cannot be copied is noted and fails nothing.
+
+use super::decide::note;
+use super::error::Error;
+use super::open::now;
+use super::request::Options;
+use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
+use crate::manifest::{Manifest, What};
+use crate::model::conflict::{host_word, split_extension};
+use crate::model::entry::Content;
+use crate::model::finding::Note;
+use crate::model::ignore::{OWN_FOLDER, Patterns, Verdict, is_own_name};
+use crate::model::path::{Name, RelPath};
+use crate::model::side::Side;
+use crate::model::time::Time;
+use crate::model::utc;
+use crate::transfer::{Original, Run, drop_copy, keep_copy};
+
+use std::collections::HashSet;
+
+/// Set while there may be copies of this pair.
+const MAY_HAVE: &str = "conflict_copies";
+
+/// A copy is not made anew before this time has passed.
+const REFRESH_NS: i64 = 600 * 1_000_000_000;
+
+/// Where a conflict's copy is.
+pub type Copy = (RelPath, RelPath);
+
+/// `.driftless/conflicts`.
+fn home() -> RelPath {
+    RelPath::root().join(OWN_FOLDER).join(b"conflicts")
+}
+
+/// Brings the copies in line with the conflicts that the manifest knows. Returns where each conflict has one.
+pub(super) fn tend(
+    run: &Run<'_>,
+    manifest: &mut Manifest,
+    patterns: &Patterns,
+    options: &Options,
+    host: &str,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Copy>, Error> {
+    let known = manifest.conflicts()?;
+    let may_have = manifest.meta(MAY_HAVE)?.is_some() || manifest.meta(super::decide::FIRST_SYNC_ENDED)?.is_none();
+    if known.is_empty() && !may_have {
+        return Ok(Vec::new());
+    }
+    let mark = format!("-{}-{:08x}", host_word(host), run.owner);
+    let wanted = |path: &RelPath, folder: bool| {
+        path.name().is_some_and(|name| !is_own_name(&name)) && patterns.verdict(path, folder) == Verdict::Wanted
+    };
+    let mut copies: Vec<Copy> = Vec::new();
+    for conflict in &known {
+        let original = Original { path: &conflict.path, wanted: &wanted, most: options.conflict_copy_max };
+        let old = conflict.copy.as_ref();
+        let rests = old.is_some_and(|(_, copied)| now().0.saturating_sub(copied.0) < REFRESH_NS);
+        let stands = old.is_some_and(|(copy, _)| node_at(&*run.roots.network, copy).is_ok_and(|node| node.is_some()));
+        let current = old.filter(|(copy, _)| stands && (rests || same_tree(run, &conflict.path, copy)));
+        let present = matches!(conflict.versions.staging.what, What::File | What::Folder);
+        let kept = match current {
+            Some((copy, _)) => Some(copy.clone()),
+            None if present => keep(run, &original, &mark, notes),
+            None => None,
+        };
+        match kept {
+            Some(kept) => {
+                if current.is_none() {
+                    manifest.set_conflict_copy(&conflict.path, &kept, now())?;
+                }
+                copies.push((conflict.path.clone(), kept));
+            }
+            // The old copy is better than none.
+            None => copies.extend(old.filter(|_| stands).map(|(copy, _)| (conflict.path.clone(), copy.clone()))),
+        }
+    }
+    sweep(run, &mark, &copies);
+    if !copies.is_empty() && manifest.meta(MAY_HAVE)?.is_none() {
+        manifest.set_meta(MAY_HAVE, "1")?;
+    }
+    Ok(copies)
+}
+
+fn keep(run: &Run<'_>, original: &Original<'_>, mark: &str, notes: &mut Vec<Note>) -> Option<RelPath> {
+    let kept = home().append(original.path).join(&copy_name(original.path, now(), mark));
+    match keep_copy(run, original, &kept) {
+        Ok(made) => made.then_some(kept),
+        Err(message) => {
+            notes.push(note(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
+            None
+        }
+    }
+}
+
+/// `<UTC>-<host>-<pair>.EXT`.
+fn copy_name(path: &RelPath, now: Time, mark: &str) -> Name {
+    let name = path.name().expect("the root is in no conflict");
+    let (_, extension) = split_extension(name.as_bytes());
+    let text = [utc::compact(now).as_bytes(), mark.as_bytes(), extension].concat();
+    Name::new(&text).expect("a time, a host and an extension make a name")
+}
+
+fn is_ours(name: &Name, mark: &str) -> bool {
+    let rest = name.as_bytes().get(16..).and_then(|rest| rest.strip_prefix(mark.as_bytes()));
+    utc::parse_compact(name.as_bytes()).is_some() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+}
+
+fn node_at(root: &dyn Root, path: &RelPath) -> disk::Result<Option<Node>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
+    match root.folder(&parent) {
+        Ok(folder) => folder.look(&name, Freshness::Fresh),
+        Err(error) if error.kind == ErrorKind::Absent => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does the copy still show the sizes and times of the original? What cannot be looked at counts as different.
+fn same_tree(run: &Run<'_>, original: &RelPath, copy: &RelPath) -> bool {
+    let granularity = run.traits.staging.granularity_ns.max(run.traits.network.granularity_ns);
+    let nodes = (node_at(&*run.roots.staging, original), node_at(&*run.roots.network, copy));
+    let (Ok(Some(a)), Ok(Some(b))) = nodes else { return false };
+    match (&a.content, &b.content) {
+        (NodeContent::Plain(Content::File { .. }), NodeContent::Plain(Content::File { .. })) => {
+            a.stamp.size == b.stamp.size && a.stamp.mtime.near(b.stamp.mtime, granularity)
+        }
+        (NodeContent::Plain(Content::Folder), NodeContent::Plain(Content::Folder)) => {
+            let list = |side: Side, path: &RelPath| run.roots[side].folder(path).and_then(|folder| folder.list());
+            let (Ok(mine), Ok(theirs)) = (list(Side::Staging, original), list(Side::Network, copy)) else { return false };
+            mine.len() == theirs.len()
+                && mine
+                    .iter()
+                    .zip(&theirs)
+                    .all(|(a, b)| a.name == b.name && same_tree(run, &original.join(&a.name), &copy.join(&b.name)))
+        }
+        _ => false,
+    }
+}
+
+/// Copies of this pair whose conflict has ended, or that a newer one replaces, go to the trash. Best effort: the next run
+/// tries again.
+fn sweep(run: &Run<'_>, mark: &str, copies: &[Copy]) {
+    let alive: HashSet<&RelPath> = copies.iter().map(|(_, copy)| copy).collect();
+    if let Err(error) = sweep_folder(run, &home(), mark, &alive) {
+        tracing::debug!(%error, "copies of ended conflicts stay");
+    }
+}
+
+fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelPath>) -> disk::Result<()> {
+    let root = &*run.roots.network;
+    let folder = match root.folder(path) {
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(()),
+        other => other?,
+    };
+    for item in folder.list()? {
+        let below = path.join(&item.name);
+        if is_ours(&item.name, mark) {
+            if !alive.contains(&below)
+                && let Err(error) = drop_copy(run, &below)
+            {
+                tracing::debug!(%error, "a copy of an ended conflict stays");
+            }
+        } else if item.value.content == NodeContent::Plain(Content::Folder) {
+            sweep_folder(run, &below, mark, alive)?;
+            // Only an empty one goes.
+            let _ = folder.remove_folder(&item.name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_copies_are_known_again() {
+        let path = RelPath::parse(b"results/a.csv").expect("a path");
+        let name = copy_name(&path, Time::from_parts(1_700_000_000, 5), "-lab7-0123abcd");
+        assert_eq!(name.to_string(), "20231114T221320Z-lab7-0123abcd.csv");
+        assert!(is_ours(&name, "-lab7-0123abcd"));
+        for other in ["-lab7-0123abce", "-lab-0123abcd"] {
+            assert!(!is_ours(&name, other), "{other}");
+        }
+        assert!(!is_ours(&Name::new(b"a.csv").expect("a name"), "-lab7-0123abcd"));
+    }
+}
