@@ -239,7 +239,7 @@ impl Reference<'_> {
                 }
             }
             (Some(found), None) if found.entry.is_folder() && self.only_ignored_below(row, counts) => self.leave(row),
-            (Some(_), None) => self.write(row, counts, row.base.is_some()),
+            (Some(_), None) => self.write(row, counts, false),
             (None, Some(_)) if self.unknown_below(row, gives) && self.rules.direction.writes(gives) => {}
             (None, Some(_)) if self.ignored_below(row, gives) && self.rules.direction.writes(gives) => {
                 if row.base.is_some() {

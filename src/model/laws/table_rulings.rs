@@ -82,7 +82,7 @@ taken back: created | | a=1 | | take-network
     down both: delete staging a (created in staging: taken back to network's version)
 taken back: deleted | a=1 | | a=1 | take-network
     up: pending network 1
-    down both: revive staging a (deleted in staging: taken back to network's version)
+    down both: write staging a (deleted in staging: taken back to network's version)
 taken back: touched | a=1 | a=1@5:600 | a=1 | take-network
     up: record a; pending network 1
     down both: touch staging a @0 :644

@@ -148,10 +148,7 @@ impl Deciding<'_> {
                 self.hold_below();
             }
             (Some(_), None) if self.holds_only_ignored(&difference) => self.leave(difference),
-            (Some(_), None) => {
-                let revived = difference.base.is_some();
-                self.write(difference, winner, revived, Why { by: Some(ruling), ..why });
-            }
+            (Some(_), None) => self.write(difference, winner, false, Why { by: Some(ruling), ..why }),
             (None, Some(_)) => self.take_away(difference, loser, Why { by: Some(ruling), ..why }),
             (None, None) if difference.base.is_some() => self.act(difference.path, Op::Forget, why),
             (None, None) => {}

@@ -18,6 +18,14 @@ pub struct Server {
     process: Option<Running>,
 }
 
+/// A port below those that the system gives to outgoing connections: after a pause the server takes the same one again.
+fn free_port() -> u16 {
+    let start = u16::try_from(std::process::id() % 15_000).expect("below 15,000");
+    let candidates = (0..15_000).map(|step| 12_000 + (start + step) % 15_000);
+    let mut free = candidates.filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    free.next().expect("one of 15,000 ports is free")
+}
+
 impl Server {
     /// Makes keys and settings in `folder` and starts it.
     pub fn start(folder: &Path) -> Server {
@@ -26,9 +34,7 @@ impl Server {
         for key in ["host", "user"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &text(&folder.join(key))]);
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let port = listener.local_addr().expect("its number").port();
-        drop(listener);
+        let port = free_port();
         let at = |name: &str| text(&folder.join(name));
         let settings = [
             format!("Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n", at("host")),
