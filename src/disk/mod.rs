@@ -64,6 +64,21 @@ pub enum Onto {
     File,
 }
 
+/// Something that only `doctor` wants to know of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// A copy that shares its blocks with the original (`FICLONE`).
+    Clone,
+    /// A copy that the kernel or the server makes (`copy_file_range`).
+    CopyRange,
+    /// A change made here comes as an event.
+    Event,
+    /// Two handles exclude each other by a kernel lock.
+    Lock,
+    /// A rename can refuse to replace (`RENAME_NOREPLACE`), with nothing emulated.
+    RefuseToReplace,
+}
+
 /// Room on a root's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
@@ -122,6 +137,11 @@ pub trait Folder: Send + Sync {
     fn flush(&self) -> Result<()>;
     /// Has another program the file open for writing? `None` where that cannot be asked.
     fn has_writer(&self, name: &Name) -> Result<Option<bool>>;
+    /// Tries something out with new files in this folder, which the caller made for trials and clears; `None` where
+    /// it cannot be asked. What the file system refuses is `false`, no error.
+    fn attempt(&self, _trial: Trial) -> Result<Option<bool>> {
+        Ok(None)
+    }
 }
 
 /// A regular file open for reading.

@@ -82,6 +82,12 @@ pub fn take(root: &dyn Root, holder: &Holder, wait: Duration, clock: &dyn Clock)
     }
 }
 
+/// Who holds the lease, as far as it can be read; whether that one still lives is not asked.
+pub fn holder(root: &dyn Root) -> Result<Option<Holder>> {
+    let Some(folder) = own::open(root)? else { return Ok(None) };
+    Ok(own::read(folder.as_ref(), &own::name(FILE))?.as_deref().and_then(parse).map(Written::holder))
+}
+
 fn wait_for(root: &dyn Root, holder: &Holder, wait: Duration, clock: &dyn Clock) -> Result<Outcome> {
     let folder = own::open_or_make(root)?;
     let start = clock.now();

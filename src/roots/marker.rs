@@ -93,13 +93,28 @@ impl Marker {
 }
 
 /// The file as written.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     id: String,
     generation: u64,
     side: String,
     network: Option<String>,
+}
+
+/// A marker as another process of ours tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Told(Written);
+
+impl Told {
+    pub fn of(marker: &Marker) -> Told {
+        Told(written(marker))
+    }
+
+    pub fn marker(&self) -> Option<Marker> {
+        believe(&self.0).ok()
+    }
 }
 
 /// Reads the root's marker; `None` where the root has none.
@@ -121,6 +136,10 @@ fn parse(bytes: &[u8]) -> std::result::Result<Marker, String> {
         let sentence = error.message().lines().next().unwrap_or("it is no TOML");
         format!("{} (damaged, or of a newer version?)", sentence.escape_debug())
     })?;
+    believe(&written)
+}
+
+fn believe(written: &Written) -> std::result::Result<Marker, String> {
     let id = |text: &str, key: &str| RootId::parse(text).ok_or(format!("`{key}` is not 32 hexadecimal digits"));
     let belongs = match (written.side.as_str(), &written.network) {
         ("network", None) => Belongs::Network,
@@ -135,14 +154,17 @@ fn parse(bytes: &[u8]) -> std::result::Result<Marker, String> {
     Ok(Marker { id: id(&written.id, "id")?, generation: written.generation, belongs })
 }
 
-fn text(marker: &Marker) -> String {
+fn written(marker: &Marker) -> Written {
     let network = match marker.belongs {
         Belongs::Staging { network } => Some(network.to_string()),
         Belongs::Network => None,
     };
     let side = marker.side().word().to_string();
-    let written = Written { id: marker.id.to_string(), generation: marker.generation, side, network };
-    let body = toml::to_string(&written).expect("strings and a number below 2^63 can be written as TOML");
+    Written { id: marker.id.to_string(), generation: marker.generation, side, network }
+}
+
+fn text(marker: &Marker) -> String {
+    let body = toml::to_string(&written(marker)).expect("strings and a number below 2^63 can be written as TOML");
     format!("{HEADING}{body}")
 }
 

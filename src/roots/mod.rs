@@ -4,6 +4,7 @@
 //! `.driftless` that is a link is refused and nothing outside is touched. [`mounts`] never asks a file system that may
 //! be stalled: it reads the kernel's own table. [`identity`] decides without looking; [`marker`] looks without deciding.
 
+pub mod checkup;
 pub mod edges;
 pub mod error;
 pub mod identity;

@@ -22,6 +22,24 @@ pub(super) fn judge(text: &[u8], path: &Path, read_link: &dyn Fn(&Path) -> Optio
     follow(&table, &as_written, read_link)
 }
 
+/// The options of the last mount that has the point and type of `verdict`: `rw,relatime,user_id=0`.
+pub(super) fn options(text: &[u8], verdict: &Verdict) -> Option<String> {
+    let of_line = |line: &[u8]| {
+        let mount = parse(line)?.mount;
+        if mount.point != verdict.mount_point || mount.kind != verdict.file_system {
+            return None;
+        }
+        let line = String::from_utf8_lossy(line).into_owned();
+        let (before, after) = line.split_once(" - ")?;
+        let (own, of_type) = (before.split(' ').nth(5)?, after.split(' ').nth(2).unwrap_or_default());
+        let mut all: Vec<&str> = own.split(',').collect();
+        // Both lists begin with rw or ro.
+        all.extend(of_type.split(',').filter(|option| !option.is_empty() && !own.split(',').any(|word| word == *option)));
+        Some(all.join(","))
+    };
+    text.split(|&byte| byte == b'\n').rev().find_map(of_line)
+}
+
 /// Walks `path` link by link, without asking about what lies on a network file system.
 fn follow(table: &Table, path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBuf>) -> Verdict {
     /// As the kernel; a loop is judged by where it was left.

@@ -48,6 +48,18 @@ pub fn detect(path: &Path) -> Result<Verdict> {
     Ok(mountinfo::judge(&text, &absolute, &read_link))
 }
 
+/// The options of the mount that a verdict names, the mount's own first, then the file system's; `None` where the system
+/// does not tell.
+#[cfg(target_os = "linux")]
+pub fn options(verdict: &Verdict) -> Option<String> {
+    mountinfo::options(&read_table().ok()?, verdict)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn options(_verdict: &Verdict) -> Option<String> {
+    None
+}
+
 /// Is `path` on a network file system? The nearest folder above it that exists is asked.
 #[cfg(target_vendor = "apple")]
 pub fn detect(path: &Path) -> Result<Verdict> {

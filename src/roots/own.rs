@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::error::{Error, Result};
 use crate::disk::{ErrorKind, Folder, NodeContent, Onto, Root};
 use crate::model::entry::Content;
+use crate::model::listing::Item;
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
 
@@ -148,6 +149,13 @@ pub fn sweep(root: &dyn Root, now: Time) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many names of the moment lie in `.driftless/`: of runs that are at work or were killed.
+pub fn leftovers(root: &dyn Root) -> Result<usize> {
+    let Some(folder) = open(root)? else { return Ok(0) };
+    let ours = |item: &&Item<_>| LEFTOVERS.iter().any(|prefix| item.name.starts_with(prefix));
+    Ok(folder.list()?.iter().filter(ours).count())
 }
 
 /// Removes a folder of ours that holds no folders, as far as that goes.

@@ -60,7 +60,11 @@ pub fn probe(root: &dyn Root, verdict: &Verdict) -> Result<Probed> {
 /// # Errors
 /// A root that cannot be written has no clock to ask; everything younger than a day is then racy.
 pub fn clock(root: &dyn Root) -> Result<Time> {
-    let folder = own::open_or_make(root)?;
+    clock_in(own::open_or_make(root)?.as_ref())
+}
+
+/// The root's clock, asked in one of our folders.
+pub(super) fn clock_in(folder: &dyn Folder) -> Result<Time> {
     // A name of its own: runs of other machines may ask at the same time.
     let name = own::moment_name("clock-")?;
     let mut writer = folder.stage(&name)?;
@@ -80,7 +84,7 @@ pub fn clock(root: &dyn Root) -> Result<Time> {
 
 /// The traits of a root that cannot be tried out. 1 s: nearly every mount stores that or finer, and a step that is
 /// too coarse would call real edits equal; what is younger than a day is read there anyway.
-fn careful(verdict: &Verdict) -> Traits {
+pub(super) fn careful(verdict: &Verdict) -> Traits {
     Traits {
         granularity_ns: SECOND,
         clock_step_ns: SECOND,
@@ -102,12 +106,13 @@ fn try_out(root: &dyn Root, verdict: &Verdict) -> Result<Traits> {
     let name = own::moment_name("probe-")?;
     let path = RelPath::root().join(own::FOLDER.as_bytes()).join(&name);
     own.make_folder(&name, 0o700)?;
-    let tried = try_out_in(root, &path, verdict);
+    let tried = traits_in(root, &path, verdict);
     own::remove_flat(root, own.as_ref(), &path, &name);
     tried
 }
 
-fn try_out_in(root: &dyn Root, path: &RelPath, verdict: &Verdict) -> Result<Traits> {
+/// Tries it out in the folder at `path`, which the caller made for it and clears.
+pub(super) fn traits_in(root: &dyn Root, path: &RelPath, verdict: &Verdict) -> Result<Traits> {
     let folder = root.folder(path)?;
     let folder = folder.as_ref();
     own::stage(folder, &own::name("file"), b"1", Keep::Lazily)?;
@@ -194,7 +199,7 @@ fn folds(folder: &dyn Folder, name: &str, other: &str) -> Result<bool> {
     }
 }
 
-fn size(folder: &dyn Folder, name: &str) -> Result<Option<u64>> {
+pub(super) fn size(folder: &dyn Folder, name: &str) -> Result<Option<u64>> {
     let size_of = |node: Node| match node.content {
         NodeContent::Plain(Content::File { size, .. }) => Some(size),
         _ => None,
@@ -203,7 +208,7 @@ fn size(folder: &dyn Folder, name: &str) -> Result<Option<u64>> {
 }
 
 /// A refusal is an answer here; only a root that is gone is an error.
-fn tried<T>(result: crate::disk::Result<T>) -> Result<Option<T>> {
+pub(super) fn tried<T>(result: crate::disk::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind == ErrorKind::Gone => Err(error.into()),

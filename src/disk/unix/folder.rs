@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use super::reader::UnixReader;
 use super::stat::{self, Stat, Sync};
 use super::writer::UnixWriter;
-use super::{Facts, kind};
-use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Writer};
+use super::{Facts, kind, trial};
+use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Trial, Writer};
 use crate::model::entry::Stamp;
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Item, Listing};
@@ -286,6 +286,10 @@ impl Folder for UnixFolder {
     #[cfg(not(target_os = "linux"))]
     fn has_writer(&self, _name: &Name) -> Result<Option<bool>> {
         Ok(None)
+    }
+
+    fn attempt(&self, trial: Trial) -> Result<Option<bool>> {
+        trial::attempt(self, trial).map_err(self.itself("try out"))
     }
 }
 

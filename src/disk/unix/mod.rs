@@ -10,6 +10,7 @@ mod root;
 mod stat;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod writer;
 
 pub use root::open_root;
