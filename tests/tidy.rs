@@ -36,6 +36,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("base64", &["cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("getrandom", &["roots"]),
     ("humantime", &["cli"]),
     ("ignore", &["model"]),

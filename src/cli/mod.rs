@@ -3,13 +3,16 @@
 //! Invariants. Results go to stdout, logs, warnings, questions and progress to stderr. With `--json` exactly one object
 //! is printed, for every exit code but 2. A reader that went away (a closed pipe) is no reason to fail.
 
+mod apart;
 mod args;
 mod conflicts;
 mod detect;
+mod doctor;
 mod exit;
 mod failure;
 mod init;
 mod json;
+mod man;
 mod pairs;
 mod paths;
 mod place;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
-use args::{Command, Common, Typed};
+use args::{Command, Common, Doctor, Typed};
 use exit::Exit;
 use failure::Failure;
 use place::Place;
@@ -81,6 +84,13 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
     if let Command::Detect(detect) = &typed.command {
         return detect::run(detect, typed.common);
     }
+    if let Command::Man(man) = &typed.command {
+        return man::run(man, typed.common);
+    }
+    if let Command::Doctor(Doctor { part: Some(part), paths, .. }) = &typed.command {
+        let output = paths.iter().map(|path| apart::serve(*part, path)).collect();
+        return Ok(Answer { exit: Exit::Done, output });
+    }
     let stop = Stop::listen().map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
     let context = Context { common: typed.common, place: Place::find()?, stop, paint: Paint::for_stdout() };
     if let Some(note) = &context.place.note {
@@ -93,7 +103,8 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
         Command::Revert(revert) => revert::run(&context, &revert),
         Command::Trash(trash) => trash::run(&context, &trash),
-        Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
+        Command::Doctor(doctor) => doctor::run(&context, &doctor),
+        Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     }
 }
 
@@ -108,7 +119,9 @@ impl Command {
             Command::Revert(_) => "revert",
             Command::Trash(_) => "trash",
             Command::Detect(_) => "detect",
+            Command::Doctor(_) => "doctor",
             Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
 }

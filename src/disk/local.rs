@@ -167,6 +167,18 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The operating system's name, its release, and the hardware.
+pub fn system() -> (String, String, String) {
+    let uname = rustix::system::uname();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    (text(uname.sysname()), text(uname.release()), text(uname.machine()))
+}
+
+/// How many files this process may have open; `None` is no limit.
+pub fn open_file_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
 /// An empty folder somewhere temporary, gone when this value goes.
 pub struct Scratch(tempfile::TempDir);
 
@@ -174,6 +186,12 @@ impl Scratch {
     pub fn new() -> Result<Scratch> {
         let made = tempfile::Builder::new().prefix("driftless-").tempdir();
         made.map(Scratch).map_err(|source| error("make the folder", &std::env::temp_dir(), source))
+    }
+
+    /// The same, in a folder that is there.
+    pub fn within(folder: &Path) -> Result<Scratch> {
+        let made = tempfile::Builder::new().prefix(".trial-").tempdir_in(folder);
+        made.map(Scratch).map_err(|source| error("make a folder in", folder, source))
     }
 
     pub fn path(&self) -> &Path {
@@ -199,6 +217,14 @@ impl Lock {
         }
         file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
         Ok(Some(Lock(file)))
+    }
+
+    /// Does somebody hold it now? `None` where there is no such file. A run that asks in the same moment takes us for a
+    /// holder, and asks again.
+    pub fn is_held(path: &Path) -> Option<bool> {
+        let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
+        let file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).ok()?;
+        Some(matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// What the holder wrote.

@@ -9,6 +9,7 @@ mod clean;
 mod conflicts;
 mod copies;
 mod decide;
+pub mod doctor;
 mod error;
 mod identify;
 mod ledger;

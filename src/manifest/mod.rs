@@ -61,6 +61,11 @@ pub enum Opened {
     SetAside(PathBuf),
 }
 
+/// Where the manifest of the pair with this state folder lies.
+pub fn path(folder: &Path) -> PathBuf {
+    database(folder)
+}
+
 /// Is there a manifest in `folder`, in whatever state?
 pub fn exists(folder: &Path) -> bool {
     local::is_file(&database(folder))

@@ -111,6 +111,11 @@ impl Reader {
         Ok(files_below(&self.connection, path).map_err(failed("count files in", &self.connection))?)
     }
 
+    /// Looks through the whole structure; the first complaint, or `None` where it is sound. Reads every page.
+    pub fn complaint(&self) -> Result<Option<String>> {
+        Ok(sqlite::complaint(&self.connection)?)
+    }
+
     /// A small string of the pair.
     pub fn meta(&self, key: &str) -> Result<Option<String>> {
         Ok(meta(&self.connection, key).map_err(failed("read", &self.connection))?)

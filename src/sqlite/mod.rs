@@ -161,6 +161,16 @@ pub fn complaint(connection: &Connection) -> Result<Option<String>> {
     }
 }
 
+/// Makes a database with a write-ahead log in `folder`, as a manifest has one, and reads it by a second connection.
+pub fn try_out(folder: &Path) -> Result<()> {
+    let path = folder.join("trial.db");
+    let writer = open(&path, Access::Create, 64)?;
+    write_ahead(&writer, Synchronous::Full)?;
+    writer.execute_batch("CREATE TABLE t(n); INSERT INTO t VALUES (7);").map_err(failed("write", &writer))?;
+    let reader = open(&path, Access::ReadOnly, 64)?;
+    reader.query_row("SELECT n FROM t", [], |_| Ok(())).map_err(failed("read", &reader))
+}
+
 /// The file that SQLite keeps beside `database`, by its ending: `-wal`, `-shm`, `-journal`.
 pub fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();

@@ -64,3 +64,14 @@ pub const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   driftless completions bash > ~/.local/share/bash-completion/completions/driftless
   driftless completions zsh > ~/.zfunc/_driftless";
+
+pub const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  driftless doctor                     both roots of the pair of the current folder
+  driftless doctor /mnt/lab /scratch   any folders; nothing stays behind in them
+  driftless doctor --pair project --json --wait 30s";
+
+pub const MAN_EXAMPLES: &str = "\
+Examples:
+  driftless man sync | man -l -
+  driftless man --dir ~/.local/share/man/man1";

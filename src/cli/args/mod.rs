@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cli::settings::value::{self, Value};
+use crate::engine::doctor::Role;
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use examples::*;
@@ -60,9 +61,15 @@ pub enum Command {
     /// Tell whether a path lies on a network drive and so needs staging, and why
     #[command(after_help = DETECT_EXAMPLES)]
     Detect(Detect),
+    /// Try out what this machine and the roots can do; say what that limits and how to mend it
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
+    /// Print the manual page of the program or of one command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(Man),
 }
 
 /// A policy, for everything or for what matches a pattern.
@@ -268,6 +275,57 @@ impl TrashSide {
 pub struct Detect {
     /// The path to look at; need not exist
     pub path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Folders to look at instead of a pair's roots; nothing stays behind in them
+    #[arg(value_name = "PATH", conflicts_with_all = ["network", "staging", "pair"])]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// How long a root may take to answer, like 30s; 10s without it
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+    /// Look at one root for another process of this program
+    #[arg(long, hide = true, requires = "paths")]
+    pub part: Option<Part>,
+}
+
+/// What a folder is to a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    Network,
+    Staging,
+    Folder,
+}
+
+impl Part {
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Network => "network",
+            Part::Staging => "staging",
+            Part::Folder => "folder",
+        }
+    }
+
+    pub fn role(self) -> Role {
+        match self {
+            Part::Network => Role::Of(Side::Network),
+            Part::Staging => Role::Of(Side::Staging),
+            Part::Folder => Role::Folder,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The command; without it the program
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub command: Option<String>,
+    /// Write all pages into this folder: driftless.1, driftless-sync.1 and so on
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

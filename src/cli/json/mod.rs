@@ -3,7 +3,9 @@
 //! One file per command; here is what they share.
 
 mod conflicts;
+mod doctor;
 mod init;
+mod man;
 mod status;
 mod sync;
 mod trash;
@@ -21,7 +23,9 @@ use crate::model::path::RelPath;
 use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
+pub use doctor::doctor;
 pub use init::init;
+pub use man::man;
 pub use status::status;
 pub use sync::sync;
 pub use trash::{emptied, restored, trashed};

@@ -6,7 +6,7 @@ use crate::model::side::Side;
 use crate::model::traits::Traits;
 use crate::roots::mounts::Verdict;
 
-use Health::{Degraded, Limited, Ok, Problem, Unknown};
+use Health::{Degraded, Limited, Problem, Unknown};
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -120,9 +120,7 @@ pub fn examine(path: &Path, role: Role, here: impl Fn() -> Time, tell: &dyn Fn(T
     }
     step("reading the marker");
     look_at_own_files(root, tell)?;
-    trials::try_out(root, &trials::Around { verdict: &verdict, options: options.as_deref(), role, here: &here }, tell)?;
-    tell(Told::Done);
-    Ok(())
+    trials::try_out(root, &trials::Around { verdict: &verdict, options: options.as_deref(), role, here: &here }, tell)
 }
 
 /// The marker, the lease and what killed runs left behind.

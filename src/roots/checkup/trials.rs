@@ -87,6 +87,8 @@ fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)
     let (before, clock, after) = (here(), probe::clock_in(folder)?, here());
     step("trying times, links and names");
     let traits = probe::traits_in(root, path, verdict)?;
+    // What an earlier trial that was killed left behind.
+    let _ = own::sweep(root, clock);
     check(judge::granularity(traits.granularity_ns));
     check(judge::clock(traits.clock_step_ns, clock.0 - i64::midpoint(before.0, after.0)));
     judge::of_traits(&traits, verdict, asked(keeps_id(folder))?).into_iter().for_each(&check);
