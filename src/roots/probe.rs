@@ -3,7 +3,7 @@
 //! Invariants. Only `.driftless/probe-<random>/` is touched, and it is removed whatever happens. What could not be
 //! tried is taken for absent, so that a guess costs time and never data.
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::mounts::Verdict;
 use super::own::{self, Keep};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Root};
@@ -143,7 +143,7 @@ fn granularity(folder: &dyn Folder) -> Result<i64> {
     let file = own::name("file");
     let mut coarsest = 1;
     for set in PATTERNS {
-        let step = match (tried(folder.touch(&file, Some(set), None))?, folder.look(&file, Freshness::Fresh)?) {
+        let step = match (tried(folder, folder.touch(&file, Some(set), None))?, folder.look(&file, Freshness::Fresh)?) {
             (Some(()), Some(node)) => step(set, node.stamp.mtime),
             _ => 2 * SECOND,
         };
@@ -159,7 +159,7 @@ fn step(set: Time, got: Time) -> i64 {
 fn keeps_modes(folder: &dyn Folder) -> Result<bool> {
     let file = own::name("file");
     for mode in [0o640, 0o750] {
-        if tried(folder.touch(&file, None, Some(mode)))?.is_none() {
+        if tried(folder, folder.touch(&file, None, Some(mode)))?.is_none() {
             return Ok(false);
         }
         if folder.look(&file, Freshness::Fresh)?.is_none_or(|node| node.mode & 0o7777 != mode) {
@@ -171,7 +171,7 @@ fn keeps_modes(folder: &dyn Folder) -> Result<bool> {
 
 fn makes_links(folder: &dyn Folder) -> Result<bool> {
     let link = own::name("link");
-    if tried(folder.make_link(&link, b"no/such target"))?.is_none() {
+    if tried(folder, folder.make_link(&link, b"no/such target"))?.is_none() {
         return Ok(false);
     }
     let expected = NodeContent::Plain(Content::Link { target: b"no/such target"[..].into() });
@@ -179,21 +179,21 @@ fn makes_links(folder: &dyn Folder) -> Result<bool> {
 }
 
 fn makes_hard_links(root: &dyn Root, folder: &dyn Folder, path: &RelPath) -> Result<bool> {
-    let made = tried(root.link(&path.join(b"file"), &path.join(b"hard")))?.is_some();
+    let made = tried(folder, root.link(&path.join(b"file"), &path.join(b"hard")))?.is_some();
     Ok(made && size(folder, "hard")? == Some(1))
 }
 
 fn exchanges(folder: &dyn Folder) -> Result<bool> {
     own::stage(folder, &own::name("one"), b"1", Keep::Lazily)?;
     own::stage(folder, &own::name("two"), b"22", Keep::Lazily)?;
-    let done = tried(folder.exchange(&own::name("one"), &own::name("two")))?.is_some();
+    let done = tried(folder, folder.exchange(&own::name("one"), &own::name("two")))?.is_some();
     Ok(done && size(folder, "one")? == Some(2) && size(folder, "two")? == Some(1))
 }
 
 /// Is a file made as `name` found as `other`? A name that cannot be made folds nothing.
 fn folds(folder: &dyn Folder, name: &str, other: &str) -> Result<bool> {
     match own::stage(folder, &own::name(name), b"1", Keep::Lazily) {
-        Err(error) if error.is_gone() => Err(error),
+        Err(Error::Disk(error)) => Ok(tried::<bool>(folder, Err(error))?.unwrap_or(false)),
         Err(_) => Ok(false),
         Ok(()) => Ok(folder.look(&own::name(other), Freshness::Fresh)?.is_some()),
     }
@@ -207,11 +207,12 @@ pub(super) fn size(folder: &dyn Folder, name: &str) -> Result<Option<u64>> {
     Ok(folder.look(&own::name(name), Freshness::Fresh)?.and_then(size_of))
 }
 
-/// A refusal is an answer here; only a root that is gone is an error.
-pub(super) fn tried<T>(result: crate::disk::Result<T>) -> Result<Option<T>> {
+/// A refusal is an answer here; only a root that is gone is an error. An input/output error can be either (rclone says it
+/// for a symbolic link, davfs2 for a long name), so the folder is asked whether it still answers.
+pub(super) fn tried<T>(folder: &dyn Folder, result: crate::disk::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind == ErrorKind::Gone => Err(error.into()),
+        Err(error) if error.kind == ErrorKind::Gone && folder.list().is_err() => Err(error.into()),
         Err(_) => Ok(None),
     }
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, SeekFrom, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::reader::UnixReader;
@@ -21,8 +21,8 @@ use crate::model::listing::{Item, Listing};
 use crate::model::path::Name;
 use crate::model::time::Time;
 
-/// Bytes of names that one call brings.
-const NAMES: usize = 64 * 1024;
+/// Bytes of names that one call asks for. davfs2 refuses more than its own buffer takes: 64 KiB was "invalid argument".
+const NAMES: usize = 32 * 1024;
 /// After an ENOENT on a remote root the name is looked at once more: other machines' overwriting renames show it for a
 /// moment.
 const SECOND_LOOK: Duration = Duration::from_millis(5);
@@ -90,12 +90,17 @@ impl UnixFolder {
 
     fn names(&self) -> Result<Vec<Name>> {
         let failed = self.itself("list");
+        // A handle that was read to its end is not read again: sshfs then shows an empty folder, and no error.
+        let again = if self.read_once.swap(true, Ordering::Relaxed) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            Some(rustix::fs::openat(&self.handle, ".", flags, Mode::empty()).map_err(&failed)?)
+        } else {
+            None
+        };
+        let handle = again.as_ref().unwrap_or(&self.handle);
         BUFFER.with_borrow_mut(|buffer| {
-            if self.read_once.swap(true, Ordering::Relaxed) {
-                rustix::fs::seek(&self.handle, SeekFrom::Start(0)).map_err(&failed)?;
-            }
             let mut names = Vec::new();
-            let mut entries = rustix::fs::RawDir::new(&self.handle, buffer);
+            let mut entries = rustix::fs::RawDir::new(handle, buffer);
             while let Some(entry) = entries.next() {
                 match entry {
                     Ok(entry) => names.extend(Name::new(entry.file_name().to_bytes())),

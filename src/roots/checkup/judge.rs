@@ -74,7 +74,7 @@ pub fn silent(step: &str, seconds: u64) -> Check {
         .mend("see that its server answers, or mount it again; `--wait 1m` waits longer")
 }
 
-pub fn space(space: &Space) -> Vec<Check> {
+pub fn space(space: &Space, verdict: &Verdict) -> Vec<Check> {
     let value = format!("{} free of {}", bytes(space.free), bytes(space.total));
     // Servers that do not know say zero or nonsense.
     let room = match space.free {
@@ -87,6 +87,8 @@ pub fn space(space: &Space) -> Vec<Check> {
     };
     let files = match space.free_files {
         None => Check::ok("inodes", "not counted here"),
+        // Programs leave the number out (rclone).
+        Some(0) if verdict.network || verdict.is_fuse() => Check::ok("inodes", "not told"),
         Some(0) => Check::new("inodes", Problem, "no file can be made any more").mend("remove files, or make the file system larger"),
         Some(free) if free < FEW_FILES => Check::new("inodes", Limited, format!("{free} files can still be made")),
         Some(free) => Check::ok("inodes", format!("{free} free")),
@@ -122,6 +124,12 @@ pub fn lease(host: &str) -> Check {
 
 pub fn leftovers(number: usize) -> Check {
     Check::ok("leftovers", format!("{number} in `.driftless`")).meaning("of runs at work or killed; they go after 7 days by themselves")
+}
+
+pub fn left_behind(path: &str) -> Check {
+    Check::new("trials", Limited, format!("{path} could not be removed"))
+        .meaning("it holds nothing of yours and is never synchronised; it goes after 7 days by itself")
+        .mend("remove it when the mount has settled")
 }
 
 pub fn granularity(step_ns: i64) -> Check {
@@ -306,11 +314,12 @@ pub fn locks(work: Option<bool>, role: Role) -> Check {
     }
 }
 
-pub fn writers(told: Option<bool>, staging: bool) -> Check {
+pub fn writers(told: Option<bool>, network: bool, role: Role) -> Check {
     let meaning = "a program that has a file open while it is replaced or deleted writes on into the version in the trash (docs/safety.md)";
     match told {
-        Some(true) => Check::ok("open-files", "told"),
-        _ if staging => Check::new("open-files", Limited, "not told").meaning(meaning).mend("choose a staging folder on a local disk"),
+        Some(true) if !network => Check::ok("open-files", "told"),
+        Some(true) => Check::new("open-files", Limited, "of this machine's programs only").meaning(meaning),
+        _ if role == Role::Of(Side::Staging) => Check::new("open-files", Limited, "not told").meaning(meaning).mend("choose a staging folder on a local disk"),
         _ => Check::new("open-files", Limited, "not told").meaning(meaning),
     }
 }

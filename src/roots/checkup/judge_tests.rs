@@ -52,7 +52,7 @@ fn answers_of_network_mounts_have_an_age() {
 
 #[test]
 fn room_and_rights() {
-    let space = |free, total, free_files| judge::space(&Space { free, total, free_files });
+    let space = |free, total, free_files| judge::space(&Space { free, total, free_files }, &on("ext4", "/dev/sda", false));
     stands(&space(1 << 40, 1 << 41, Some(1 << 20))[0], Ok, "1.0 TiB free of 2.0 TiB");
     stands(&space(5 << 20, 1 << 41, None)[0], Limited, "5.0 MiB");
     stands(&space(0, 1 << 41, None)[0], Problem, "0 B");

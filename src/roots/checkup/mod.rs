@@ -114,7 +114,7 @@ pub fn examine(path: &Path, role: Role, here: impl Fn() -> Time, tell: &dyn Fn(T
     root.folder(&crate::model::path::RelPath::root())?.list().map(|listing| check(judge::reachable(listing.len())))?;
     step("asking for free space");
     match root.space() {
-        Ok(space) => judge::space(&space).into_iter().for_each(&check),
+        Ok(space) => judge::space(&space, &verdict).into_iter().for_each(&check),
         Err(error) if error.kind == ErrorKind::Gone => return Err(error.into()),
         Err(error) => check(Check::new("space", Health::Unknown, error.to_string())),
     }

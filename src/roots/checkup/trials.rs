@@ -1,10 +1,11 @@
 //! The trials themselves: each in the probe's folder, each judged and told at once.
 
+use std::time::Duration;
+
 use super::judge::{self, Names};
 use super::{Check, Health, Role, Told};
 use crate::disk::{Error as DiskError, ErrorKind, Folder, Freshness, Onto, Root, Trial};
 use crate::model::path::{Name, RelPath};
-use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::roots::error::{Error, Result};
 use crate::roots::mounts::Verdict;
@@ -48,7 +49,9 @@ pub(super) fn try_out(root: &dyn Root, around: &Around<'_>, tell: &dyn Fn(Told))
         Ok((own, name)) => {
             let path = RelPath::root().join(own::FOLDER.as_bytes()).join(&name);
             let result = all(root, &path, around, tell);
-            own::remove_flat(root, own.as_ref(), &path, &name);
+            if !cleared(root, own.as_ref(), &path, &name) {
+                check(judge::left_behind(&path.to_string()));
+            }
             result
         }
         Err(error) => Err(error),
@@ -74,6 +77,19 @@ pub(super) fn try_out(root: &dyn Root, around: &Around<'_>, tell: &dyn Fn(Told))
     }
 }
 
+/// Removes the probe's folder. Mounts that upload by and by refuse that for a moment (rclone).
+fn cleared(root: &dyn Root, own: &dyn Folder, path: &RelPath, name: &Name) -> bool {
+    for pause_ms in [20, 100, 300, 600, 0] {
+        own::remove_flat(root, own, path, name);
+        match own.look(name, Freshness::Fresh) {
+            Ok(None) => return true,
+            Ok(Some(_)) => std::thread::sleep(Duration::from_millis(pause_ms)),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)) -> Result<()> {
     let Around { verdict, options, role, here } = around;
     let step = |word: &str| tell(Told::Step(word.to_owned()));
@@ -91,25 +107,25 @@ fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)
     let _ = own::sweep(root, clock);
     check(judge::granularity(traits.granularity_ns));
     check(judge::clock(traits.clock_step_ns, clock.0 - i64::midpoint(before.0, after.0)));
-    judge::of_traits(&traits, verdict, asked(keeps_id(folder))?).into_iter().for_each(&check);
-    check(judge::link_times(if traits.links { asked(link_times(folder))? } else { None }));
+    judge::of_traits(&traits, verdict, asked(folder, keeps_id(folder))?).into_iter().for_each(&check);
+    check(judge::link_times(if traits.links { Some(asked(folder, link_times(folder))? == Some(true)) } else { None }));
     step("trying to replace files");
-    check(judge::replace(asked(replaces(folder))?));
-    check(judge::replace_open(asked(replaces_open(folder))?));
-    check(judge::refuse(asked(folder.attempt(Trial::RefuseToReplace))?.flatten()));
+    check(judge::replace(asked(folder, replaces(folder))?));
+    check(judge::replace_open(asked(folder, replaces_open(folder))?));
+    check(judge::refuse(asked(folder, folder.attempt(Trial::RefuseToReplace))?.flatten()));
     step("trying copies and holes");
-    check(judge::clones(asked(folder.attempt(Trial::Clone))?.flatten(), asked(folder.attempt(Trial::CopyRange))?.flatten()));
-    let holes = asked(holes(folder))?;
+    check(judge::clones(asked(folder, folder.attempt(Trial::Clone))?.flatten(), asked(folder, folder.attempt(Trial::CopyRange))?.flatten()));
+    let holes = asked(folder, holes(folder))?;
     check(judge::holes(holes));
-    check(judge::file_size(&verdict.file_system, if holes == Some(true) { asked(large_file(folder))? } else { None }));
+    check(judge::file_size(&verdict.file_system, if holes == Some(true) { asked(folder, large_file(folder))? } else { None }));
     step("trying locks and events");
-    check(judge::locks(asked(folder.attempt(Trial::Lock))?.flatten(), *role));
-    check(judge::writers(asked(tells_writer(folder))?.flatten(), *role == Role::Of(Side::Staging)));
-    check(judge::events(asked(folder.attempt(Trial::Event))?.flatten(), verdict.network));
+    check(judge::locks(asked(folder, folder.attempt(Trial::Lock))?.flatten(), *role));
+    check(judge::writers(asked(folder, tells_writer(folder))?.flatten(), verdict.network, *role));
+    check(judge::events(asked(folder, folder.attempt(Trial::Event))?.flatten(), verdict.network));
     step("flushing a file");
-    let file = asked(flush_file(folder))?;
+    let file = asked(folder, flush_file(folder))?;
     step("flushing a folder");
-    check(judge::flush(verdict, *options, file.is_some(), asked(folder.flush())?.is_some()));
+    check(judge::flush(verdict, *options, file.is_some(), asked(folder, folder.flush())?.is_some()));
     step("trying names");
     check(judge::longest_name(longest_name(folder)?));
     check(judge::names(&held_names(folder, verdict)?));
@@ -117,8 +133,8 @@ fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)
 }
 
 /// A refusal, or an answer that fails, is `None`; only a root that is gone ends the examination.
-fn asked<T>(result: std::result::Result<T, DiskError>) -> Result<Option<T>> {
-    tried(result)
+fn asked<T>(folder: &dyn Folder, result: std::result::Result<T, DiskError>) -> Result<Option<T>> {
+    tried(folder, result)
 }
 
 fn put(folder: &dyn Folder, name: &str, bytes: &[u8]) -> std::result::Result<(), DiskError> {
@@ -205,8 +221,8 @@ fn flush_file(folder: &dyn Folder) -> std::result::Result<(), DiskError> {
 
 /// Is a file of this name there, byte for byte, after it was made?
 fn holds(folder: &dyn Folder, name: &Name) -> Result<bool> {
-    let made = asked(folder.stage(name).map(drop))?.is_some();
-    let listed = made && asked(folder.list())?.is_some_and(|listing| listing.iter().any(|item| item.name == *name));
+    let made = asked(folder, folder.stage(name).map(drop))?.is_some();
+    let listed = made && asked(folder, folder.list())?.is_some_and(|listing| listing.iter().any(|item| item.name == *name));
     if made {
         let _ = folder.remove_file(name);
     }
