@@ -46,6 +46,13 @@ pub fn choose(place: &Place, choice: &Choice, if_new: IfNew<'_>) -> Result<Chose
     }
 }
 
+/// The known pair of the roots as they are typed, without asking the roots: one of them may be a mount that hangs.
+pub fn as_written(place: &Place, choice: &Choice) -> Result<Option<Pair>, Failure> {
+    let (Some(network), Some(staging)) = (&choice.network, &choice.staging) else { return Ok(None) };
+    let (network, staging) = (place.here.join(network), place.here.join(staging));
+    Ok(known(place)?.into_iter().find(|pair| pair.network == network && pair.staging == staging))
+}
+
 /// Every pair that this machine knows. A file that cannot be read stops this: its roots could be the ones asked for.
 fn known(place: &Place) -> Result<Vec<Pair>, Failure> {
     let mut pairs = Vec::new();

@@ -7,12 +7,15 @@
 mod bad_input;
 mod commands;
 mod conflicts;
+mod doctor;
 mod first_sync;
+mod golden;
 mod ground;
 mod guards;
 mod harness;
 mod incremental;
 mod kills;
+mod man;
 mod mounts;
 mod services;
 mod tree;

@@ -16,6 +16,8 @@ const FEW_FILES: u64 = 1_000;
 
 /// Clocks that are further apart show people times that are off.
 const CLOCKS_APART: i64 = 60 * SECOND;
+/// No clock is five years off: some mounts give a new file a time of their own until it is uploaded (rclone: 1999).
+const NO_CLOCK: i64 = 5 * 365 * 86_400 * SECOND;
 
 /// Names that some file systems cannot hold, with the word for each.
 pub const ODD_NAMES: &[(&str, &[u8])] = &[
@@ -152,6 +154,10 @@ fn span(ns: i64) -> String {
 
 /// `ahead_ns`: by how much the root's clock is ahead of this machine's.
 pub fn clock(step_ns: i64, ahead_ns: i64) -> Check {
+    if ahead_ns.abs() > NO_CLOCK {
+        return Check::new("clock", Limited, "a new file has a made-up time until it is uploaded")
+            .meaning("every file counts as just changed and is read at each run: slow, and never wrong");
+    }
     // What takes as long as a step or a round trip is no difference.
     let off = ahead_ns.abs();
     let apart = match ahead_ns {

@@ -74,6 +74,7 @@ fn times_and_clocks() {
     }
     stands(&judge::clock(10_000_000, -SECOND), Ok, "as this machine's");
     stands(&judge::clock(10_000_000, 30 * SECOND), Ok, "30 s ahead");
+    stands(&judge::clock(2 * SECOND, -858_869_916 * SECOND), Limited, "made-up");
     stands(&judge::clock(SECOND, -7_200 * SECOND), Limited, "7200 s behind");
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Needs root, /dev/fuse, sshd, sshfs, exfat-fuse and strace; what is missing fails the test and is named.
 
+mod doctor;
 mod local;
 mod remote;
 mod vanishing;

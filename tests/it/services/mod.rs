@@ -32,6 +32,14 @@ impl Running {
         let _ = self.0.wait();
     }
 
+    /// Sends a signal to the process and all below it.
+    pub fn signal_all(&self, signal: rustix::process::Signal) {
+        let all = std::iter::once(self.0.id()).chain(below(self.0.id()));
+        for id in all.filter_map(|id| i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw)) {
+            rustix::process::kill_process(id, signal).expect("a process of this test");
+        }
+    }
+
     /// Ends the process alone.
     pub fn kill_alone(&mut self) {
         let _ = self.0.kill();
@@ -89,4 +97,21 @@ pub fn need_mounts() {
     assert!(rustix::process::geteuid().is_root(), "only root may mount; run these tests as root, or leave out `mounts::`");
     let fuse = rustix::fs::stat("/dev/fuse").is_ok();
     assert!(fuse, "this machine has no /dev/fuse; leave out `mounts::`");
+}
+
+/// Every path below `folder`, the tool's own included, sorted.
+pub fn below_all(folder: &Path) -> Vec<String> {
+    let mut open = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(&path).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            found.push(path.strip_prefix(folder).expect("below").to_string_lossy().into_owned());
+            if path.is_dir() && !path.is_symlink() {
+                open.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
 }

@@ -75,6 +75,15 @@ impl Server {
         self.process = None;
     }
 
+    /// Stops the server and its sessions where they stand: whoever asks them anything hangs.
+    pub fn stall(&self) {
+        self.process.as_ref().expect("it runs").signal_all(rustix::process::Signal::STOP);
+    }
+
+    pub fn wake(&self) {
+        self.process.as_ref().expect("it runs").signal_all(rustix::process::Signal::CONT);
+    }
+
     /// Mounts the served folder `from` at `point`, with more sshfs options.
     pub fn mount(&self, from: &Path, point: &Path, options: &str) -> Sshfs {
         let mut command = Command::new("sshfs");
