@@ -79,7 +79,8 @@ fn shared_settings(network: &Path) -> Check {
 
 /// Starts a process for each root and listens until all have ended or `wait` is over.
 pub fn ask(roots: &[(Part, PathBuf)], wait: Duration, stop: &Stop) -> Result<Vec<Heard>, Failure> {
-    let program = std::env::current_exe().map_err(|error| Failure::failed(format!("This program cannot find itself: {error}.")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::failed(format!("This program cannot find itself: {error}.")))?;
     let (sender, lines) = bounded(LINES);
     for (number, (part, path)) in roots.iter().enumerate() {
         start(&program, *part, path, number, sender.clone())?;

@@ -76,7 +76,8 @@ fn together(pair: &Pair, heard: &[Heard]) -> Vec<Check> {
     let mut checks = doctor::pair(pair, &PerSide::new(marker(1), marker(0)));
     let path = pair.state.join(PAIR_FILE);
     let read = local::read_text(&path, FILE_LIMIT).map_err(|error| error.to_string());
-    let mistake = read.and_then(|text| file::pair_settings(&path, &text.unwrap_or_default()).map_err(|mistake| mistake.to_string()));
+    let mistake =
+        read.and_then(|text| file::pair_settings(&path, &text.unwrap_or_default()).map_err(|mistake| mistake.to_string()));
     checks.push(match mistake {
         Ok(_) => Check::ok("pair-settings", "pair.toml is valid"),
         Err(message) => Check::new("pair-settings", Health::Problem, message)

@@ -81,7 +81,9 @@ pub fn machine(state: &Path, version: &str) -> Vec<Check> {
     let clock = now();
     checks.push(if clock < BUILT {
         Check::new("clock", Health::Limited, utc::rfc3339(clock))
-            .meaning("this machine's clock is behind: times that programs give to new files are wrong, and are carried as they are")
+            .meaning(
+                "this machine's clock is behind: times that programs give to new files are wrong, and are carried as they are",
+            )
             .mend("set it, and let it follow the network (NTP)")
     } else {
         Check::ok("clock", utc::rfc3339(clock))
@@ -125,7 +127,9 @@ pub fn pair(pair: &Pair, markers: &PerSide<Option<Option<Marker>>>) -> Vec<Check
     let records = PerSide::new(record(Side::Staging), record(Side::Network));
     checks.push(match (&markers.staging, &markers.network) {
         (Some(staging), Some(network)) => identified(staging.as_ref(), network.as_ref(), &records),
-        _ => Check::new("identity", Health::Unknown, "a root could not be asked who it is").meaning("no sync goes on before that"),
+        _ => {
+            Check::new("identity", Health::Unknown, "a root could not be asked who it is").meaning("no sync goes on before that")
+        }
     });
     checks
 }
@@ -145,19 +149,23 @@ fn sound(pair: &Pair, reader: &Reader) -> Check {
     let size = local::length_and_time(&manifest::path(&pair.state)).map_or(0, |(length, _)| length);
     match (reader.complaint(), reader.count_files()) {
         (Ok(None), Ok(files)) => Check::ok("manifest", format!("sound, {files} files, {}", judge::bytes(size))),
-        (Ok(Some(complaint)), _) => Check::new("manifest", Health::Limited, complaint)
-            .meaning("it is damaged; the next sync that finds out sets it aside and compares both folders anew: nothing is deleted"),
+        (Ok(Some(complaint)), _) => Check::new("manifest", Health::Limited, complaint).meaning(
+            "it is damaged; the next sync that finds out sets it aside and compares both folders anew: nothing is deleted",
+        ),
         (Err(error), _) | (_, Err(error)) => broken_manifest(&error),
     }
 }
 
 /// The same table as a run goes by; nothing is written for it.
 fn identified(staging: Option<&Marker>, network: Option<&Marker>, records: &PerSide<Option<RootRecord>>) -> Check {
-    let known =
-        |record: &RootRecord| RootId::parse(&record.id).map(|id| Known { id, generation: record.generation });
+    let known = |record: &RootRecord| RootId::parse(&record.id).map(|id| Known { id, generation: record.generation });
     if network.is_none() && records.network.as_ref().is_some_and(|record| known(record).is_none()) {
-        return Check::new("identity", Health::Limited, "the network root cannot be written, so it carries no mark to be known by")
-            .meaning("deletes are held");
+        return Check::new(
+            "identity",
+            Health::Limited,
+            "the network root cannot be written, so it carries no mark to be known by",
+        )
+        .meaning("deletes are held");
     }
     let manifest = records.as_ref().map(|record| record.as_ref().and_then(known));
     match identity::identify(staging, network, &manifest) {
@@ -180,11 +188,11 @@ mod tests {
     fn identity_is_judged_as_a_run_would() {
         let network = Marker::new_network().expect("random");
         let staging = Marker::new_staging(network.id).expect("random");
-        let record = |marker: &Marker, generation| {
-            Some(RootRecord { id: marker.id.to_string(), generation, device: 1, traits: None })
-        };
+        let record =
+            |marker: &Marker, generation| Some(RootRecord { id: marker.id.to_string(), generation, device: 1, traits: None });
         let known = PerSide::new(record(&staging, 0), record(&network, 0));
-        let unmarked = PerSide::new(record(&staging, 0), Some(RootRecord { id: String::new(), generation: 0, device: 1, traits: None }));
+        let unmarked =
+            PerSide::new(record(&staging, 0), Some(RootRecord { id: String::new(), generation: 0, device: 1, traits: None }));
         let newer = PerSide::new(record(&staging, 0), record(&network, 7));
         for (staging, network, records, status, part) in [
             (Some(&staging), Some(&network), &known, Health::Ok, "the pair's"),

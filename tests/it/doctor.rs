@@ -38,15 +38,32 @@ fn all_04_a_healthy_pair_is_told_and_left_as_it_is() {
     let began = Instant::now();
     let object = world.json(&["doctor"], 0);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!((&object["schema"], &object["outcome"], &object["pair"]), (&json!("driftless.doctor/1"), &json!("done"), &json!("network")));
+    assert_eq!(
+        (&object["schema"], &object["outcome"], &object["pair"]),
+        (&json!("driftless.doctor/1"), &json!("done"), &json!("network"))
+    );
     let sides: Vec<&Value> = object["roots"].as_array().expect("roots").iter().map(|root| &root["side"]).collect();
     assert_eq!(sides, [&json!("network"), &json!("staging")]);
     for root in object["roots"].as_array().expect("roots") {
         assert_eq!(root["answered"], true, "{root:#}");
-        for name in ["mount", "place", "age", "reachable", "space", "inodes", "times", "clock", "ids", "change-times", "case", "unicode"] {
+        for name in
+            ["mount", "place", "age", "reachable", "space", "inodes", "times", "clock", "ids", "change-times", "case", "unicode"]
+        {
             check(&root["checks"], name);
         }
-        for name in ["links", "hard-links", "exchange", "modes", "link-times", "copies", "holes", "flush", "name-length", "names", "trash"] {
+        for name in [
+            "links",
+            "hard-links",
+            "exchange",
+            "modes",
+            "link-times",
+            "copies",
+            "holes",
+            "flush",
+            "name-length",
+            "names",
+            "trash",
+        ] {
             check(&root["checks"], name);
         }
         stands_at(&root["checks"], "writable", "ok", "yes");

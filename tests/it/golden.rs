@@ -1,1 +1,298 @@
-//! golden
+//! What every command prints, word for word, kept in `fixtures/golden`: one fixed session on the lab project, once as text
+//! and once as JSON, and the help and errors that need no pair.
+//!
+//! A new command is one line in a table below. `DRIFTLESS_BLESS=1` writes the files anew; look at the difference then.
+//! What is not the same on every machine is masked by [`Masks`], and nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use regex::Regex;
+
+use crate::harness::{Ended, World, make_lab_project, touch, write};
+
+/// A step of the session: a command with a name for its file, or something that a user does in between.
+enum Step {
+    Run(&'static str, &'static [&'static str]),
+    Edit(fn(&World)),
+}
+
+use Step::{Edit, Run};
+
+/// `{network}` and `{staging}` stand for the roots. Each line makes NAME.txt and NAME.json.
+const SESSION: &[Step] = &[
+    Run("init", &["init", "--network", "{network}", "--staging", "{staging}", "--name", "lab"]),
+    Run("init-again", &["init", "--network", "{network}", "--staging", "{staging}"]),
+    Run("detect", &["detect", "{network}"]),
+    Run("sync-down-first", &["sync", "down", "--pair", "lab"]),
+    Run("status-in-step", &["status", "--pair", "lab", "--exit-code"]),
+    Edit(work),
+    Run("status-drift", &["status", "--pair", "lab", "--exit-code"]),
+    Run("sync-up-dry-run", &["sync", "up", "--pair", "lab", "--dry-run"]),
+    Run("sync-up", &["sync", "up", "--pair", "lab"]),
+    Run("sync-nothing-to-do", &["sync", "--pair", "lab"]),
+    Run("trash-list", &["trash", "list", "--pair", "lab"]),
+    Run("trash-restore", &["trash", "restore", "results/final.txt", "--pair", "lab"]),
+    Run("trash-restore-taken", &["trash", "restore", "results/final.txt", "no/such.txt", "--pair", "lab"]),
+    Edit(both_edit),
+    Run("sync-conflict", &["sync", "--pair", "lab"]),
+    Run("sync-abort", &["sync", "--pair", "lab", "--conflict", "abort"]),
+    Run("conflicts-list", &["conflicts", "list", "--pair", "lab"]),
+    Edit(agree),
+    Run("sync-agreed", &["sync", "--pair", "lab"]),
+    Run("conflicts-none", &["conflicts", "list", "--pair", "lab"]),
+    Edit(delete_a_lot),
+    Run("sync-held", &["sync", "up", "--pair", "lab"]),
+    Run("sync-restore-deletes", &["sync", "--pair", "lab", "--restore-deletes"]),
+    Run("trash-empty-refused", &["trash", "empty", "--pair", "lab"]),
+    Run("trash-empty", &["trash", "empty", "--pair", "lab", "--yes"]),
+    Run("doctor", &["doctor", "--pair", "lab", "--verbose"]),
+    Edit(lose_the_marker),
+    Run("sync-refused", &["sync", "--pair", "lab"]),
+    Edit(lose_the_network),
+    Run("sync-offline", &["sync", "--pair", "lab", "--wait", "10ms"]),
+    Run("status-offline", &["status", "--pair", "lab"]),
+];
+
+/// Commands whose `-h` and `--help` are kept.
+const COMMANDS: &[&str] = &["init", "sync", "status", "conflicts", "trash", "detect", "doctor", "completions", "man"];
+
+/// What is typed wrong, without a pair. Each line makes NAME.txt.
+const USAGE: &[(&str, &[&str])] = &[
+    ("usage-nothing", &[]),
+    ("usage-help", &["--help"]),
+    ("usage-version", &["--version"]),
+    ("usage-no-such-command", &["snyc"]),
+    ("usage-no-such-option", &["sync", "--dryrun"]),
+    ("usage-no-such-policy", &["sync", "--conflict", "newest"]),
+    ("usage-no-such-duration", &["sync", "--wait", "soon"]),
+    ("usage-no-pair-here", &["sync"]),
+    ("usage-no-such-pair", &["status", "--pair", "nope"]),
+    ("usage-path-missing", &["trash", "restore"]),
+    ("usage-doctor-both", &["doctor", "some/folder", "--pair", "lab"]),
+    ("usage-man-no-such-page", &["man", "snyc"]),
+    ("man-detect", &["man", "detect"]),
+];
+
+fn work(world: &World) {
+    write(&world.staging.join("results/growth.csv"), "time,od\n0,0.1\n");
+    touch(&world.staging.join("results/growth.csv"), 1_780_000_000, 0);
+    write(&world.staging.join("workflow_state.json"), "{\"step\": \"grown\"}\n");
+    touch(&world.staging.join("workflow_state.json"), 1_780_000_001, 0);
+    fs::remove_file(world.staging.join("results/final.txt")).expect("removed");
+    fs::rename(world.staging.join("samples/plate-05.csv"), world.staging.join("samples/plate-5b.csv")).expect("renamed");
+}
+
+fn both_edit(world: &World) {
+    for (root, text, seconds) in [(&world.staging, "mine\n", 1_780_000_002), (&world.network, "yours!\n", 1_780_000_003)] {
+        write(&root.join("README.txt"), text);
+        touch(&root.join("README.txt"), seconds, 0);
+    }
+}
+
+fn agree(world: &World) {
+    write(&world.staging.join("README.txt"), "yours!\n");
+    touch(&world.staging.join("README.txt"), 1_780_000_003, 0);
+}
+
+fn delete_a_lot(world: &World) {
+    for folder in [".snapshots", ".workflow_logs"] {
+        fs::remove_dir_all(world.staging.join(folder)).expect("removed");
+    }
+}
+
+fn lose_the_marker(world: &World) {
+    let marker = world.network.join(".driftless/root.toml");
+    fs::rename(&marker, world.top().join("root.toml")).expect("renamed");
+}
+
+fn lose_the_network(world: &World) {
+    fs::rename(&world.network, world.top().join("away")).expect("renamed");
+}
+
+/// What differs from machine to machine and from day to day.
+struct Masks(Vec<(Regex, &'static str)>);
+
+impl Masks {
+    fn new(world: &World) -> Masks {
+        let top = world.top();
+        let quoted = |text: &str| regex::escape(text);
+        // Times of today are the run's; those of the lab project are fixed and stay.
+        let days = ["yesterday", "today", "tomorrow"].map(|day| output("date", &["-u", "-d", day, "+%F"]));
+        let (days, compact) = (days.join("|"), days.join("|").replace('-', ""));
+        let host: String = output("uname", &["-n"]).chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
+        let rules: Vec<(String, &'static str)> = vec![
+            (quoted(top.to_str().expect("text")), "TOP"),
+            (format!(r"({compact})T\d{{6}}Z-{}-\d{{6}}", quoted(&host)), "RUN"),
+            (format!(r"({days})[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?"), "TIME"),
+            (format!(r"({compact})T\d{{6}}Z"), "STAMP"),
+            (format!(r"driftless( |\\-)?v?{}", quoted(env!("CARGO_PKG_VERSION"))), "driftless VERSION"),
+            (r#""elapsed_ms":\d+"#.to_owned(), r#""elapsed_ms":0"#),
+            (r#""free":\d+"#.to_owned(), r#""free":0"#),
+            (r#""(file_system|source|reason)":"([^"\\]|\\.)*""#.to_owned(), r#""$1":"…""#),
+            (r#""mount_point":\{[^}]*\}"#.to_owned(), r#""mount_point":"…""#),
+            (r"\([\w.]+, [\d.]+ [KMGT]?i?B free\)".to_owned(), "(…, … free)"),
+            (r"  Why: .*".to_owned(), "  Why: …"),
+            // How this machine's own disks are is no business of these files: only that each check is told.
+            (
+                r#""status":"\w+","value":"([^"\\]|\\.)*","meaning":(null|"([^"\\]|\\.)*"),"mend":(null|"([^"\\]|\\.)*")"#
+                    .to_owned(),
+                r#""status":"…""#,
+            ),
+            (r"(?m)^  (ok|limited|degraded|unknown) +([a-z-]+): .*$".to_owned(), "  … $2: …"),
+            (r"(?m)^            .*\n".to_owned(), ""),
+            (r"(?m)^((?:Network|Staging) root \S+) \(.*\)$".to_owned(), "$1 (…)"),
+        ];
+        Masks(rules.into_iter().map(|(rule, mask)| (Regex::new(&rule).expect("a rule"), mask)).collect())
+    }
+
+    fn hide(&self, text: &str) -> String {
+        let masked = self.0.iter().fold(text.to_owned(), |text, (rule, mask)| rule.replace_all(&text, *mask).into_owned());
+        // Columns are as wide as what was masked in them.
+        Regex::new(r"(\S) {3,}").expect("a rule").replace_all(&masked, "$1  ").into_owned()
+    }
+}
+
+fn output(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).env("LC_ALL", "C").output().expect("a tool of every system");
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+/// The files as they are to be, by name.
+type Files = BTreeMap<String, String>;
+
+fn told(words: &[String], ended: &Ended) -> String {
+    let stderr = if ended.stderr.is_empty() { String::new() } else { format!("stderr:\n{}", ended.stderr) };
+    format!("$ driftless {}\nexit {}\n{}{stderr}", words.join(" "), ended.code, ended.stdout)
+}
+
+fn session(form: &str, files: &mut Files) {
+    let mut world = World::new();
+    world.set("DRIFTLESS_DURABILITY", "none");
+    make_lab_project(&world.network);
+    let masks = Masks::new(&world);
+    for step in SESSION {
+        let (name, words) = match step {
+            Edit(edit) => {
+                edit(&world);
+                continue;
+            }
+            Run(name, words) => (name, words),
+        };
+        let [network, staging] = [&world.network, &world.staging].map(|path| path.to_str().expect("text"));
+        let mut typed: Vec<String> =
+            words.iter().map(|word| word.replace("{network}", network).replace("{staging}", staging)).collect();
+        if form == "json" {
+            typed.push("--json".to_owned());
+        }
+        let ended = world.run_in(&world.top(), &typed);
+        assert!(!ended.stderr.contains("panicked"), "{ended}");
+        let masked = masks.hide(&told(&typed, &ended));
+        let shown = if form == "json" { spread(&masked) } else { masked };
+        files.insert(format!("{name}.{form}"), shown);
+    }
+}
+
+/// One key or item a line, in the order in which they were printed.
+fn spread(text: &str) -> String {
+    let (mut shown, mut depth, mut quoted, mut escaped) = (String::new(), 0_usize, false, false);
+    for c in text.chars() {
+        if quoted {
+            quoted = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+            shown.push(c);
+            continue;
+        }
+        let line = |depth: usize| format!("\n{}", "  ".repeat(depth));
+        match c {
+            '{' | '[' => {
+                depth += 1;
+                shown.push(c);
+                shown.push_str(&line(depth));
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                shown.push_str(&line(depth));
+                shown.push(c);
+            }
+            ',' if depth > 0 => {
+                shown.push(c);
+                shown.push_str(&line(depth));
+            }
+            c => {
+                quoted = c == '"';
+                shown.push(c);
+            }
+        }
+    }
+    Regex::new(r"([\[{])\s+([\]}])").expect("a rule").replace_all(&shown, "$1$2").into_owned()
+}
+
+fn without_a_pair(files: &mut Files) {
+    let world = World::new();
+    let masks = Masks::new(&world);
+    let mut keep = |name: String, words: &[&str]| {
+        let ended = world.run_in(&world.top(), words);
+        let typed: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        // Its columns are what it is about.
+        let shown = told(&typed, &ended);
+        files.insert(
+            name,
+            if words.iter().any(|word| word.ends_with('h') || word.ends_with("help")) { shown } else { masks.hide(&shown) },
+        );
+    };
+    for command in COMMANDS {
+        keep(format!("help-{command}.txt"), &[command, "--help"]);
+        keep(format!("help-{command}-short.txt"), &[command, "-h"]);
+    }
+    for (name, words) in USAGE {
+        keep(format!("{name}.txt"), words);
+    }
+}
+
+/// ALL-03, ALL-04: every word that people and scripts read is meant.
+#[test]
+fn all_03_04_every_output_is_as_it_was_agreed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
+    let mut files = Files::new();
+    session("txt", &mut files);
+    session("json", &mut files);
+    without_a_pair(&mut files);
+    if std::env::var_os("DRIFTLESS_BLESS").is_some_and(|value| value == "1") {
+        return bless(&folder, &files);
+    }
+    let kept = kept(&folder);
+    let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
+    let differ: Vec<String> = files
+        .iter()
+        .filter(|(name, text)| kept.get(*name) != Some(text))
+        .map(|(name, text)| difference(name, kept.get(name), text))
+        .collect();
+    assert!(differ.is_empty(), "{}\nIf that is meant: DRIFTLESS_BLESS=1, and look at the difference.", differ.join("\n"));
+    assert_eq!(names(&files), names(&kept), "files in fixtures/golden");
+}
+
+fn difference(name: &str, kept: Option<&String>, text: &str) -> String {
+    let Some(kept) = kept else { return format!("{name} is new") };
+    let at = kept.lines().zip(text.lines()).take_while(|(kept, now)| kept == now).count();
+    let line = |text: &str| text.lines().nth(at).unwrap_or("(its end)").to_owned();
+    format!("{name}:{}:\n  kept {}\n  now  {}", at + 1, line(kept), line(text))
+}
+
+fn kept(folder: &Path) -> Files {
+    let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    let name = |path: &PathBuf| path.file_name().expect("a name").to_str().expect("text").to_owned();
+    entries.map(|path| (name(&path), fs::read_to_string(&path).expect("text"))).collect()
+}
+
+fn bless(folder: &Path, files: &Files) {
+    fs::create_dir_all(folder).expect("a folder");
+    for name in kept(folder).keys().filter(|name| !files.contains_key(*name)) {
+        fs::remove_file(folder.join(name)).expect("removed");
+    }
+    for (name, text) in files {
+        fs::write(folder.join(name), text).expect("written");
+    }
+}

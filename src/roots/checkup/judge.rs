@@ -81,7 +81,9 @@ pub fn space(space: &Space, verdict: &Verdict) -> Vec<Check> {
     // Servers that do not know say zero or nonsense.
     let room = match space.free {
         _ if space.total == 0 => Check::new("space", Unknown, "the file system does not tell"),
-        0 => Check::new("space", Problem, value).meaning("nothing can be written").mend("make room; `driftless trash empty` may help"),
+        0 => Check::new("space", Problem, value)
+            .meaning("nothing can be written")
+            .mend("make room; `driftless trash empty` may help"),
         free if free < LITTLE_ROOM => Check::new("space", Limited, value)
             .meaning("a run stops before it writes where it would not fit")
             .mend("make room; `driftless trash empty` may help"),
@@ -91,8 +93,11 @@ pub fn space(space: &Space, verdict: &Verdict) -> Vec<Check> {
         None => Check::ok("inodes", "not counted here"),
         // Programs leave the number out (rclone).
         Some(0) if verdict.network || verdict.is_fuse() => Check::ok("inodes", "not told"),
-        Some(0) => Check::new("inodes", Problem, "no file can be made any more").mend("remove files, or make the file system larger"),
-        Some(free) if free < FEW_FILES => Check::new("inodes", Limited, format!("{free} files can still be made")),
+        Some(0) => {
+            Check::new("inodes", Problem, "no file can be made any more").mend("remove files, or make the file system larger")
+        }
+        Some(free) if free < FEW_FILES => Check::new("inodes", Limited, format!("{free} files can still be made"))
+            .meaning("a run that needs more ends with problems of those paths"),
         Some(free) => Check::ok("inodes", format!("{free} free")),
     };
     vec![room, files]
@@ -125,7 +130,8 @@ pub fn lease(host: &str) -> Check {
 }
 
 pub fn leftovers(number: usize) -> Check {
-    Check::ok("leftovers", format!("{number} in `.driftless`")).meaning("of runs at work or killed; they go after 7 days by themselves")
+    Check::ok("leftovers", format!("{number} in `.driftless`"))
+        .meaning("of runs at work or killed; they go after 7 days by themselves")
 }
 
 pub fn left_behind(path: &str) -> Check {
@@ -183,7 +189,8 @@ pub fn age(verdict: &Verdict, options: Option<&str>) -> Check {
         let all = options.unwrap_or_default().split(',');
         all.filter(|option| keys.iter().any(|key| option.split('=').next() == Some(key))).collect::<Vec<_>>().join(",")
     };
-    let told = named(&["actimeo", "acregmin", "acregmax", "acdirmin", "acdirmax", "noac", "lookupcache", "cache", "attr_timeout"]);
+    let told =
+        named(&["actimeo", "acregmin", "acregmax", "acdirmin", "acdirmax", "noac", "lookupcache", "cache", "attr_timeout"]);
     let kind = verdict.file_system.as_str();
     let (value, mend) = match kind.strip_prefix("fuse.").unwrap_or(kind) {
         "sshfs" => ("up to 20 s (dcache_timeout), not shown by the mount", Some("`-o dcache_timeout=1` makes it shorter")),
@@ -215,7 +222,9 @@ pub fn of_traits(traits: &Traits, verdict: &Verdict, keeps_id: Option<bool>) -> 
     };
     let folds = |name: &str, folded: bool, by: &str| {
         if folded {
-            Check::new(name, Limited, "folded").meaning(format!("of two names that differ by {by} alone only one can be here; the other is a problem of its path"))
+            Check::new(name, Limited, "folded").meaning(format!(
+                "of two names that differ by {by} alone only one can be here; the other is a problem of its path"
+            ))
         } else {
             Check::ok(name, "told apart")
         }
@@ -243,15 +252,27 @@ pub fn of_traits(traits: &Traits, verdict: &Verdict, keeps_id: Option<bool>) -> 
             "what is replaced is moved to the trash first, so its name is absent for two renames",
             None,
         ),
-        one("exchange", traits.exchange, "what is replaced is kept by a hard link or a move instead of an exchange in one step", None),
-        one("modes", traits.modes, "permission bits are not carried to this root, nor taken from it", smb.then_some("the SMB3 POSIX extensions (`-o posix`)")),
+        one(
+            "exchange",
+            traits.exchange,
+            "what is replaced is kept by a hard link or a move instead of an exchange in one step",
+            None,
+        ),
+        one(
+            "modes",
+            traits.modes,
+            "permission bits are not carried to this root, nor taken from it",
+            smb.then_some("the SMB3 POSIX extensions (`-o posix`)"),
+        ),
     ]
 }
 
 pub fn link_times(kept: Option<bool>) -> Check {
     match kept {
         Some(true) => Check::ok("link-times", "kept"),
-        Some(false) => Check::new("link-times", Limited, "not kept").meaning("links get the time of their copy; nothing depends on it"),
+        Some(false) => {
+            Check::new("link-times", Limited, "not kept").meaning("links get the time of their copy; nothing depends on it")
+        }
         None => Check::ok("link-times", "no links here"),
     }
 }
@@ -268,14 +289,17 @@ pub fn replace(replaces: Option<bool>) -> Check {
 pub fn replace_open(replaces: Option<bool>) -> Check {
     match replaces {
         Some(true) => Check::ok("replace-open", "yes, its readers keep the old version"),
-        _ => Check::new("replace-open", Limited, "no").meaning("a file that a program has open stays as it is and is listed as busy").mend("close the program and sync again"),
+        _ => Check::new("replace-open", Limited, "no")
+            .meaning("a file that a program has open stays as it is and is listed as busy")
+            .mend("close the program and sync again"),
     }
 }
 
 pub fn refuse(refuses: Option<bool>) -> Check {
     match refuses {
         Some(true) => Check::ok("refuse-to-replace", "yes"),
-        _ => Check::new("refuse-to-replace", Limited, "no").meaning("a file that somebody makes in the very moment of a rename to its name is replaced (docs/safety.md)"),
+        _ => Check::new("refuse-to-replace", Limited, "no")
+            .meaning("a file that somebody makes in the very moment of a rename to its name is replaced (docs/safety.md)"),
     }
 }
 
@@ -321,11 +345,14 @@ pub fn locks(work: Option<bool>, role: Role) -> Check {
 }
 
 pub fn writers(told: Option<bool>, network: bool, role: Role) -> Check {
-    let meaning = "a program that has a file open while it is replaced or deleted writes on into the version in the trash (docs/safety.md)";
+    let meaning =
+        "a program that has a file open while it is replaced or deleted writes on into the version in the trash (docs/safety.md)";
     match told {
         Some(true) if !network => Check::ok("open-files", "told"),
         Some(true) => Check::new("open-files", Limited, "of this machine's programs only").meaning(meaning),
-        _ if role == Role::Of(Side::Staging) => Check::new("open-files", Limited, "not told").meaning(meaning).mend("choose a staging folder on a local disk"),
+        _ if role == Role::Of(Side::Staging) => {
+            Check::new("open-files", Limited, "not told").meaning(meaning).mend("choose a staging folder on a local disk")
+        }
         _ => Check::new("open-files", Limited, "not told").meaning(meaning),
     }
 }
@@ -348,15 +375,22 @@ fn flush_proves_nothing(verdict: &Verdict, options: &str) -> Option<(&'static st
     let has = |option: &str| options.split(',').any(|word| word == option);
     const LATER: &str = "work on a staging folder and let the mount finish its uploads before you unmount it or switch off";
     match kind.strip_prefix("fuse.").unwrap_or(kind) {
-        "rclone" => Some(("rclone uploads later, and shows old bytes for a minute", "mount with `--vfs-cache-mode off`, or use sshfs or SMB")),
+        "rclone" => Some((
+            "rclone uploads later, and shows old bytes for a minute",
+            "mount with `--vfs-cache-mode off`, or use sshfs or SMB",
+        )),
         "davfs" | "davfs2" => Some(("davfs2 uploads later", LATER)),
         "fuse" if verdict.source.starts_with("http") => Some(("davfs2 uploads later", LATER)),
         "s3fs" | "goofys" | "gcsfuse" | "blobfuse" | "blobfuse2" | "juicefs" | "onedriver" | "google-drive-ocamlfuse" => {
             Some(("an object store gets files when they are closed, or later", LATER))
         }
-        "curlftpfs" | "smbnetfs" | "gvfsd-fuse" => Some(("its program does not pass a flush on", "mount with sshfs or the kernel's SMB")),
+        "curlftpfs" | "smbnetfs" | "gvfsd-fuse" => {
+            Some(("its program does not pass a flush on", "mount with sshfs or the kernel's SMB"))
+        }
         "tmpfs" | "ramfs" => Some(("it is kept in memory alone", "use a folder on a disk for what has to outlive a power cut")),
-        _ if has("nobarrier") || has("barrier=0") => Some(("the mount leaves the disk's cache out (nobarrier)", "mount without that option")),
+        _ if has("nobarrier") || has("barrier=0") => {
+            Some(("the mount leaves the disk's cache out (nobarrier)", "mount without that option"))
+        }
         _ if has("nostrictsync") => Some(("the mount leaves flushes out (nostrictsync)", "mount without that option")),
         _ => None,
     }

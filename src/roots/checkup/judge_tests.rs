@@ -64,12 +64,17 @@ fn room_and_rights() {
         stands(&check, Problem, "read-only");
         assert!(check.meaning.as_ref().is_some_and(|meaning| meaning.contains(part)), "{check:?}");
     }
-    assert_eq!([0, 1023, 1024, 1536, 1 << 30, u64::MAX].map(judge::bytes), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 GiB", "16383.9 PiB"]);
+    assert_eq!(
+        [0, 1023, 1024, 1536, 1 << 30, u64::MAX].map(judge::bytes),
+        ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 GiB", "16383.9 PiB"]
+    );
 }
 
 #[test]
 fn times_and_clocks() {
-    for (step, status, part) in [(1, Ok, "1 ns"), (100, Ok, "100 ns"), (10_000_000, Ok, "10 ms"), (SECOND, Limited, "1 s"), (2 * SECOND, Limited, "2 s")] {
+    for (step, status, part) in
+        [(1, Ok, "1 ns"), (100, Ok, "100 ns"), (10_000_000, Ok, "10 ms"), (SECOND, Limited, "1 s"), (2 * SECOND, Limited, "2 s")]
+    {
         stands(&judge::granularity(step), status, part);
     }
     stands(&judge::clock(10_000_000, -SECOND), Ok, "as this machine's");

@@ -95,7 +95,8 @@ pub enum Told {
 pub fn from_the_table(path: &Path) -> Result<(Verdict, Vec<Check>)> {
     let verdict = mounts::detect(path)?;
     let options = mounts::options(&verdict);
-    let checks = vec![judge::mount(&verdict, options.as_deref()), judge::place(&verdict), judge::age(&verdict, options.as_deref())];
+    let checks =
+        vec![judge::mount(&verdict, options.as_deref()), judge::place(&verdict), judge::age(&verdict, options.as_deref())];
     Ok((verdict, checks))
 }
 

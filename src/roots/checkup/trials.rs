@@ -114,7 +114,10 @@ fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)
     check(judge::replace_open(asked(folder, replaces_open(folder))?));
     check(judge::refuse(asked(folder, folder.attempt(Trial::RefuseToReplace))?.flatten()));
     step("trying copies and holes");
-    check(judge::clones(asked(folder, folder.attempt(Trial::Clone))?.flatten(), asked(folder, folder.attempt(Trial::CopyRange))?.flatten()));
+    check(judge::clones(
+        asked(folder, folder.attempt(Trial::Clone))?.flatten(),
+        asked(folder, folder.attempt(Trial::CopyRange))?.flatten(),
+    ));
     let holes = asked(folder, holes(folder))?;
     check(judge::holes(holes));
     check(judge::file_size(&verdict.file_system, if holes == Some(true) { asked(folder, large_file(folder))? } else { None }));

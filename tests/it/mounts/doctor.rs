@@ -103,7 +103,7 @@ fn a_full_and_a_read_only_root_are_problems() {
 fn fill(path: &Path) {
     use std::io::Write;
     let mut file = fs::File::create(path).expect("a file");
-    for size in [1 << 20, 4096] {
+    for size in [1 << 20, 1024] {
         while file.write_all(&vec![7; size]).is_ok() {}
         // What was promised room and got none is given back.
         let _ = file.sync_data();
