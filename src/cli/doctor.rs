@@ -89,7 +89,7 @@ fn together(pair: &Pair, heard: &[Heard]) -> Vec<Check> {
 
 fn looked(part: Part, path: PathBuf, heard: Heard, wait: Duration) -> Looked {
     // By the kernel's table alone: this process asks no root anything.
-    let (file_system, mut checks) = match doctor::from_the_table(&path) {
+    let (file_system, mut checks) = match doctor::from_the_table(&path, part.role()) {
         Ok((verdict, checks)) => (verdict.file_system, checks),
         Err(error) => (String::new(), vec![Check::new("mount", Health::Unknown, error.to_string())]),
     };

@@ -133,7 +133,7 @@ impl Masks {
             (r#""free":\d+"#.to_owned(), r#""free":0"#),
             (r#""(file_system|source|reason)":"([^"\\]|\\.)*""#.to_owned(), r#""$1":"…""#),
             (r#""mount_point":\{[^}]*\}"#.to_owned(), r#""mount_point":"…""#),
-            (r"\([\w.]+, [\d.]+ [KMGT]?i?B free\)".to_owned(), "(…, … free)"),
+            (r"(TOP/\w+) +\([\w.]+(, [\d.]+ [KMGT]?i?B free)?\)".to_owned(), "$1  (…)"),
             (r"  Why: .*".to_owned(), "  Why: …"),
             // How this machine's own disks are is no business of these files: only that each check is told.
             (

@@ -24,9 +24,11 @@ fn all_04_man_pages() {
     assert!(one.stdout.contains(".SH EXAMPLES") && one.stdout.contains("driftless sync down"), "{one}");
     world.run_in(&world.top(), &["man", "snyc"]).ends_with(2).says("Did you mean sync?");
     // The structure of each page is held by a unit test; groff reads them where there is one.
-    if Command::new("groff").arg("--version").stdout(Stdio::null()).status().is_ok() {
-        pages.iter().for_each(|page| reads(page));
+    if Command::new("groff").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("skipped in part: no groff (package groff-base), so no page was formatted");
+        return;
     }
+    pages.iter().for_each(|page| reads(page));
 }
 
 fn reads(page: &Path) {

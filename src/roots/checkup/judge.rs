@@ -56,7 +56,12 @@ pub fn mount(verdict: &Verdict, options: Option<&str>) -> Check {
     Check::ok("mount", format!("{file_system} from {source:?} at {mount_point:?}{options}"))
 }
 
-pub fn place(verdict: &Verdict) -> Check {
+pub fn place(verdict: &Verdict, role: Role) -> Check {
+    if verdict.network && role == Role::Of(Side::Staging) {
+        return Check::new("place", Degraded, "network")
+            .meaning(format!("a staging root is to be fast and to lock safely. {}", verdict.reason))
+            .mend("pair the network root with a staging folder on a local disk");
+    }
     Check::ok("place", if verdict.network { "network" } else { "local" }).meaning(verdict.reason.clone())
 }
 

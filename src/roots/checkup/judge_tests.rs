@@ -52,6 +52,9 @@ fn answers_of_network_mounts_have_an_age() {
 
 #[test]
 fn room_and_rights() {
+    stands(&judge::place(&on("nfs4", "s:/x", true), Role::Of(Side::Staging)), Degraded, "network");
+    stands(&judge::place(&on("nfs4", "s:/x", true), Role::Of(Side::Network)), Ok, "network");
+    stands(&judge::place(&on("ext4", "/dev/sda", false), Role::Of(Side::Staging)), Ok, "local");
     let space = |free, total, free_files| judge::space(&Space { free, total, free_files }, &on("ext4", "/dev/sda", false));
     stands(&space(1 << 40, 1 << 41, Some(1 << 20))[0], Ok, "1.0 TiB free of 2.0 TiB");
     stands(&space(5 << 20, 1 << 41, None)[0], Limited, "5.0 MiB");

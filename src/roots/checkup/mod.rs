@@ -92,11 +92,11 @@ pub enum Told {
 }
 
 /// What can be told of a path without asking the file system: never hangs.
-pub fn from_the_table(path: &Path) -> Result<(Verdict, Vec<Check>)> {
+pub fn from_the_table(path: &Path, role: Role) -> Result<(Verdict, Vec<Check>)> {
     let verdict = mounts::detect(path)?;
     let options = mounts::options(&verdict);
     let checks =
-        vec![judge::mount(&verdict, options.as_deref()), judge::place(&verdict), judge::age(&verdict, options.as_deref())];
+        vec![judge::mount(&verdict, options.as_deref()), judge::place(&verdict, role), judge::age(&verdict, options.as_deref())];
     Ok((verdict, checks))
 }
 
