@@ -94,6 +94,10 @@ fn looked(part: Part, path: PathBuf, heard: Heard, wait: Duration) -> Looked {
         Err(error) => (String::new(), vec![Check::new("mount", Health::Unknown, error.to_string())]),
     };
     checks.extend(heard.checks);
+    if heard.end != Some(End::Done) {
+        // It answered at first, perhaps from a cache; that it stopped is what counts.
+        checks.retain(|check| check.check != judge::REACHABLE);
+    }
     match &heard.end {
         Some(End::Done) => {}
         Some(End::Gone(message)) => checks.push(judge::unreachable(message)),

@@ -34,6 +34,9 @@ pub const ODD_NAMES: &[(&str, &[u8])] = &[
     ("a name reserved on Windows", b"aux.txt"),
 ];
 
+/// The check that says whether a root answers.
+pub const REACHABLE: &str = "reachable";
+
 /// What became of the odd names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
@@ -66,17 +69,17 @@ pub fn place(verdict: &Verdict, role: Role) -> Check {
 }
 
 pub fn reachable(entries: usize) -> Check {
-    Check::ok("reachable", format!("yes, {entries} names at the top"))
+    Check::ok(REACHABLE, format!("yes, {entries} names at the top"))
 }
 
 pub fn unreachable(message: &str) -> Check {
-    Check::new("reachable", Unknown, message)
+    Check::new(REACHABLE, Unknown, message)
         .meaning("nothing more can be told of this root; what was synchronised before is safe where it is")
         .mend("see that the drive is mounted and its server answers, then run `driftless doctor` again")
 }
 
 pub fn silent(step: &str, seconds: u64) -> Check {
-    Check::new("reachable", Unknown, format!("no answer for {seconds} s while {step}"))
+    Check::new(REACHABLE, Unknown, format!("no answer for {seconds} s while {step}"))
         .meaning("whatever asks this mount anything hangs until it answers; nothing was lost, and the trial ends by itself then")
         .mend("see that its server answers, or mount it again; `--wait 1m` waits longer")
 }
