@@ -199,3 +199,16 @@ fn the_kernels_own_table_is_read() {
     let verdict = detect(Path::new("/proc/self")).expect("a mount table");
     assert_eq!((verdict.file_system.as_str(), verdict.network), ("proc", false));
 }
+
+#[test]
+fn options_are_those_of_the_mount_that_is_on_top() {
+    let lines = "30 27 0:40 / /m rw,nosuid shared:1 - nfs4 srv:/x rw,vers=4.2,acregmax=5\n\
+                 31 30 0:41 / /m ro,relatime - nfs4 srv:/y ro,hard\n\
+                 32 27 0:42 / /other rw - nfs4 srv:/z rw,soft\n";
+    let text = format!("{ROOT}{lines}");
+    let of = |path: &str| options(text.as_bytes(), &on(lines, path));
+    assert_eq!(of("/m/in").as_deref(), Some("ro,relatime,hard"));
+    assert_eq!(of("/other").as_deref(), Some("rw,soft"));
+    assert_eq!(of("/").as_deref(), Some("rw,relatime,discard"));
+    assert_eq!(options(b"no table", &on(lines, "/m")), None);
+}
