@@ -220,6 +220,23 @@ pub(super) fn tried<T>(folder: &dyn Folder, result: crate::disk::Result<T>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Error as DiskError, open_root};
+
+    /// An input/output error on a network root, as its kind has it.
+    fn gone() -> DiskError {
+        DiskError::new("link", "name", ErrorKind::Gone, std::io::Error::from_raw_os_error(5))
+    }
+
+    #[test]
+    fn a_refusal_that_looks_like_a_root_that_is_gone_is_asked_about() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let path = place.path().join("root");
+        std::fs::create_dir(&path).expect("a folder");
+        let folder = open_root(&path, true).and_then(|root| root.folder(&RelPath::root())).expect("opened");
+        assert!(matches!(tried::<()>(folder.as_ref(), Err(gone())), Ok(None)), "the folder answers, so it was a refusal");
+        std::fs::remove_dir(&path).expect("removed");
+        assert!(matches!(tried::<()>(folder.as_ref(), Err(gone())), Err(error) if error.is_gone()), "nothing answers");
+    }
 
     #[test]
     fn each_step_is_told_from_what_became_of_a_time() {
