@@ -57,7 +57,7 @@ const SESSION: &[Step] = &[
 ];
 
 /// Commands whose `-h` and `--help` are kept.
-const COMMANDS: &[&str] = &["init", "sync", "status", "conflicts", "trash", "detect", "doctor", "completions", "man"];
+const COMMANDS: &[&str] = &["init", "sync", "status", "conflicts", "revert", "trash", "detect", "doctor", "completions", "man"];
 
 /// What is typed wrong, without a pair. Each line makes NAME.txt.
 const USAGE: &[(&str, &[&str])] = &[
@@ -127,6 +127,7 @@ impl Masks {
             (quoted(top.to_str().expect("text")), "TOP"),
             (format!(r"({compact})T\d{{6}}Z-{}-\d{{6}}", quoted(&host)), "RUN"),
             (format!(r"({days})[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?"), "TIME"),
+            (format!(r"({compact})T\d{{6}}Z-{}(-[0-9a-f]{{8}})?", quoted(&host)), "STAMP-HOST"),
             (format!(r"({compact})T\d{{6}}Z"), "STAMP"),
             (format!(r"driftless( |\\-)?v?{}", quoted(env!("CARGO_PKG_VERSION"))), "driftless VERSION"),
             (r#""elapsed_ms":\d+"#.to_owned(), r#""elapsed_ms":0"#),
