@@ -125,9 +125,10 @@ impl Masks {
         let host: String = output("uname", &["-n"]).chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(32).collect();
         let rules: Vec<(String, &'static str)> = vec![
             (quoted(top.to_str().expect("text")), "TOP"),
+            // Before the next: eight hexadecimal digits may begin with six decimal ones.
+            (format!(r"({compact})T\d{{6}}Z-{}-[0-9a-f]{{8}}", quoted(&host)), "STAMP-HOST"),
             (format!(r"({compact})T\d{{6}}Z-{}-\d{{6}}", quoted(&host)), "RUN"),
             (format!(r"({days})[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?"), "TIME"),
-            (format!(r"({compact})T\d{{6}}Z-{}(-[0-9a-f]{{8}})?", quoted(&host)), "STAMP-HOST"),
             (format!(r"({compact})T\d{{6}}Z"), "STAMP"),
             (format!(r"driftless( |\\-)?v?{}", quoted(env!("CARGO_PKG_VERSION"))), "driftless VERSION"),
             (r#""elapsed_ms":\d+"#.to_owned(), r#""elapsed_ms":0"#),
