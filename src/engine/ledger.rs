@@ -9,7 +9,7 @@ use crate::model::entry::Base;
 use crate::model::finding::{Note, Problem};
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
-use crate::model::plan::{Action, Op, Why};
+use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::transfer::{Ending, Learnt, Outcome, Tally};
 
@@ -33,6 +33,17 @@ pub(super) struct Ledger<'a> {
     pub notes: Vec<Note>,
     /// Something went to this side's trash.
     pub trashed: PerSide<bool>,
+}
+
+/// What an event says besides its action.
+struct Told<'a> {
+    op: &'static str,
+    why: String,
+    deleted_files: u64,
+    kept: Option<RelPath>,
+    base: Version,
+    /// What stands there now.
+    wrote: Option<&'a Base>,
 }
 
 impl<'a> Ledger<'a> {
@@ -77,14 +88,17 @@ impl<'a> Ledger<'a> {
         self.batch()?;
         let Outcome { path, why, op, side, result } = outcome;
         match result {
-            Ending::Done { learnt, tally } => {
-                // Asked before the base forgets it.
+            Ending::Done { learnt, tally, kept } => {
+                // Asked before the base learns or forgets.
                 let taken = self.files_taken(displaced)?;
+                let before = displaced.map(|action| self.before(action)).transpose()?;
+                let wrote = learnt.base().cloned();
                 self.learn(&path, learnt)?;
                 if let Some(side) = side {
                     self.tally(side, tally);
-                    if let Some(action) = displaced {
-                        self.event(action, side, op, &why.sentence(), taken)?;
+                    if let Some((action, base)) = displaced.zip(before) {
+                        let (why, deleted_files, wrote) = (why.sentence(), taken, wrote.as_ref());
+                        self.event(action, side, Told { op, why, deleted_files, kept, base, wrote })?;
                     }
                 }
             }
@@ -146,25 +160,44 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// What the base holds where an action displaces something.
+    fn before(&self, action: &Action) -> Result<Version, Error> {
+        let at = match &action.op {
+            Op::Rename { from, .. } => from,
+            _ => &action.path,
+        };
+        self.base_at(at)
+    }
+
+    fn base_at(&self, path: &RelPath) -> Result<Version, Error> {
+        Ok(Version::of_base(self.manifest.find(path)?.map(|row| row.base).as_ref()))
+    }
+
     /// One line of history. Plain creations are counts of their run.
-    fn event(&mut self, action: &Action, side: Side, op: &str, why: &str, deleted_files: u64) -> Result<(), Error> {
+    fn event(&mut self, action: &Action, side: Side, told: Told<'_>) -> Result<(), Error> {
+        let Told { op, why, deleted_files, kept, base, wrote } = told;
         let (gone, brought) = match &action.op {
-            Op::Delete { expect, .. } | Op::Touch { expect, .. } | Op::Rename { expect, .. } | Op::Aside { expect, .. } => {
-                (Seen::There(expect.clone()), Seen::Absent)
-            }
+            Op::Delete { expect, .. } | Op::Touch { expect, .. } => (Seen::There(expect.clone()), Seen::Absent),
+            Op::Rename { expect, found, .. } => (Seen::There(expect.clone()), Seen::There(found.clone())),
+            Op::Aside { expect, .. } => (Seen::There(expect.clone()), Seen::There(expect.clone())),
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
             Op::Record { .. } | Op::Forget => return Ok(()),
         };
         self.trashed[side] |= gone != Seen::Absent;
-        let (before, after) = (Version::of_seen(&gone), Version::of_seen(&brought));
+        // By its digest a version is proven again when the run is to be undone.
+        let before = Version::of_seen(&gone).digested_like(&base);
+        let mut after = Version::of_seen(&brought);
+        if let Some(wrote) = wrote.filter(|_| brought != Seen::Absent) {
+            after = Version { mtime: Some(wrote.mtime_at(side)), ..Version::of_entry(&wrote.entry) };
+        }
         let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
-        let base = match &action.op {
-            Op::Delete { base, .. } => Version::of_base(base.as_deref()),
-            _ => in_base(action.why),
+        let (path, moved_from) = match &action.op {
+            Op::Rename { from, .. } => (action.path.clone(), Some(from.clone())),
+            Op::Aside { to, .. } => (to.clone(), Some(action.path.clone())),
+            _ => (action.path.clone(), None),
         };
-        let (path, op, why) = (action.path.clone(), op.to_owned(), why.to_owned());
-        let side = Some(side);
-        let event = EventRecord { at: now(), path, side, op, why, deleted_files, kept: None, base, staging, network };
+        let (op, side) = (op.to_owned(), Some(side));
+        let event = EventRecord { at: now(), path, side, op, why, deleted_files, kept, moved_from, base, staging, network };
         self.manifest.add_event(self.run, &event)?;
         Ok(())
     }
@@ -175,17 +208,15 @@ impl<'a> Ledger<'a> {
         for conflict in conflicts {
             let (staging, network) = (Version::of_seen(&conflict.staging), Version::of_seen(&conflict.network));
             let (path, op, why) = (conflict.path.clone(), "conflict".to_owned(), conflict.why.sentence());
-            let base = in_base(conflict.why);
-            let event =
-                EventRecord { at: now(), path, side: None, op, why, deleted_files: 0, kept: None, base, staging, network };
-            self.manifest.add_event(self.run, &event)?;
+            let base = self.base_at(&path)?;
+            let found = EventRecord::found(now(), path, op, why);
+            self.manifest.add_event(self.run, &EventRecord { base, staging, network, ..found })?;
         }
         for problem in problems {
             let (path, op, why) = (problem.path.clone(), "problem".to_owned(), problem.message.clone());
-            let (base, staging, network) = (Version::UNKNOWN, Version::UNKNOWN, Version::UNKNOWN);
-            let side = Some(problem.side);
-            let event = EventRecord { at: now(), path, side, op, why, deleted_files: 0, kept: None, base, staging, network };
-            self.manifest.add_event(self.run, &event)?;
+            let base = self.base_at(&path)?;
+            let found = EventRecord::found(now(), path, op, why);
+            self.manifest.add_event(self.run, &EventRecord { side: Some(problem.side), base, ..found })?;
         }
         Ok(())
     }
@@ -219,11 +250,6 @@ impl<'a> Ledger<'a> {
         }
         Ok(())
     }
-}
-
-/// What the base held, as far as an action carries it.
-fn in_base(why: Why) -> Version {
-    if why.in_base { Version::UNKNOWN } else { Version::ABSENT }
 }
 
 impl Drop for Ledger<'_> {

@@ -269,7 +269,7 @@ fn close(ledger: &mut Ledger<'_>, run: RunId, report: &mut Report, carried: &Res
 
 fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<RunId, Error> {
     let manifest = session.store.writing().expect("a run that writes has the manifest");
-    Ok(manifest.begin_run(request.direction, started)?)
+    Ok(manifest.begin_run(request.direction.word(), started)?)
 }
 
 /// After a whole run: what the next one needs to know.

@@ -124,6 +124,13 @@ impl Version {
         Version { what, size, mtime: Some(entry.mtime), digest: entry.digest() }
     }
 
+    /// With the digest of `known` where that is the same file by size and time.
+    #[must_use]
+    pub fn digested_like(self, known: &Version) -> Version {
+        let same = (self.what, self.size, self.mtime) == (known.what, known.size, known.mtime);
+        Version { digest: self.digest.or(known.digest.filter(|_| same)), ..self }
+    }
+
     /// Its four columns.
     pub(super) fn columns(&self) -> [Value; 4] {
         let number = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);

@@ -6,7 +6,7 @@ use super::Manifest;
 use super::columns::{PathColumn, Version, count_at, optional_path_at, path_at, side_at, time_at};
 use super::error::Result;
 use crate::model::path::RelPath;
-use crate::model::side::{Direction, Side};
+use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::sqlite::failed;
 
@@ -45,17 +45,29 @@ pub struct EventRecord {
     pub deleted_files: u64,
     /// Where the side's trash holds the displaced version, below its root.
     pub kept: Option<RelPath>,
+    /// Where a rename came from.
+    pub moved_from: Option<RelPath>,
     /// What the three held before.
     pub base: Version,
     pub staging: Version,
     pub network: Version,
 }
 
+impl EventRecord {
+    /// Something that was found, and nothing done.
+    pub fn found(at: Time, path: RelPath, op: String, why: String) -> EventRecord {
+        let (base, staging, network) = (Version::UNKNOWN, Version::UNKNOWN, Version::UNKNOWN);
+        let (kept, moved_from) = (None, None);
+        EventRecord { at, path, side: None, op, why, deleted_files: 0, kept, moved_from, base, staging, network }
+    }
+}
+
 impl Manifest {
-    pub fn begin_run(&mut self, direction: Direction, started: Time) -> Result<RunId> {
+    /// `direction`: that of a sync, or `undo`.
+    pub fn begin_run(&mut self, direction: &str, started: Time) -> Result<RunId> {
         self.write("record a run in", |connection, _| {
             let sql = "INSERT INTO run (direction, started) VALUES (?1, ?2)";
-            connection.execute(sql, params![direction.word(), started.0])?;
+            connection.execute(sql, params![direction, started.0])?;
             Ok(RunId(connection.last_insert_rowid()))
         })
     }
@@ -90,19 +102,11 @@ impl Manifest {
     }
 
     /// The newest first.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
     pub fn runs(&self) -> Result<Vec<RunRecord>> {
         Ok(runs(&self.connection).map_err(failed("read the history in", &self.connection))?)
     }
 
     /// In the order in which they happened.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
     pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
         Ok(events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
     }
@@ -123,20 +127,22 @@ impl Manifest {
 }
 
 fn add_event(connection: &Connection, run: RunId, event: &EventRecord) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO event (run, at, path, side, op, why, deleted_files, kept,
+    let sql = "INSERT INTO event (run, at, path, side, op, why, deleted_files, kept, moved_from,
             base_what, base_size, base_mtime, base_digest,
             staging_what, staging_size, staging_mtime, staging_digest,
             network_what, network_size, network_mtime, network_digest)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let [b0, b1, b2, b3] = event.base.columns();
     let [s0, s1, s2, s3] = event.staging.columns();
     let [n0, n1, n2, n3] = event.network.columns();
-    let (path, kept) = (PathColumn(&event.path), event.kept.as_ref().map(PathColumn));
+    let [kept, moved_from] = [&event.kept, &event.moved_from].map(|path| path.as_ref().map(PathColumn));
+    let path = PathColumn(&event.path);
     let (side, deleted) = (event.side.map(Side::word), event.deleted_files.cast_signed());
     connection
         .prepare_cached(sql)?
         .execute(params![
-            run.0, event.at.0, path, side, event.op, event.why, deleted, kept, b0, b1, b2, b3, s0, s1, s2, s3, n0, n1, n2, n3
+            run.0, event.at.0, path, side, event.op, event.why, deleted, kept, moved_from, b0, b1, b2, b3, s0, s1, s2, s3, n0,
+            n1, n2, n3
         ])
         .map(drop)
 }
@@ -153,11 +159,17 @@ fn deleted_since(connection: &Connection, side: Side, since: Time) -> rusqlite::
     rows.collect()
 }
 
+/// All runs, the newest first.
 pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<RunRecord>> {
+    some_runs(connection, None)
+}
+
+/// The newest first, at most `limit` of them.
+pub(super) fn some_runs(connection: &Connection, limit: Option<u32>) -> rusqlite::Result<Vec<RunRecord>> {
     let mut counts = connection.prepare_cached("SELECT what, count FROM run_count WHERE run = ?1 ORDER BY what")?;
-    let sql = "SELECT id, direction, started, ended, outcome FROM run ORDER BY id DESC";
+    let sql = "SELECT id, direction, started, ended, outcome FROM run ORDER BY id DESC LIMIT ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| {
+    let rows = statement.query_map([limit.map_or(-1, i64::from)], |row| {
         let id: i64 = row.get(0)?;
         Ok(RunRecord {
             id: RunId(id),
@@ -171,26 +183,44 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<RunRecord>> 
     rows.collect()
 }
 
+const EVENT_COLUMNS: &str = "path, moved_from, run, at, side, op, why, deleted_files, kept,
+    base_what, base_size, base_mtime, base_digest,
+    staging_what, staging_size, staging_mtime, staging_digest,
+    network_what, network_size, network_mtime, network_digest";
+
 pub(super) fn events(connection: &Connection, run: RunId) -> rusqlite::Result<Vec<EventRecord>> {
-    let sql = "SELECT at, path, side, op, why, deleted_files, kept,
-            base_what, base_size, base_mtime, base_digest,
-            staging_what, staging_size, staging_mtime, staging_digest,
-            network_what, network_size, network_mtime, network_digest
-        FROM event WHERE run = ?1 ORDER BY id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([run.0], |row| {
-        Ok(EventRecord {
-            at: time_at(row, 0)?,
-            path: path_at(row, 1)?,
-            side: row.get_ref(2)?.as_str_or_null()?.map(|_| side_at(row, 2)).transpose()?,
-            op: row.get(3)?,
-            why: row.get(4)?,
-            deleted_files: count_at(row, 5)?,
-            kept: optional_path_at(row, 6)?,
-            base: Version::at(row, 7)?,
-            staging: Version::at(row, 11)?,
-            network: Version::at(row, 15)?,
-        })
-    })?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {EVENT_COLUMNS} FROM event WHERE run = ?1 ORDER BY id"))?;
+    let rows = statement.query_map([run.0], |row| event_at(row).map(|(_, event)| event))?;
     rows.collect()
+}
+
+/// The events at or below a path, those of a rename away from there too, over all runs in the order in which they happened.
+pub(super) fn events_at(connection: &Connection, path: &RelPath) -> rusqlite::Result<Vec<(RunId, EventRecord)>> {
+    let mut found = Vec::new();
+    let mut statement = connection.prepare_cached(&format!("SELECT {EVENT_COLUMNS} FROM event ORDER BY id"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let from = optional_path_at(row, 1)?;
+        if path_at(row, 0)?.is_within(path) || from.is_some_and(|from| from.is_within(path)) {
+            found.push(event_at(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn event_at(row: &rusqlite::Row<'_>) -> rusqlite::Result<(RunId, EventRecord)> {
+    let event = EventRecord {
+        path: path_at(row, 0)?,
+        moved_from: optional_path_at(row, 1)?,
+        at: time_at(row, 3)?,
+        side: row.get_ref(4)?.as_str_or_null()?.map(|_| side_at(row, 4)).transpose()?,
+        op: row.get(5)?,
+        why: row.get(6)?,
+        deleted_files: count_at(row, 7)?,
+        kept: optional_path_at(row, 8)?,
+        base: Version::at(row, 9)?,
+        staging: Version::at(row, 13)?,
+        network: Version::at(row, 17)?,
+    };
+    Ok((RunId(row.get(2)?), event))
 }

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use columns::{Version, What};
 pub use error::{Error, Result};
-pub use history::{EventRecord, RunId};
+pub use history::{EventRecord, RunId, RunRecord};
 pub use reader::Reader;
 pub use roots::RootRecord;
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::error::{Error, Result};
 use super::findings::{self, KnownConflict};
-use super::history::{self, RunRecord};
+use super::history::{self, EventRecord, RunId, RunRecord};
 use super::roots::{self, RootRecord};
 use super::rows;
 use super::schema::{self, Identity};
@@ -128,6 +128,21 @@ impl Reader {
     /// In path order.
     pub fn conflicts(&self) -> Result<Vec<KnownConflict>> {
         Ok(findings::conflicts(&self.connection).map_err(failed("read conflicts in", &self.connection))?)
+    }
+
+    /// The newest first, at most `limit` of them.
+    pub fn some_runs(&self, limit: Option<u32>) -> Result<Vec<RunRecord>> {
+        Ok(history::some_runs(&self.connection, limit).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// In the order in which they happened.
+    pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
+        Ok(history::events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
+    }
+
+    /// What happened at or below a path in all runs, in the order in which it happened.
+    pub fn events_at(&self, path: &RelPath) -> Result<Vec<(RunId, EventRecord)>> {
+        Ok(history::events_at(&self.connection, path).map_err(failed("read the history in", &self.connection))?)
     }
 
     /// The newest first.

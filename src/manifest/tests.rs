@@ -474,6 +474,7 @@ fn event(at: i64, side: Side, op: &str, deleted_files: u64) -> EventRecord {
         why: "deleted in staging".to_owned(),
         deleted_files,
         kept: Some(path(".driftless/trash/1/data/run.csv")),
+        moved_from: (op == "rename").then(|| path("data/before.csv")),
         base: Version::of_base(Some(&file(7))),
         staging: Version::of_base(None),
         network: Version::of_seen(&Seen::Unknown(crate::model::listing::Unknown::Moving)),
@@ -483,9 +484,9 @@ fn event(at: i64, side: Side, op: &str, deleted_files: u64) -> EventRecord {
 #[test]
 fn deletes_are_counted_by_side_and_time_and_old_runs_are_pruned() {
     let (_folder, mut manifest) = fresh();
-    let old = manifest.begin_run(Direction::Down, Time(NOW.0 - 48 * HOUR)).expect("begun");
+    let old = manifest.begin_run("down", Time(NOW.0 - 48 * HOUR)).expect("begun");
     manifest.add_event(old, &event(NOW.0 - 48 * HOUR, Side::Network, "delete", 5)).expect("added");
-    let run = manifest.begin_run(Direction::Both, NOW).expect("begun");
+    let run = manifest.begin_run("both", NOW).expect("begun");
     let events = [
         event(NOW.0 - HOUR, Side::Network, "delete", 1),
         event(NOW.0, Side::Network, "write", 12),
@@ -511,5 +512,5 @@ fn deletes_are_counted_by_side_and_time_and_old_runs_are_pruned() {
     assert_eq!(manifest.runs().expect("asked").len(), 1);
     assert!(manifest.events(old).expect("asked").is_empty());
     assert_eq!(manifest.deletes_since(Side::Network, Time(0)).expect("counted"), 13);
-    assert!(manifest.begin_run(Direction::Up, NOW).expect("begun") > run);
+    assert!(manifest.begin_run("up", NOW).expect("begun") > run);
 }

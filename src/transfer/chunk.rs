@@ -187,9 +187,10 @@ impl<'a, 'r> Chunk<'a, 'r> {
                 return Err(at(error));
             }
         };
-        place(self.run, &Spot { side: to, path: &action.path, folder, name: &name }, &temp, &wrote, expect)?;
+        let kept = place(self.run, &Spot { side: to, path: &action.path, folder, name: &name }, &temp, &wrote, expect)?;
         let tally = Tally::Link { revived: *revived };
-        Ok(Step::Finished(self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, tally)))
+        let item = self.item(action, to, from.entry.clone(), Some(from.stamp), wrote, tally);
+        Ok(Step::Finished(item.keeping(kept)))
     }
 
     /// Shows what is staged; the actions of these names follow the ones shown before.
@@ -206,10 +207,11 @@ impl<'a, 'r> Chunk<'a, 'r> {
         let Op::Write { to, expect, revived, .. } = &action.op else { unreachable!("only files are staged") };
         let (parent, name) = split(&action.path);
         let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-        place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, &staged.node.stamp, expect)?;
+        let spot = Spot { side: *to, path: &action.path, folder, name: &name };
+        let kept = place(self.run, &spot, temp, &staged.node.stamp, expect)?;
         let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
         let Staged { from, node } = staged;
-        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally))
+        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).keeping(kept))
     }
 
     fn item(&self, action: &Action, side: Side, entry: Entry, other: Option<Stamp>, wrote: Stamp, tally: Tally) -> Item {

@@ -71,8 +71,8 @@ pub struct Outcome {
 
 #[derive(Debug)]
 pub enum Ending {
-    /// Done; the base learns `learnt`.
-    Done { learnt: Learnt, tally: Tally },
+    /// Done; the base learns `learnt`, and the side's trash holds what was displaced at `kept`.
+    Done { learnt: Learnt, tally: Tally, kept: Option<RelPath> },
     /// This path could not be done; it stays pending.
     Problem(Problem),
     /// The path holds a version that nobody looked at: nothing was displaced.
@@ -93,6 +93,16 @@ pub enum Learnt {
         from: RelPath,
         base: Option<Box<Base>>,
     },
+}
+
+impl Learnt {
+    /// What both sides hold now.
+    pub fn base(&self) -> Option<&Base> {
+        match self {
+            Learnt::Put(base) | Learnt::Moved { base: Some(base), .. } => Some(base),
+            Learnt::Nothing | Learnt::Forget | Learnt::Moved { base: None, .. } => None,
+        }
+    }
 }
 
 /// What an action adds to the counts.

@@ -19,16 +19,19 @@ pub(crate) struct Spot<'a> {
     pub name: &'a Name,
 }
 
+/// Where the trash holds what was displaced; `None` where nothing was.
+pub(crate) type Kept = Option<RelPath>;
+
 /// Gives `temp`, which was `wrote`, its name, over what `expect` says stands there. On any failure the name holds what it
 /// held, as far as the root still answers; and what the temporary name holds is gone if it is our copy, and in the trash
-/// if an exchange put somebody's version there.
-pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, expect: &Seen) -> Result<(), Failure> {
+/// if an exchange put somebody's version there. Returns where the displaced version is kept.
+pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, expect: &Seen) -> Result<Kept, Failure> {
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
-            Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)),
-            Kind::File | Kind::Link => displace(run, spot, temp, old),
+            Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)).map(Some),
+            Kind::File | Kind::Link => displace(run, spot, temp, old).map(Some),
         },
-        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp),
+        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp).map(|()| None),
     };
     if result.is_err()
         && let Ok(Some(node)) = spot.folder.look(temp, Freshness::Fresh)
@@ -78,7 +81,7 @@ fn keep_theirs(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) {
 
 /// Replaces a file or link. A file is linked into the trash and proven there; then the two names are exchanged and what
 /// came out is proven again, so that even a version that was put there in the last moment is put back.
-fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<(), Failure> {
+fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<RelPath, Failure> {
     let traits = &run.traits[spot.side];
     let at = |error| Failure::At(spot.side, error);
     expect_quiet(spot, old)?;
@@ -86,7 +89,8 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
     if old.entry.kind() == Kind::Link && traits.exchange {
         return exchange(run, spot, temp, old, |out| {
             let kept = trash::place_for(run, spot.side, spot.path)?;
-            run.roots[spot.side].rename(out, &kept, Onto::Nothing).map_err(at)
+            run.roots[spot.side].rename(out, &kept, Onto::Nothing).map_err(at)?;
+            Ok(kept)
         });
     }
     if !traits.hard_links || old.entry.kind() == Kind::Link {
@@ -111,13 +115,14 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
     if !traits.exchange {
         // RACE: a version renamed over the name between the proof and here is lost to the trash's blind spot. Only on
         // file systems that cannot exchange two names; the window is two calls long.
-        return spot.folder.rename(temp, spot.name, Onto::File).map_err(at);
+        spot.folder.rename(temp, spot.name, Onto::File).map_err(at)?;
+        return Ok(kept);
     }
     let swapped = exchange(run, spot, temp, old, |_| spot.folder.remove_file(temp).map_err(at));
     if matches!(swapped, Err(Failure::Unexpected(_))) {
         trash::take_back(run, spot.side, &kept)?;
     }
-    swapped
+    swapped.map(|()| kept)
 }
 
 /// Exchanges the two names and proves what came out; `away` takes it from the temporary name. Anything unexpected is
@@ -125,13 +130,13 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
 ///
 /// RACE: between the two exchanges a reader sees our version in the place of the other program's, and a crash leaves
 /// theirs under the temporary name, which later runs only ever move to the trash.
-fn exchange(
+fn exchange<T>(
     run: &Run<'_>,
     spot: &Spot<'_>,
     temp: &Name,
     old: &Found,
-    away: impl FnOnce(&RelPath) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    away: impl FnOnce(&RelPath) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let at = |error| Failure::At(spot.side, error);
     spot.folder.exchange(temp, spot.name).map_err(at)?;
     let out = spot.folder.look(temp, Freshness::Fresh);
@@ -153,12 +158,13 @@ pub(crate) fn displace_by_rename(
     spot: &Spot<'_>,
     old: &Found,
     show: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<RelPath, Failure> {
     let kept = to_trash(run, spot, |node, _| Ok(proves(node, old, &run.traits[spot.side])))?;
     show().inspect_err(|_| {
         // Where it cannot come back it is in the trash, and the failure is told.
         let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
-    })
+    })?;
+    Ok(kept)
 }
 
 /// Moves what stands at the spot to the trash if `proven` says that it is what was expected there; else, and on any
@@ -193,12 +199,12 @@ pub(crate) fn to_trash(
 ///
 /// RACE: the name is absent in between; a crash there leaves the old subtree in the trash, and the next run writes the new
 /// kind.
-fn displace_folder(
+pub(crate) fn displace_folder(
     run: &Run<'_>,
     spot: &Spot<'_>,
     old: &Found,
     show: impl FnOnce() -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<RelPath, Failure> {
     let quiet = |node: &Node, kept: &RelPath| {
         Ok(proves(node, old, &run.traits[spot.side]) && !trash::changed_since_start(run, spot.side, kept)?)
     };
@@ -211,7 +217,8 @@ fn displace_folder(
     })?;
     show().inspect_err(|_| {
         let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
-    })
+    })?;
+    Ok(kept)
 }
 
 /// Nobody else may have it open for writing: what a program writes into a displaced file would be lost to the user.

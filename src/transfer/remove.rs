@@ -1,7 +1,7 @@
 //! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
 
 use super::chunk::split;
-use super::place::{Spot, expect_gone, expect_quiet, proves, to_trash};
+use super::place::{Kept, Spot, expect_gone, expect_quiet, proves, to_trash};
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, NodeContent};
 use crate::model::entry::{Content, Found, Kind};
@@ -38,8 +38,8 @@ pub fn carry_deletes(
     Ok(())
 }
 
-fn gone(tally: Tally) -> Ending {
-    Ending::Done { learnt: Learnt::Forget, tally }
+fn gone(tally: Tally, kept: Kept) -> Ending {
+    Ending::Done { learnt: Learnt::Forget, tally, kept }
 }
 
 fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
@@ -48,19 +48,19 @@ fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Res
     }
     let (parent, name) = split(path);
     let folder = match run.roots[side].folder(&parent) {
-        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFile)),
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFile, None)),
         other => other.map_err(|error| Failure::At(side, error))?,
     };
     let spot = Spot { side, path, folder: &*folder, name: &name };
     let node = folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))?;
-    let Some(node) = node else { return Ok(gone(Tally::DeletedFile)) };
+    let Some(node) = node else { return Ok(gone(Tally::DeletedFile, None)) };
     if !proves(&node, expect, &run.traits[side]) {
         return Ok(changed(path));
     }
     expect_quiet(&spot, expect)?;
     match to_trash(run, &spot, |node, _| Ok(proves(node, expect, &run.traits[side]))) {
         Err(Failure::Unexpected(_)) => Ok(changed(path)),
-        other => other.map(|_| gone(Tally::DeletedFile)),
+        other => other.map(|kept| gone(Tally::DeletedFile, Some(kept))),
     }
 }
 
@@ -87,13 +87,13 @@ fn remove_folder(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side,
     }
     let (parent, name) = split(path);
     let folder = match run.roots[side].folder(&parent) {
-        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder)),
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder, None)),
         other => other.map_err(at)?,
     };
     let kept = trash::folder_for(run, side, path)?;
     if let Err(error) = folder.remove_folder(&name) {
         match error.kind {
-            ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder)),
+            ErrorKind::Absent => return Ok(gone(Tally::DeletedFolder, None)),
             ErrorKind::NotEmpty => {}
             _ => return Err(at(error)),
         }
@@ -104,7 +104,7 @@ fn remove_folder(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side,
         folder.remove_folder(&name).map_err(at)?;
     }
     keep_looks(run, side, &kept, expect);
-    Ok(gone(Tally::DeletedFolder))
+    Ok(gone(Tally::DeletedFolder, Some(kept)))
 }
 
 /// The trashed folder looks like the one that went; a nicety for who restores it.

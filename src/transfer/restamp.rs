@@ -5,6 +5,7 @@
 //! and only if it still is what was written.
 
 use super::chunk::{agreed, split};
+use super::place::Kept;
 use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
 use crate::disk::{ErrorKind, Freshness, Node, NodeContent};
 use crate::model::entry::{Content, Entry, Recorded, Stamp};
@@ -37,6 +38,7 @@ pub struct Item {
     wrote: Stamp,
     tally: Tally,
     moved_from: Option<RelPath>,
+    kept: Kept,
 }
 
 impl Item {
@@ -56,7 +58,12 @@ impl Item {
             _ => None,
         };
         let (path, why, op) = (action.path.clone(), action.why, action.op.word());
-        Item { path, why, op, side, entry, other, wrote, tally, moved_from }
+        Item { path, why, op, side, entry, other, wrote, tally, moved_from, kept: None }
+    }
+
+    /// The same, having displaced what the trash now holds there.
+    pub(crate) fn keeping(self, kept: Kept) -> Item {
+        Item { kept, ..self }
     }
 }
 
@@ -99,7 +106,7 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
 /// What the base learns. A file that is no longer what was written was edited since: its stamp is left out, so that the
 /// next look reads it.
 fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
-    let Item { path, why, op, side, entry, other, wrote, tally, moved_from } = item;
+    let Item { path, why, op, side, entry, other, wrote, tally, moved_from, kept } = item;
     let traits = &run.traits[side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
     let own = plain.and_then(|node| {
@@ -122,5 +129,5 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
         Some(from) => Learnt::Moved { from, base: Some(base) },
         None => Learnt::Put(base),
     };
-    Outcome { path, why, op, side: Some(side), result: Ending::Done { learnt, tally } }
+    Outcome { path, why, op, side: Some(side), result: Ending::Done { learnt, tally, kept } }
 }

@@ -91,14 +91,17 @@ fn make_folder(
     let spot = Spot { side: to, path: &action.path, folder: &*folder, name: &name };
     let open_mode = from.entry.mode | 0o700;
     let make = || make_at(run, &spot, open_mode);
-    match expect {
+    let kept = match expect {
         Seen::There(old) => {
             expect_quiet(&spot, old)?;
             expect_version(run, &spot, old)?;
-            displace_by_rename(run, &spot, old, make)?;
+            Some(displace_by_rename(run, &spot, old, make)?)
         }
-        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => make()?,
-    }
+        Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => {
+            make()?;
+            None
+        }
+    };
     let node = folder.look(&name, Freshness::Cached).ok().flatten();
     let mut entry = from.entry.clone();
     // The umask may have taken rights away, and not every bit is taken when a folder is made.
@@ -107,7 +110,7 @@ fn make_folder(
     let base = folder_base(node.map(|node| node.stamp), to, Found { entry, stamp: from.stamp });
     let tally = Tally::Folder { revived };
     let made = Made { side: to, path: action.path.clone(), from: from.clone(), late_mode };
-    Ok((outcome(action, Ending::Done { learnt: Learnt::Put(base), tally }), made))
+    Ok((outcome(action, Ending::Done { learnt: Learnt::Put(base), tally, kept }), made))
 }
 
 /// A folder that somebody made there meanwhile will do.
@@ -208,7 +211,7 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
         let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
         return Err(Failure::Unexpected(there));
     }
-    Ok(outcome(action, Ending::Done { learnt: Learnt::Nothing, tally: Tally::Renamed }))
+    Ok(outcome(action, Ending::Done { learnt: Learnt::Nothing, tally: Tally::Renamed, kept: None }))
 }
 
 /// A rename that a file system which folds names takes for one onto itself: by way of a temporary name. If the new name

@@ -174,7 +174,7 @@ fn one(run: &Run<'_>, action: Action) -> Ending {
 /// The base that a finished write left, and its count.
 fn done(ending: Ending) -> (Box<Base>, Tally) {
     match ending {
-        Ending::Done { learnt: super::Learnt::Put(base), tally } => (base, tally),
+        Ending::Done { learnt: super::Learnt::Put(base), tally, .. } => (base, tally),
         other => panic!("not done: {other:?}"),
     }
 }
