@@ -219,12 +219,16 @@ impl Lock {
         Ok(Some(Lock(file)))
     }
 
-    /// Does somebody hold it now? `None` where there is no such file. A run that asks in the same moment takes us for a
+    /// Does somebody hold it now? `None` where that cannot be found out. A run that asks in the same moment takes us for a
     /// holder, and asks again.
     pub fn is_held(path: &Path) -> Option<bool> {
         let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
         let file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).ok()?;
-        Some(matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+        match file.try_lock_shared() {
+            Ok(()) => Some(false),
+            Err(fs::TryLockError::WouldBlock) => Some(true),
+            Err(fs::TryLockError::Error(_)) => None,
+        }
     }
 
     /// What the holder wrote.

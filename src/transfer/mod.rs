@@ -6,6 +6,7 @@
 //! outcome is only reported as done when what it wrote is durable (as far as the user asked for that and the file
 //! system can), so that the base may say so.
 
+pub mod back;
 mod chunk;
 mod copy;
 mod keep;

@@ -103,14 +103,8 @@ fn remove_folder(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side,
         }
         folder.remove_folder(&name).map_err(at)?;
     }
-    keep_looks(run, side, &kept, expect);
+    trash::keep_looks(run, side, &kept, expect);
     Ok(gone(Tally::DeletedFolder, Some(kept)))
-}
-
-/// The trashed folder looks like the one that went; a nicety for who restores it.
-fn keep_looks(run: &Run<'_>, side: Side, kept: &RelPath, expect: &Found) {
-    let mode = run.traits[side].modes.then_some(expect.entry.mode | 0o700);
-    let _ = run.roots[side].folder(kept).and_then(|folder| folder.touch_self(Some(expect.entry.mtime), mode));
 }
 
 /// Moves built-in junk out of a folder that goes; false where anything else is inside, which is then left alone.

@@ -168,19 +168,10 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
     })?;
     expect_quiet(&spot, expect)?;
     expect_version(run, &spot, expect)?;
-    match run.roots[side].rename(from, &action.path, Onto::Nothing) {
-        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect, error)?,
-        other => other.map_err(at)?,
-    }
+    let node = move_proven(run, side, from, &action.path, expect)?;
+    let Some(node) = node else { return Err(Failure::Unexpected(Seen::There(Box::new(found.clone())))) };
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
-    let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
-    let Some(node) = node.filter(|node| proves(node, expect, &run.traits[side])) else {
-        // RACE: something else took the old name in the last moment. Back it goes; until then, or where the old name is
-        // taken again, it stands at the new one. Nothing is lost.
-        run.roots[side].rename(&action.path, from, Onto::Nothing).map_err(at)?;
-        return Err(Failure::Unexpected(Seen::There(Box::new(found.clone()))));
-    };
     let mut wrote = node.stamp;
     if found.entry.kind() == Kind::File {
         wrote.mtime = touch_moved(run, side, &*folder, &name, &node, found)?;
@@ -214,28 +205,53 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
     Ok(outcome(action, Ending::Done { learnt: Learnt::Nothing, tally: Tally::Renamed, kept: None }))
 }
 
+/// Renames to a free name and looks at what came there; `None` where it was not what was expected, and went back.
+pub(crate) fn move_proven(
+    run: &Run<'_>,
+    side: Side,
+    from: &RelPath,
+    to: &RelPath,
+    expect: &Found,
+) -> Result<Option<Node>, Failure> {
+    let at = |error| Failure::At(side, error);
+    match run.roots[side].rename(from, to, Onto::Nothing) {
+        Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, side, from, to, expect, error)?,
+        other => other.map_err(at)?,
+    }
+    let (parent, name) = split(to);
+    let folder = run.roots[side].folder(&parent).map_err(at)?;
+    let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
+    let proven = node.filter(|node| proves(node, expect, &run.traits[side]));
+    if proven.is_none() {
+        // RACE: something else took the old name in the last moment. Back it goes; until then, or where the old name is
+        // taken again, it stands at the new one. Nothing is lost.
+        run.roots[side].rename(to, from, Onto::Nothing).map_err(at)?;
+    }
+    Ok(proven)
+}
+
 /// A rename that a file system which folds names takes for one onto itself: by way of a temporary name. If the new name
 /// turns out to be another's, the file goes back.
 ///
 /// RACE: absent between the two renames; after a crash the next run moves it to the trash and writes the new name.
 fn rename_folded(
     run: &Run<'_>,
-    action: &Action,
     side: Side,
     from: &RelPath,
+    to: &RelPath,
     expect: &Found,
     taken: disk::Error,
 ) -> Result<(), Failure> {
     let at = |error| Failure::At(side, error);
-    let (parent, name) = split(&action.path);
+    let (parent, name) = split(to);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
-    let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
+    let spot = Spot { side, path: to, folder: &*folder, name: &name };
     let Err(folded) = expect_own_name(run, &spot) else {
         return Err(at(taken));
     };
-    let temp = parent.join(&run.temp_name(&action.path, &expect.stamp));
+    let temp = parent.join(&run.temp_name(to, &expect.stamp));
     run.roots[side].rename(from, &temp, Onto::Nothing).map_err(at)?;
-    run.roots[side].rename(&temp, &action.path, Onto::Nothing).map_err(|error| {
+    run.roots[side].rename(&temp, to, Onto::Nothing).map_err(|error| {
         match run.roots[side].rename(&temp, from, Onto::Nothing) {
             Ok(()) if error.kind == ErrorKind::Exists => folded,
             _ => at(error),

@@ -2,7 +2,7 @@
 
 use super::{Failure, Run};
 use crate::disk::{ErrorKind, Freshness, Node, NodeContent, Onto, Root};
-use crate::model::entry::Content;
+use crate::model::entry::{Content, Found};
 use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
@@ -81,6 +81,12 @@ pub fn make_folders(root: &dyn Root, wanted: &RelPath) -> crate::disk::Result<()
         }
     }
     Ok(())
+}
+
+/// The trashed folder looks like the one that went; a nicety for who restores it.
+pub(crate) fn keep_looks(run: &Run<'_>, side: Side, kept: &RelPath, expect: &Found) {
+    let mode = run.traits[side].modes.then_some(expect.entry.mode | 0o700);
+    let _ = run.roots[side].folder(kept).and_then(|folder| folder.touch_self(Some(expect.entry.mtime), mode));
 }
 
 /// What the trash holds at `kept`, really looked at.
