@@ -489,7 +489,7 @@ fn progress(ledger: &Ledger<'_>, copied: &PerSide<AtomicU64>) -> Progress {
 }
 
 /// A halted root as the run's error.
-fn halted(halt: Halt) -> Error {
+pub(super) fn halted(halt: Halt) -> Error {
     match halt {
         Halt::Gone { side, source } => Error::Offline { side, message: source.to_string() },
         Halt::Full { side, source } | Halt::Failed { side, source } => Error::Root { side, source: source.into() },

@@ -30,6 +30,8 @@ pub enum Error {
     Busy { holder: String },
     #[error("stopped")]
     Stopped,
+    #[error("{0}")]
+    NoSuchRun(String),
     #[error("the settings shared by {path:?} cannot be used: {message}")]
     Shared { path: String, message: String },
 }

@@ -212,7 +212,7 @@ fn keep_copies(session: &mut Session<'_>, request: &Request, report: &mut Report
 }
 
 /// A mount that dropped out from under its path leaves a local folder there that takes writes.
-fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
+pub(super) fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
     for side in Side::BOTH {
         if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
             return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
@@ -221,7 +221,7 @@ fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result<(), Error> {
+pub(super) fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result<(), Error> {
     for side in Side::BOTH.into_iter().filter(|&side| writes[side]) {
         let root = session.roots[side].clone();
         let bumped = session.standing.next_generation(&*root, &mut session.store, side);
@@ -230,7 +230,7 @@ fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result
     Ok(())
 }
 
-fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
+pub(super) fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
     for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
         if let Err(error) = clean::trash_limits(session, side) {
             tracing::warn!(%side, %error, "the trash could not be brought within its limits");
@@ -316,7 +316,7 @@ fn unwritable(error: Error, side: Side) -> Error {
 }
 
 /// The first part of temporary names: this machine and pair.
-fn owner(host: &str, pair: &Pair) -> u32 {
+pub(super) fn owner(host: &str, pair: &Pair) -> u32 {
     let key = format!("{host}\0{}", pair.state.display());
     let [a, b, c, d, ..] = digest::of(key.as_bytes()).0;
     u32::from_be_bytes([a, b, c, d])
@@ -350,7 +350,7 @@ fn would(plan: &Plan) -> Counts {
 }
 
 /// The network root's lease while this run shows writes there.
-struct Borrowed {
+pub(super) struct Borrowed {
     root: Arc<dyn Root>,
     lease: Option<Lease>,
     renewed: Instant,
@@ -375,7 +375,7 @@ impl lease::Clock for Monotonic<'_> {
 impl Borrowed {
     /// Others save work by it; what keeps data safe is the look before each visible step. So none to be had is no reason
     /// to stop.
-    fn take(session: &Session<'_>, host: &str, wait: Duration, stop: &AtomicBool) -> Result<Self, Error> {
+    pub fn take(session: &Session<'_>, host: &str, wait: Duration, stop: &AtomicBool) -> Result<Self, Error> {
         let root = session.roots.network.clone();
         let holder = Holder { host: host.to_owned(), state: format!("{:08x}", owner(host, session.pair)) };
         let clock = Monotonic { began: Instant::now(), stop };
@@ -393,7 +393,7 @@ impl Borrowed {
         Ok(Borrowed { root, lease, renewed: Instant::now() })
     }
 
-    fn tend(&mut self) -> Result<(), Error> {
+    pub fn tend(&mut self) -> Result<(), Error> {
         if self.renewed.elapsed() < lease::RENEW_EVERY {
             return Ok(());
         }
@@ -409,7 +409,7 @@ impl Borrowed {
         }
     }
 
-    fn release(self) {
+    pub fn release(self) {
         if let Some(lease) = self.lease
             && let Err(error) = lease.release(&*self.root)
         {

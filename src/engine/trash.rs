@@ -183,7 +183,7 @@ pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
 }
 
 /// Everything below a run's folder, folders before what they hold.
-fn each(root: &dyn Root, run: &Name, tell: &mut dyn FnMut(&RelPath, &Node) -> disk::Result<()>) -> disk::Result<()> {
+pub(super) fn each(root: &dyn Root, run: &Name, tell: &mut dyn FnMut(&RelPath, &Node) -> disk::Result<()>) -> disk::Result<()> {
     let top = home().join(run);
     let mut open = vec![RelPath::root()];
     while let Some(path) = open.pop() {

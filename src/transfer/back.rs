@@ -41,13 +41,7 @@ pub fn bring_back(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath) -> 
 }
 
 /// What the trash holds at `kept` takes its name again from `present`, which goes to this run's trash.
-pub fn exchange_back(
-    run: &Run<'_>,
-    side: Side,
-    kept: &RelPath,
-    path: &RelPath,
-    present: &Found,
-) -> Result<Exchanged, Refused> {
+pub fn exchange_back(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath, present: &Found) -> Result<Exchanged, Refused> {
     exchange(run, side, kept, path, present).map_err(refused)
 }
 

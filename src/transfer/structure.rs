@@ -251,11 +251,9 @@ fn rename_folded(
     };
     let temp = parent.join(&run.temp_name(to, &expect.stamp));
     run.roots[side].rename(from, &temp, Onto::Nothing).map_err(at)?;
-    run.roots[side].rename(&temp, to, Onto::Nothing).map_err(|error| {
-        match run.roots[side].rename(&temp, from, Onto::Nothing) {
-            Ok(()) if error.kind == ErrorKind::Exists => folded,
-            _ => at(error),
-        }
+    run.roots[side].rename(&temp, to, Onto::Nothing).map_err(|error| match run.roots[side].rename(&temp, from, Onto::Nothing) {
+        Ok(()) if error.kind == ErrorKind::Exists => folded,
+        _ => at(error),
     })
 }
 
