@@ -17,7 +17,6 @@ use crate::disk::{self, Root, local};
 use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
-use crate::model::time::Time;
 use crate::scan::Reading;
 use crate::transfer::back::{self, MadeAgain, Refused};
 use crate::transfer::{Run, flush_side};
@@ -107,8 +106,8 @@ pub fn undo(
 
 fn of_run(store: &Store, which: Which, notes: &[String]) -> std::result::Result<(RunRecord, Vec<EventRecord>), Error> {
     let found = match store {
-        Store::Writing(manifest) => history::pick(manifest.runs()?, which).map(|run| Ok((manifest.events(run.id)?, run))),
-        Store::Reading(Some(reader)) => history::pick(reader.runs()?, which).map(|run| Ok((reader.events(run.id)?, run))),
+        Store::Writing(manifest) => pick(manifest.runs()?, which).map(|run| Ok((manifest.events(run.id)?, run))),
+        Store::Reading(Some(reader)) => pick(reader.runs()?, which).map(|run| Ok((reader.events(run.id)?, run))),
         Store::Reading(None) => None,
     };
     match found {
@@ -119,6 +118,12 @@ fn of_run(store: &Store, which: Which, notes: &[String]) -> std::result::Result<
             (error, _) => Err(error),
         },
     }
+}
+
+/// The last run is never an undo: asking twice must complete the first, not take it back.
+fn pick(mut runs: Vec<RunRecord>, which: Which) -> Option<RunRecord> {
+    runs.retain(|run| which != Which::Last || run.direction != DIRECTION);
+    history::pick(runs, which)
 }
 
 /// A dry run: looks only.
@@ -237,12 +242,10 @@ impl Undoing<'_, '_> {
             Verdict::Already => return Ok(Result::Already),
             Verdict::Left(message) => return Ok(Result::Left(message)),
         };
+        distrust(store, task)?;
         match self.carry(task, &step) {
             Ok(event) => {
                 self.events.push(event);
-                if let Step::Exchange(_) | Step::Return = step {
-                    distrust(store, task)?;
-                }
             }
             Err(Refused::Path(message)) => return Ok(Result::Left(message)),
             Err(Refused::Halt(halt)) => return Err(halted(halt)),
@@ -287,9 +290,8 @@ impl Undoing<'_, '_> {
             Step::Away(present) => {
                 let kept = back::take_away(run, side, path, present)?;
                 self.trashed[side] = true;
-                let files = u64::from(present.entry.kind() == Kind::File);
                 let event = self.event(task, "delete", after.clone(), Version::ABSENT);
-                Ok(EventRecord { kept: Some(kept), deleted_files: files, ..event })
+                Ok(EventRecord { kept: Some(kept), ..event })
             }
         }
     }
@@ -378,8 +380,11 @@ fn refused(side: Side, error: disk::Error) -> Refused {
     }
 }
 
-/// What came back may show the very size and time that the base knows of what it replaced: the next look reads it.
+/// What comes back may show the very size and time that the base knows of what it replaces: then the next look reads it.
 fn distrust(store: &mut Store, task: &Task) -> std::result::Result<(), Error> {
+    if (task.before.size, task.before.mtime) != (task.after.size, task.after.mtime) {
+        return Ok(());
+    }
     let Some(row) = store.find(&task.path)? else { return Ok(()) };
     let mut base = row.base;
     if base.entry.kind() == Kind::File
