@@ -47,6 +47,8 @@ impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Failure {
         match &error {
             engine::Error::Refused(refusal) => Failure::of_refusal(refusal),
+            engine::Error::NoSuchRun(message) => Failure::failed(format!("There is no such run: {message}."))
+                .advise("Nothing was changed. `driftless history` lists the runs; those of the last 90 days are kept."),
             other => {
                 let advice = "What was synchronised so far is recorded; run the command again.";
                 Failure { exit: exit_of(other.kind()), ..Failure::failed(other.to_string()) }.advise(advice)

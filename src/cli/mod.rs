@@ -10,6 +10,7 @@ mod detect;
 mod doctor;
 mod exit;
 mod failure;
+mod history;
 mod init;
 mod json;
 mod man;
@@ -26,6 +27,7 @@ mod signals;
 mod status;
 mod sync;
 mod trash;
+mod undo;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -102,6 +104,8 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Status(status) => status::run(&context, &status),
         Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
         Command::Revert(revert) => revert::run(&context, &revert),
+        Command::History(history) => history::run(&context, &history),
+        Command::Undo(undo) => undo::run(&context, &undo),
         Command::Trash(trash) => trash::run(&context, &trash),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
@@ -117,6 +121,8 @@ impl Command {
             Command::Status(_) => "status",
             Command::Conflicts(_) => "conflicts",
             Command::Revert(_) => "revert",
+            Command::History(_) => "history",
+            Command::Undo(_) => "undo",
             Command::Trash(_) => "trash",
             Command::Detect(_) => "detect",
             Command::Doctor(_) => "doctor",

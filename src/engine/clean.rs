@@ -56,9 +56,6 @@ fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &
     Ok(())
 }
 
-/// A run this young may still be at work, on whatever machine.
-const SETTLED: Duration = Duration::from_secs(3_600);
-
 /// Keeps the trash within its age and size; the oldest runs go first, the newest stays whatever it weighs. Ages are told
 /// by the root's own clock from the times that the root itself gave: one machine with a wrong clock must not empty
 /// everybody's trash.
@@ -79,8 +76,11 @@ pub(super) fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<()
         };
         kept = kept.saturating_add(size);
         let due = age > session.options.trash_age || kept > most;
-        if newer > 0 && due && age > SETTLED {
-            trash::remove_run(root, &run)?;
+        if newer > 0 && due && age > trash::SETTLED {
+            match trash::remove_run(root, &run) {
+                Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::ReadOnly) => continue,
+                other => other?,
+            }
             kept -= size;
         }
     }

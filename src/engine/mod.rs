@@ -30,4 +30,3 @@ pub use error::{Error, ErrorKind};
 pub use open::init;
 pub use status::{LastRun, RootHealth, Status, status};
 pub use sync::sync;
-pub use undo::undo;

@@ -377,6 +377,23 @@ impl Store {
         })
     }
 
+    /// The newest first.
+    pub fn runs(&self) -> Result<Vec<manifest::RunRecord>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.runs()?,
+            Store::Reading(Some(reader)) => reader.runs()?,
+            Store::Reading(None) => Vec::new(),
+        })
+    }
+
+    pub fn events(&self, run: manifest::RunId) -> Result<Vec<manifest::EventRecord>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.events(run)?,
+            Store::Reading(Some(reader)) => reader.events(run)?,
+            Store::Reading(None) => Vec::new(),
+        })
+    }
+
     /// `None` in a dry run.
     pub fn writing(&mut self) -> Option<&mut Manifest> {
         match self {

@@ -1,26 +1,45 @@
-//! The trash as its user sees it: what it holds, back to its place, away for good.
+//! The trash as its user sees it: what it holds and why, back to its place, away for good.
+//!
+//! Invariants. Only folders that are named like a run are the trash's: whatever else somebody put beside them is neither
+//! listed nor removed. Nothing is restored over anything. On a shared root other machines' runs are here as well.
 
 use super::error::Error;
+use super::history::{Reason, Reasons, RunId, trash_name};
 use super::open::{Access, Session, now};
 use super::request::{Options, Pair};
-use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
 use crate::model::conflict::host_word;
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root, local};
+use crate::manifest::Reader;
 use crate::model::entry::{Content, Kind};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
+use crate::model::vouch::Clock;
+use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again, shows_its_looks};
 use crate::transfer::trash::home;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+/// A run this young may still be at work, on whatever machine.
+pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
 
 /// One version in a trash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
     pub side: Side,
-    /// The run that put it there; begins with its UTC time.
+    /// The folder of the run that put it there; begins with its UTC time.
     pub run: String,
+    /// When that run began.
+    pub at: Time,
+    /// The machine that it ran on.
+    pub host: String,
+    /// Its number in this pair's history, where that knows it.
+    pub number: Option<RunId>,
+    /// Why it was put there, where the history knows it.
+    pub reason: Option<Reason>,
     pub path: RelPath,
     /// Bytes.
     pub size: u64,
@@ -28,109 +47,226 @@ pub struct Trashed {
     pub kind: Kind,
 }
 
+/// A run's folder that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub side: Side,
+    pub run: String,
+    /// A sentence without its name.
+    pub why: String,
+}
+
+/// What the trash holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    pub entries: Vec<Trashed>,
+    /// What could not be listed.
+    pub passed: Vec<Passed>,
+}
+
 /// What came of one path to be restored.
 #[derive(Clone, Debug)]
 pub struct Restored {
     pub path: RelPath,
+    /// The root where it stands again.
+    pub side: Option<Side>,
     pub result: Result<(), String>,
 }
 
 /// What was removed for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Emptied {
     pub files: u64,
     pub bytes: u64,
+    pub passed: Vec<Passed>,
 }
 
-/// Everything in the trash of one or both roots, newest run first.
-pub fn list(pair: &Pair, options: &Options, side: Option<Side>) -> Result<Vec<Trashed>, Error> {
+/// Everything in the trash of one or both roots, at or below `path`, the newest run first. Folders are told where they
+/// were deleted themselves, not where they only keep what was in them.
+pub fn list(pair: &Pair, options: &Options, side: Option<Side>, path: &RelPath) -> Result<Listed, Error> {
     let stop = AtomicBool::new(false);
     let session = Session::open(pair, options, Access::LookOnly, Duration::ZERO, &|_| {}, &stop)?;
-    let mut all = Vec::new();
+    // A history that cannot be read hides no version.
+    let reader = Reader::open(&pair.state).unwrap_or_default();
+    let reasons = Reasons::of(reader.as_ref()).unwrap_or_default();
+    let mut listed = Listed::default();
     for at in Side::BOTH.into_iter().filter(|&at| side.is_none_or(|side| side == at)) {
         let root = &*session.roots[at];
         for run in runs(root).map_err(Error::disk_at(at))? {
-            each(root, &run, &mut |path, node| {
-                let NodeContent::Plain(content) = &node.content else { return Ok(()) };
-                let (run, kind) = (run.to_string(), content.kind());
-                all.push(Trashed { side: at, run, path: path.clone(), size: node.stamp.size, mtime: node.stamp.mtime, kind });
+            let one = |below: &RelPath, node: &Node| {
+                if let Some(trashed) = trashed(at, &run, below, node, &reasons).filter(|_| below.is_within(path)) {
+                    listed.entries.push(trashed);
+                }
                 Ok(())
-            })
-            .map_err(Error::disk_at(at))?;
+            };
+            if let Err(error) = each_below(root, &run, path, &mut { one }) {
+                listed.passed.push(passed(at, &run, error)?);
+            }
         }
     }
-    all.retain(|trashed| trashed.kind != Kind::Folder);
-    all.sort_by(|a, b| b.run.cmp(&a.run).then_with(|| a.path.cmp(&b.path)));
-    Ok(all)
+    listed.entries.sort_by(|a, b| b.run.cmp(&a.run).then_with(|| a.path.cmp(&b.path)));
+    Ok(listed)
 }
 
-/// Puts the newest trashed version of each path (or the one of `run`) back to its place, never over anything. An edit
-/// like a user's: the next sync carries it to the other side.
+fn trashed(side: Side, run: &Name, path: &RelPath, node: &Node, reasons: &Reasons) -> Option<Trashed> {
+    let NodeContent::Plain(content) = &node.content else { return None };
+    let kind = content.kind();
+    if kind == Kind::Folder && !shows_its_looks(node, run) {
+        return None;
+    }
+    let at = utc::parse_compact(run)?;
+    let (number, reason) = (reasons.number(run), reasons.find(side, run, path).cloned());
+    let (host, run) = (host_of(run), run.to_string());
+    let (size, mtime) = if kind == Kind::Folder { (0, node.stamp.mtime) } else { (node.stamp.size, node.stamp.mtime) };
+    Some(Trashed { side, run, at, host, number, reason, path: path.clone(), size, mtime, kind })
+}
+
+/// What belongs to another user, say. A root that is gone is an error.
+fn passed(side: Side, run: &Name, error: disk::Error) -> Result<Passed, Error> {
+    match error.kind {
+        ErrorKind::Gone => Err(Error::disk_at(side)(error)),
+        ErrorKind::Denied => Ok(Passed { side, run: run.to_string(), why: "belongs to another user".to_owned() }),
+        _ => Ok(Passed { side, run: run.to_string(), why: error.to_string() }),
+    }
+}
+
+/// A version that may be restored.
+struct Version {
+    side: Side,
+    run: Name,
+    node: Node,
+}
+
+/// Puts the newest trashed version of each path (or the one of `run`, by its number or its folder's name) back to its
+/// place, never over anything; of a folder, everything below it. An edit like a user's: the next sync carries it over.
 pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&str>) -> Result<Vec<Restored>, Error> {
     let stop = AtomicBool::new(false);
     let session = Session::open(pair, options, Access::Write, Duration::from_secs(5), &|_| {}, &stop)?;
-    let mut results = Vec::new();
+    let wanted = run.map(|run| run_named(&session, run)).transpose()?;
+    let (mut results, mut made, mut emptied) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
-        let mut versions: Vec<(Side, Name)> = Vec::new();
-        for side in Side::BOTH {
-            let root = &*session.roots[side];
-            for found in runs(root).map_err(Error::disk_at(side))? {
-                let asked = run.is_none_or(|run| found.to_string() == run);
-                if asked && stands(root, &home().join(&found).append(path)).map_err(Error::disk_at(side))? {
-                    versions.push((side, found));
-                }
-            }
+        let versions = versions(&session, path, wanted.as_ref())?;
+        if versions.is_empty() {
+            let result = Err("is in no trash".to_owned());
+            results.push(Restored { path: path.clone(), side: None, result });
         }
-        versions.sort_by(|a, b| a.1.cmp(&b.1));
-        let result = match versions.pop() {
-            None => Err("is in no trash".to_owned()),
-            Some((side, found)) => put_back(&*session.roots[side], &found, path),
-        };
-        results.push(Restored { path: path.clone(), result });
+        for (path, version) in versions {
+            let result = put_back(&session, &path, &version, &mut made)?;
+            emptied.push((version.side, home().join(&version.run).append(&path)));
+            results.push(Restored { path, side: Some(version.side), result });
+        }
+    }
+    for side in Side::BOTH {
+        let root = &*session.roots[side];
+        let here: Vec<MadeAgain> = made.iter().filter(|made| made.side == side).cloned().collect();
+        finish_made_again(root, &session.traits[side], &here);
+        let emptied: Vec<RelPath> = emptied.iter().filter(|(at, _)| *at == side).map(|(_, kept)| kept.clone()).collect();
+        clear_empty(root, &emptied);
     }
     Ok(results)
 }
 
-fn put_back(root: &dyn Root, run: &Name, path: &RelPath) -> Result<(), String> {
-    let made = match path.parent() {
-        Some(parent) if !parent.is_root() => crate::transfer::trash::make_folders(root, &parent),
-        _ => Ok(()),
+fn run_named(session: &Session<'_>, run: &str) -> Result<Name, Error> {
+    let by_number = match run.parse::<i64>() {
+        Ok(number) => session.store.runs()?.into_iter().find(|run| run.id.0 == number).map(|run| trash_name(&run)),
+        Err(_) => None,
     };
-    let kept = home().join(run).append(path);
-    made.and_then(|()| root.rename(&kept, path, Onto::Nothing)).map_err(|error| match error.kind {
-        ErrorKind::Exists => "something stands at its place; move that away first".to_owned(),
-        _ => error.to_string(),
-    })
+    by_number.or_else(|| Name::new(run.as_bytes()).ok()).ok_or_else(|| Error::NoSuchRun(format!("{run:?} is no run")))
 }
 
-fn stands(root: &dyn Root, path: &RelPath) -> disk::Result<bool> {
-    let Some((parent, name)) = path.parent().zip(path.name()) else { return Ok(false) };
-    match root.folder(&parent) {
-        Ok(folder) => Ok(folder.look(&name, Freshness::Fresh)?.is_some()),
-        Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Removes trashed versions for good: all of them, or those of runs older than `older_than`.
-pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>) -> Result<Emptied, Error> {
-    let stop = AtomicBool::new(false);
-    let session = Session::open(pair, options, Access::Write, Duration::from_secs(5), &|_| {}, &stop)?;
-    let mut emptied = Emptied::default();
+/// The versions to put back for a path that was asked for, folders before what they hold: the newest of a file, or of
+/// everything below a folder; whichever of the two was trashed last.
+fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Result<BTreeMap<RelPath, Version>, Error> {
+    let mut newest: BTreeMap<RelPath, Version> = BTreeMap::new();
     for side in Side::BOTH {
         let root = &*session.roots[side];
         for run in runs(root).map_err(Error::disk_at(side))? {
-            let due = older_than.is_none_or(|limit| age(&run, now()).is_some_and(|age| age > limit));
-            if due {
-                each(root, &run, &mut |_, node| {
-                    if node.content != NodeContent::Plain(Content::Folder) {
-                        emptied.files += 1;
-                        emptied.bytes += node.stamp.size;
-                    }
-                    Ok(())
-                })
-                .map_err(Error::disk_at(side))?;
-                remove_run(root, &run).map_err(Error::disk_at(side))?;
+            if wanted.is_some_and(|wanted| *wanted != run) {
+                continue;
+            }
+            let mut one = |below: &RelPath, node: &Node| {
+                let folder = node.content == NodeContent::Plain(Content::Folder);
+                let newer = newest.get(below).is_none_or(|known| known.run < run);
+                if newer && (!folder || shows_its_looks(node, &run)) {
+                    newest.insert(below.clone(), Version { side, run: run.clone(), node: node.clone() });
+                }
+                Ok(())
+            };
+            match each_below(root, &run, path, &mut one) {
+                Err(error) if error.kind == ErrorKind::Denied => {}
+                other => other.map_err(Error::disk_at(side))?,
+            }
+        }
+    }
+    let itself = newest.get(path).filter(|version| version.node.content != NodeContent::Plain(Content::Folder));
+    if let Some(run) = itself.map(|version| version.run.clone()) {
+        let below = newest.iter().filter(|(below, _)| *below != path).map(|(_, version)| &version.run).max();
+        if below.is_none_or(|below| *below <= run) {
+            newest.retain(|below, _| below == path);
+        } else {
+            newest.remove(path);
+        }
+    }
+    Ok(newest)
+}
+
+fn put_back(
+    session: &Session<'_>,
+    path: &RelPath,
+    version: &Version,
+    made: &mut Vec<MadeAgain>,
+) -> Result<Result<(), String>, Error> {
+    let Version { side, run, node } = version;
+    let root = &*session.roots[*side];
+    let folder = node.content == NodeContent::Plain(Content::Folder);
+    let done = make_folders_again(root, *side, path, folder, run).and_then(|again| {
+        made.extend(again);
+        if folder { Ok(()) } else { root.rename(&home().join(run).append(path), path, Onto::Nothing) }
+    });
+    match done {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if error.kind == ErrorKind::Gone => Err(Error::disk_at(*side)(error)),
+        Err(error) if error.kind == ErrorKind::Exists => {
+            Ok(Err("something stands at its place; move that away first".to_owned()))
+        }
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// Removes trashed versions for good: all of them, or those of runs older than `older_than`. What another machine put
+/// there less than an hour ago stays: it may be at work, and put a version back.
+pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side: Option<Side>) -> Result<Emptied, Error> {
+    let stop = AtomicBool::new(false);
+    let session = Session::open(pair, options, Access::Write, Duration::from_secs(5), &|_| {}, &stop)?;
+    let ours = run_name(now(), &local::host_name());
+    let mut emptied = Emptied::default();
+    for side in Side::BOTH.into_iter().filter(|&at| side.is_none_or(|side| side == at)) {
+        let root = &*session.roots[side];
+        let (Clock::Own(clock) | Clock::DayAgo(clock)) = session.clocks[side];
+        for (run, last) in runs_by_age(root).map_err(Error::disk_at(side))? {
+            if older_than.is_some_and(|limit| age(&run, now()).is_none_or(|age| age <= limit)) {
+                continue;
+            }
+            let young = clock.0.saturating_sub(last.0) < i64::try_from(SETTLED.as_nanos()).unwrap_or(i64::MAX);
+            if host_of(&run) != host_of(&ours) && young {
+                let why = "is of another machine that may still be at work; it can be emptied in an hour".to_owned();
+                emptied.passed.push(Passed { side, run: run.to_string(), why });
+                continue;
+            }
+            let (mut files, mut bytes) = (0, 0);
+            let counted = each(root, &run, &mut |_, node| {
+                if node.content != NodeContent::Plain(Content::Folder) {
+                    files += 1;
+                    bytes += node.stamp.size;
+                }
+                Ok(())
+            });
+            match counted.and_then(|()| remove_run(root, &run)) {
+                Ok(()) => {
+                    emptied.files += files;
+                    emptied.bytes += bytes;
+                }
+                Err(error) => emptied.passed.push(passed(side, &run, error)?),
             }
         }
     }
@@ -139,22 +275,29 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>) -> Re
 
 /// The runs that have something in this root's trash.
 pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
-    match root.folder(&home()) {
-        Ok(folder) => Ok(folder.list()?.into_iter().map(|item| item.name).collect()),
-        Err(error) if error.kind == ErrorKind::Absent => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    Ok(runs_by_age(root)?.into_iter().map(|(run, _)| run).collect())
 }
 
 /// The runs with the time of their last change at the top, the youngest first.
 pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
-    let mut runs: Vec<(Name, Time)> = match root.folder(&home()) {
-        Ok(folder) => folder.list()?.into_iter().map(|item| (item.name, item.value.stamp.mtime)).collect(),
+    let listing = match root.folder(&home()) {
+        Ok(folder) => folder.list()?,
         Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
         Err(error) => return Err(error),
     };
+    let ours = listing
+        .into_iter()
+        .filter(|item| item.value.content == NodeContent::Plain(Content::Folder) && utc::parse_compact(&item.name).is_some());
+    let mut runs: Vec<(Name, Time)> = ours.map(|item| (item.name, item.value.stamp.mtime)).collect();
     runs.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
     Ok(runs)
+}
+
+/// The machine in the name of a run's folder.
+fn host_of(run: &Name) -> String {
+    let text = run.to_string();
+    let host = text.get(17..).unwrap_or_default();
+    host.rsplit_once('-').map_or(host, |(host, _)| host).to_owned()
 }
 
 /// How long ago the run was, by the time in its name; `None` for a name that is not ours.
@@ -182,10 +325,28 @@ pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
     Ok(bytes)
 }
 
-/// Everything below a run's folder, folders before what they hold.
-pub(super) fn each(root: &dyn Root, run: &Name, tell: &mut dyn FnMut(&RelPath, &Node) -> disk::Result<()>) -> disk::Result<()> {
+type Tell<'a> = dyn FnMut(&RelPath, &Node) -> disk::Result<()> + 'a;
+
+/// Everything in a run's folder, folders before what they hold.
+pub(super) fn each(root: &dyn Root, run: &Name, tell: &mut Tell<'_>) -> disk::Result<()> {
+    each_below(root, run, &RelPath::root(), tell)
+}
+
+/// What a run's folder holds at and below a path; nothing where it holds nothing of it.
+fn each_below(root: &dyn Root, run: &Name, path: &RelPath, tell: &mut Tell<'_>) -> disk::Result<()> {
     let top = home().join(run);
-    let mut open = vec![RelPath::root()];
+    if let (Some(parent), Some(name)) = (path.parent(), path.name()) {
+        let folder = match root.folder(&top.append(&parent)) {
+            Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred) => return Ok(()),
+            other => other?,
+        };
+        let Some(node) = folder.look(&name, Freshness::Fresh)? else { return Ok(()) };
+        tell(path, &node)?;
+        if node.content != NodeContent::Plain(Content::Folder) {
+            return Ok(());
+        }
+    }
+    let mut open = vec![path.clone()];
     while let Some(path) = open.pop() {
         for item in root.folder(&top.append(&path))?.list()? {
             let below = path.join(&item.name);
@@ -230,6 +391,7 @@ mod tests {
         let started = Time::from_parts(1_700_000_000, 5_000);
         let name = run_name(started, "lab 7.example/..");
         assert_eq!(name.to_string(), "20231114T221320Z-lab7example-000005");
+        assert_eq!(host_of(&name), "lab7example");
         assert_eq!(age(&name, Time::from_parts(1_700_000_060, 0)), Some(Duration::from_secs(60)));
         assert_eq!(age(&Name::new(b"something else").expect("a name"), started), None);
     }

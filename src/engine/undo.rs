@@ -105,19 +105,13 @@ pub fn undo(
 }
 
 fn of_run(store: &Store, which: Which, notes: &[String]) -> std::result::Result<(RunRecord, Vec<EventRecord>), Error> {
-    let found = match store {
-        Store::Writing(manifest) => pick(manifest.runs()?, which).map(|run| Ok((manifest.events(run.id)?, run))),
-        Store::Reading(Some(reader)) => pick(reader.runs()?, which).map(|run| Ok((reader.events(run.id)?, run))),
-        Store::Reading(None) => None,
-    };
-    match found {
-        Some(found) => found.map(|(events, run)| (run, events)),
+    let Some(run) = pick(store.runs()?, which) else {
         // A manifest that was just set aside explains it.
-        None => match (history::no_such(which), notes.first()) {
-            (Error::NoSuchRun(message), Some(note)) => Err(Error::NoSuchRun(format!("{message} ({note})"))),
-            (error, _) => Err(error),
-        },
-    }
+        let why = notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
+        return Err(Error::NoSuchRun(format!("{}{why}", history::no_such(which))));
+    };
+    let events = store.events(run.id)?;
+    Ok((run, events))
 }
 
 /// The last run is never an undo: asking twice must complete the first, not take it back.

@@ -11,7 +11,7 @@ use crate::model::finding::{Problem, ProblemKind};
 use crate::model::listing::{FolderId, Seen};
 use crate::model::path::RelPath;
 use crate::model::plan::Why;
-use crate::model::side::{Direction, PerSide, Side};
+use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 
 /// 2026-11-21T04:15:00Z.

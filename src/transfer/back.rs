@@ -9,7 +9,7 @@ use super::chunk::split;
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, expect_quiet, expect_version, place, proves, to_trash};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, trash};
-use crate::disk::{self, ErrorKind, Folder, Freshness, NodeContent, Onto, Root};
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
 use crate::model::entry::{Content, Found, Kind, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
@@ -202,8 +202,13 @@ fn looks(root: &dyn Root, path: &RelPath, trashed: &Name) -> disk::Result<Option
         Err(error) => return Err(error),
     };
     let Some(node) = folder.look(&name, Freshness::Cached)? else { return Ok(None) };
+    Ok(shows_its_looks(&node, trashed).then_some((node.stamp.mtime, node.mode)))
+}
+
+/// Is this a folder that was itself put into the trash of the run `trashed`?
+pub fn shows_its_looks(node: &Node, trashed: &Name) -> bool {
     let ours = node.mode & 0o777 == 0o700 && utc::parse_compact(trashed).is_none_or(|began| node.stamp.mtime >= began);
-    Ok((!ours && node.content == NodeContent::Plain(Content::Folder)).then_some((node.stamp.mtime, node.mode)))
+    !ours && node.content == NodeContent::Plain(Content::Folder)
 }
 
 /// Sets times and modes of folders that were made again and are filled now; the deepest first.

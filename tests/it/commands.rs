@@ -183,7 +183,9 @@ fn all_04_completions() {
 #[test]
 fn all_04_help_has_examples() {
     let world = World::new();
-    for command in ["init", "sync", "status", "conflicts", "revert", "trash", "detect", "doctor", "completions", "man"] {
+    for command in
+        ["init", "sync", "status", "conflicts", "revert", "history", "undo", "trash", "detect", "doctor", "completions", "man"]
+    {
         let ended = world.run_in(&world.top(), &[command, "--help"]);
         ended.ends_with(0);
         assert!(ended.stdout.contains("Examples:") && ended.stdout.contains(&format!("driftless {command}")), "{ended}");

@@ -49,10 +49,25 @@ Examples:
   driftless revert results/ --dry-run  what would change, and how
   driftless undo last                  takes a revert back";
 
+pub const HISTORY_EXAMPLES: &str = "\
+Examples:
+  driftless history                    the last 20 runs
+  driftless history last               all that the last run did, and why
+  driftless history 12 --json
+  driftless history --path results     the life of what is at or below it";
+
+pub const UNDO_EXAMPLES: &str = "\
+Examples:
+  driftless undo last --dry-run
+  driftless undo last
+  driftless undo 12 results/           only this of what run 12 did";
+
 pub const TRASH_EXAMPLES: &str = "\
 Examples:
   driftless trash list --side network
+  driftless trash list --path results
   driftless trash restore results/table.csv
+  driftless trash restore results --run 12
   driftless trash empty --older-than 7d --yes";
 
 pub const DETECT_EXAMPLES: &str = "\

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 
 use crate::cli::settings::value::{self, Value};
 use crate::engine::doctor::Role;
+use crate::engine::history::Which;
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use examples::*;
@@ -55,6 +56,12 @@ pub enum Command {
     /// Make paths of staging what they are on the network; staging's versions go to its trash
     #[command(after_help = REVERT_EXAMPLES)]
     Revert(Revert),
+    /// Show the runs of a pair, what one of them did, or what happened to a path
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
+    /// Take a run's deletes, overwrites, changes of kind and renames back, on the side where they were done
+    #[command(after_help = UNDO_EXAMPLES)]
+    Undo(Undo),
     /// List, restore or remove versions that were displaced or deleted
     #[command(subcommand, after_help = TRASH_EXAMPLES)]
     Trash(Trash),
@@ -234,15 +241,18 @@ pub enum Trash {
         /// Only this root's trash
         #[arg(long)]
         side: Option<TrashSide>,
+        /// Only what was at or below this path
+        #[arg(long, value_name = "PATH")]
+        path: Option<PathBuf>,
     },
-    /// Put the newest trashed version of each path back; never over an existing file
+    /// Put the newest trashed version of each path back, of a folder everything below it; never over an existing file
     Restore {
         /// The paths as they were before they were trashed
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
         choice: Choice,
-        /// The version that this run displaced, as `trash list` names it
+        /// The version that this run displaced: its number, or its name as `trash list` gives it
         #[arg(long)]
         run: Option<String>,
     },
@@ -253,6 +263,9 @@ pub enum Trash {
         /// Only what was trashed longer ago, like 7d
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         older_than: Option<Duration>,
+        /// Only this root's trash
+        #[arg(long)]
+        side: Option<TrashSide>,
     },
 }
 
@@ -268,6 +281,46 @@ impl TrashSide {
             TrashSide::Staging => Side::Staging,
             TrashSide::Network => Side::Network,
         }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// The run to tell everything of: its number, or `last`
+    #[arg(value_parser = which_run, conflicts_with = "path")]
+    pub run: Option<Which>,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Everything that happened at or below this path, in all runs
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// How many runs to list, the newest first; 0 is all of them
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// The run to take back: its number, or `last` (the last one that is no undo)
+    #[arg(value_parser = which_run)]
+    pub run: Which,
+    /// Only what is at or below these paths
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Tell what would be taken back, and write nothing anywhere
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
+}
+
+fn which_run(typed: &str) -> Result<Which, String> {
+    match typed {
+        "last" => Ok(Which::Last),
+        number => number.parse().map(Which::Number).map_err(|_| "a run is a number, as `history` lists it, or `last`".to_owned()),
     }
 }
 
@@ -400,6 +453,9 @@ mod tests {
             "driftless conflicts resolve a --all --keep both",
             "driftless revert",
             "driftless trash restore",
+            "driftless undo",
+            "driftless undo first",
+            "driftless history 1 --path a",
             "driftless detect",
             "driftless completions tcsh",
             "driftless status --color=always",

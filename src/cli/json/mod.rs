@@ -4,11 +4,13 @@
 
 mod conflicts;
 mod doctor;
+mod history;
 mod init;
 mod man;
 mod status;
 mod sync;
 mod trash;
+mod undo;
 
 use std::path::Path;
 
@@ -24,11 +26,13 @@ use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
 pub use doctor::doctor;
+pub use history::{life, run_told, runs};
 pub use init::init;
 pub use man::man;
 pub use status::status;
 pub use sync::sync;
 pub use trash::{emptied, restored, trashed};
+pub use undo::undone;
 
 /// A path as text; where its bytes are no UTF-8, those too.
 #[derive(Debug, Serialize)]

@@ -5,14 +5,20 @@ use serde::Serialize;
 use super::{PathText, line};
 use crate::cli::exit::Exit;
 use crate::engine::trash;
+use crate::model::side::Side;
 use crate::model::utc::rfc3339;
 
 /// What the trash holds.
-pub fn trashed(pair: &str, entries: &[trash::Trashed]) -> String {
+pub fn trashed(pair: &str, held: &trash::Listed) -> String {
     #[derive(Serialize)]
     struct Item<'a> {
         side: &'static str,
         run: &'a str,
+        number: Option<i64>,
+        host: &'a str,
+        trashed: String,
+        op: Option<&'a str>,
+        why: Option<&'a str>,
         #[serde(flatten)]
         path: PathText,
         kind: &'static str,
@@ -25,13 +31,38 @@ pub fn trashed(pair: &str, entries: &[trash::Trashed]) -> String {
         pair: &'a str,
         exit_code: u8,
         entries: Vec<Item<'a>>,
+        passed: Vec<PassedItem<'a>>,
     }
     fn item(trashed: &trash::Trashed) -> Item<'_> {
-        let trash::Trashed { side, run, path, size, mtime, kind } = trashed;
-        let (side, kind) = (side.word(), kind.word());
-        Item { side, run, path: PathText::of(path), kind, bytes: *size, mtime: rfc3339(*mtime) }
+        let reason = trashed.reason.as_ref();
+        Item {
+            side: trashed.side.word(),
+            run: &trashed.run,
+            number: trashed.number.map(|run| run.0),
+            host: &trashed.host,
+            trashed: rfc3339(trashed.at),
+            op: reason.map(|reason| reason.op.as_str()),
+            why: reason.map(|reason| reason.why.as_str()),
+            path: PathText::of(&trashed.path),
+            kind: trashed.kind.word(),
+            bytes: trashed.size,
+            mtime: rfc3339(trashed.mtime),
+        }
     }
-    line(&Object { schema: "driftless.trash/1", pair, exit_code: 0, entries: entries.iter().map(item).collect() })
+    let (entries, passed) = (held.entries.iter().map(item).collect(), passed_items(&held.passed));
+    line(&Object { schema: "driftless.trash/1", pair, exit_code: 0, entries, passed })
+}
+
+/// A run's folder that was passed over.
+#[derive(Serialize)]
+struct PassedItem<'a> {
+    side: &'static str,
+    run: &'a str,
+    message: &'a str,
+}
+
+fn passed_items(passed: &[trash::Passed]) -> Vec<PassedItem<'_>> {
+    passed.iter().map(|one| PassedItem { side: one.side.word(), run: &one.run, message: &one.why }).collect()
 }
 
 /// What was put back.
@@ -40,6 +71,7 @@ pub fn restored(pair: &str, results: &[trash::Restored], exit: Exit) -> String {
     struct Item<'a> {
         #[serde(flatten)]
         path: PathText,
+        side: Option<&'static str>,
         restored: bool,
         message: Option<&'a str>,
     }
@@ -52,16 +84,16 @@ pub fn restored(pair: &str, results: &[trash::Restored], exit: Exit) -> String {
         paths: Vec<Item<'a>>,
     }
     fn item(restored: &trash::Restored) -> Item<'_> {
-        let trash::Restored { path, result } = restored;
-        let message = result.as_ref().err().map(String::as_str);
-        Item { path: PathText::of(path), restored: result.is_ok(), message }
+        let trash::Restored { path, side, result } = restored;
+        let (side, message) = (side.map(Side::word), result.as_ref().err().map(String::as_str));
+        Item { path: PathText::of(path), side, restored: result.is_ok(), message }
     }
     let paths = results.iter().map(item).collect();
     line(&Object { schema: "driftless.trash/1", pair, outcome: exit.outcome(), exit_code: exit.code(), paths })
 }
 
 /// What was removed for good.
-pub fn emptied(pair: &str, emptied: &trash::Emptied) -> String {
+pub fn emptied(pair: &str, emptied: &trash::Emptied, exit: Exit) -> String {
     #[derive(Serialize)]
     struct Removed {
         files: u64,
@@ -74,7 +106,9 @@ pub fn emptied(pair: &str, emptied: &trash::Emptied) -> String {
         outcome: &'static str,
         exit_code: u8,
         removed: Removed,
+        passed: Vec<PassedItem<'a>>,
     }
     let removed = Removed { files: emptied.files, bytes: emptied.bytes };
-    line(&Object { schema: "driftless.trash/1", pair, outcome: "done", exit_code: 0, removed })
+    let passed = passed_items(&emptied.passed);
+    line(&Object { schema: "driftless.trash/1", pair, outcome: exit.outcome(), exit_code: exit.code(), removed, passed })
 }
