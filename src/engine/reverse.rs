@@ -9,7 +9,7 @@ use super::error::Error;
 use super::history::{self, EventRecord, RunRecord, Version, What};
 use super::open::Store;
 use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
-use crate::model::digest::Digest;
+use crate::model::digest::{Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind};
 use crate::model::listing::Row;
 use crate::model::path::{Name, RelPath};
@@ -291,7 +291,10 @@ impl Sight<'_> {
             (What::Link, Content::Link { .. }) => {
                 near || in_base(store, path)?.is_some_and(|row| row.base.entry.content == found.entry.content)
             }
-            (What::Folder, Content::Folder) => self.as_agreed(store, side, path)?,
+            (What::Folder, Content::Folder) => match version.digest {
+                Some(wanted) => fingerprint(&*self.roots[side], path).ok() == Some(wanted),
+                None => self.as_agreed(store, side, path)?,
+            },
             _ => false,
         };
         if let Some(digest) = version.digest {
@@ -351,6 +354,38 @@ impl Sight<'_> {
         }
         Ok(true)
     }
+}
+
+/// Names, kinds, sizes, times and link targets of everything below a folder, as one digest: what an undo brought back is
+/// known again by it.
+pub(super) fn fingerprint(root: &dyn Root, top: &RelPath) -> disk::Result<Digest> {
+    let mut digesting = Digesting::default();
+    let mut open = vec![top.clone()];
+    while let Some(path) = open.pop() {
+        for item in root.folder(&path)?.list()? {
+            let below = path.join(&item.name);
+            digesting.update(below.as_bytes());
+            let (size, mtime) = (item.value.stamp.size, item.value.stamp.mtime.0);
+            match &item.value.content {
+                NodeContent::Plain(Content::Folder) => {
+                    digesting.update(b"\0d");
+                    open.push(below);
+                }
+                NodeContent::Plain(Content::File { .. }) => {
+                    digesting.update(b"\0f");
+                    digesting.update(&size.to_le_bytes());
+                    digesting.update(&mtime.to_le_bytes());
+                }
+                NodeContent::Plain(Content::Link { target }) => {
+                    digesting.update(b"\0l");
+                    digesting.update(target);
+                    digesting.update(b"\0");
+                }
+                _ => digesting.update(b"\0?"),
+            }
+        }
+    }
+    Ok(digesting.finish())
 }
 
 fn in_base(store: &Store, path: &RelPath) -> Result<Option<Row>, Error> {

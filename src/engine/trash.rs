@@ -16,8 +16,8 @@ use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
 use crate::model::vouch::Clock;
-use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again, shows_its_looks};
-use crate::transfer::trash::home;
+use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again};
+use crate::transfer::trash::{home, mode_of_kept};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -111,7 +111,7 @@ pub fn list(pair: &Pair, options: &Options, side: Option<Side>, path: &RelPath) 
 fn trashed(side: Side, run: &Name, path: &RelPath, node: &Node, reasons: &Reasons) -> Option<Trashed> {
     let NodeContent::Plain(content) = &node.content else { return None };
     let kind = content.kind();
-    if kind == Kind::Folder && !shows_its_looks(node, run) {
+    if kind == Kind::Folder && mode_of_kept(node.mode).is_none() {
         return None;
     }
     let at = utc::parse_compact(run)?;
@@ -187,7 +187,7 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
             let mut one = |below: &RelPath, node: &Node| {
                 let folder = node.content == NodeContent::Plain(Content::Folder);
                 let newer = newest.get(below).is_none_or(|known| known.run < run);
-                if newer && (!folder || shows_its_looks(node, &run)) {
+                if newer && (!folder || mode_of_kept(node.mode).is_some()) {
                     newest.insert(below.clone(), Version { side, run: run.clone(), node: node.clone() });
                 }
                 Ok(())

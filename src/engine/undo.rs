@@ -6,11 +6,11 @@
 
 use super::carry::halted;
 use super::error::Error;
-use super::history::{self, EventRecord, RunId, RunRecord, Version, Which};
+use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
 use super::open::{Access, Session, Store, now};
 use super::report::Progress;
 use super::request::{Durability, Options, Pair};
-use super::reverse::{Did, Sight, Step, Task, Verdict, judge, tasks, trash_run, unrecorded};
+use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, tasks, trash_run, unrecorded};
 use super::sync::{Borrowed, expect_in_place, keep_trash_small, next_generations, owner};
 use super::trash;
 use crate::disk::{self, Root, local};
@@ -259,7 +259,7 @@ impl Undoing<'_, '_> {
                 self.make_folders(side, path, false, kept)?;
                 back::bring_back(run, side, kept, path)?;
                 self.emptied[side].extend(kept.parent());
-                Ok(self.event(task, "restore", Version::ABSENT, before.clone()))
+                Ok(self.event(task, "restore", Version::ABSENT, self.known_again(side, path, before)))
             }
             Step::Folder => {
                 self.make_folders(side, path, true, kept)?;
@@ -271,7 +271,7 @@ impl Undoing<'_, '_> {
                 self.emptied[side].extend(kept.parent());
                 self.spent.extend(exchanged.spent.map(|spent| (side, spent)));
                 self.trashed[side] = true;
-                let event = self.event(task, "write", after.clone(), before.clone());
+                let event = self.event(task, "write", after.clone(), self.known_again(side, path, before));
                 Ok(EventRecord { kept: Some(exchanged.kept), ..event })
             }
             Step::Move(present) => {
@@ -300,6 +300,14 @@ impl Undoing<'_, '_> {
             }
             Err(error) => Err(refused(side, error)),
         }
+    }
+
+    /// A version that came back, by which it is known again when this is to be undone.
+    fn known_again(&self, side: Side, path: &RelPath, version: &Version) -> Version {
+        let folder = version.what == What::Folder;
+        // Without it, it stays where it is then.
+        let digest = if folder { fingerprint(&*self.roots[side], path).ok() } else { version.digest };
+        Version { digest, ..version.clone() }
     }
 
     /// One line of history. The other side was not looked at: its columns hold what stands there now.

@@ -9,14 +9,13 @@ use super::chunk::split;
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, expect_quiet, expect_version, place, proves, to_trash};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, trash};
-use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root};
+use crate::disk::{self, ErrorKind, Folder, Freshness, NodeContent, Onto, Root};
 use crate::model::entry::{Content, Found, Kind, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::traits::Traits;
-use crate::model::utc;
 
 /// Why something was not taken back.
 #[derive(Debug)]
@@ -154,7 +153,7 @@ fn refused(failure: Failure) -> Refused {
 pub struct MadeAgain {
     pub side: Side,
     pub path: RelPath,
-    /// As the trash shows them; `None` where it only has a folder of its own making there.
+    /// As the trash shows them; `None` where it has the folder only for what it holds.
     looks: Option<(Time, u32)>,
 }
 
@@ -192,8 +191,7 @@ pub fn make_folders_again(
     Ok(made)
 }
 
-/// How a folder looked when it went to the trash. A folder that the trash has only because it keeps something inside is
-/// closed to others and younger than its run, and says nothing.
+/// How a folder looked when it went to the trash.
 fn looks(root: &dyn Root, path: &RelPath, trashed: &Name) -> disk::Result<Option<(Time, u32)>> {
     let (parent, name) = split(&trash::home().join(trashed).append(path));
     let folder = match root.folder(&parent) {
@@ -201,14 +199,9 @@ fn looks(root: &dyn Root, path: &RelPath, trashed: &Name) -> disk::Result<Option
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let Some(node) = folder.look(&name, Freshness::Cached)? else { return Ok(None) };
-    Ok(shows_its_looks(&node, trashed).then_some((node.stamp.mtime, node.mode)))
-}
-
-/// Is this a folder that was itself put into the trash of the run `trashed`?
-pub fn shows_its_looks(node: &Node, trashed: &Name) -> bool {
-    let ours = node.mode & 0o777 == 0o700 && utc::parse_compact(trashed).is_none_or(|began| node.stamp.mtime >= began);
-    !ours && node.content == NodeContent::Plain(Content::Folder)
+    let node = folder.look(&name, Freshness::Cached)?;
+    let node = node.filter(|node| node.content == NodeContent::Plain(Content::Folder));
+    Ok(node.and_then(|node| Some((node.stamp.mtime, trash::mode_of_kept(node.mode)?))))
 }
 
 /// Sets times and modes of folders that were made again and are filled now; the deepest first.

@@ -67,7 +67,7 @@ pub fn make_folders(root: &dyn Root, wanted: &RelPath) -> crate::disk::Result<()
                 let mode = if shared.is_within(&made) {
                     0o775
                 } else if made.is_within(&shared) {
-                    0o700
+                    BARE
                 } else {
                     0o777
                 };
@@ -85,8 +85,26 @@ pub fn make_folders(root: &dyn Root, wanted: &RelPath) -> crate::disk::Result<()
 
 /// The trashed folder looks like the one that went; a nicety for who restores it.
 pub(crate) fn keep_looks(run: &Run<'_>, side: Side, kept: &RelPath, expect: &Found) {
-    let mode = run.traits[side].modes.then_some(expect.entry.mode | 0o700);
+    let mode = run.traits[side].modes.then_some(marked(expect.entry.mode | 0o700));
     let _ = run.roots[side].folder(kept).and_then(|folder| folder.touch_self(Some(expect.entry.mtime), mode));
+}
+
+/// The mode of a folder that the trash has only for what it holds.
+const BARE: u32 = 0o700;
+/// Tells a folder that had that very mode itself.
+const MARK: u32 = 0o1000;
+
+fn marked(mode: u32) -> u32 {
+    if mode == BARE { mode | MARK } else { mode }
+}
+
+/// The mode that a folder in the trash had at its place; `None` for one that is there only for what it holds.
+pub fn mode_of_kept(mode: u32) -> Option<u32> {
+    match mode & 0o7777 {
+        BARE => None,
+        mode if mode == BARE | MARK => Some(BARE),
+        mode => Some(mode),
+    }
 }
 
 /// What the trash holds at `kept`, really looked at.

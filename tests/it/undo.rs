@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::ground::{contents, contents_of, tree as plain_tree};
+use crate::ground::{Content, contents, contents_of, tree as plain_tree};
 use crate::harness::{World, below, chmod, paths, read, stands, touch, write};
 use crate::tree::{FolderTimes, Tree};
 
@@ -39,12 +39,26 @@ fn project() -> World {
     }
     fs::create_dir(root.join("gone/empty")).expect("a folder");
     symlink("run.csv", root.join("data/link")).expect("a link");
+    touch(&root.join("data/link"), 1_600_000_100, 0);
     chmod(&root.join("gone/deep"), 0o750);
     for folder in ["gone/empty", "gone/deep", "gone", "folder/sub", "folder"] {
         touch(&root.join(folder), 1_500_000_000, 0);
     }
     world.run(&["sync", "down"]).ends_with(0);
     world
+}
+
+/// What all files of the project hold in both roots, and in both trashes.
+fn everything(world: &World) -> BTreeSet<Content> {
+    let mut all = BTreeSet::new();
+    for root in [&world.staging, &world.network] {
+        all.extend(contents_of(&plain_tree(root)));
+        let trash = root.join(".driftless/trash");
+        if stands(&trash) {
+            all.extend(contents(&[&trash]));
+        }
+    }
+    all
 }
 
 /// Everything that a run can take away, done in one root.
@@ -59,6 +73,9 @@ fn edit(root: &Path) {
     fs::rename(root.join("many"), root.join("moved")).expect("renamed");
     fs::remove_file(root.join("data/link")).expect("removed");
     symlink("elsewhere", root.join("data/link")).expect("a link");
+    for path in ["data/run.csv", "kind/inside", "folder", "data/link"] {
+        touch(&root.join(path), 1_700_000_000, 0);
+    }
 }
 
 /// UNDO: every kind of change comes back, with times and modes, on the side where the run made it; the next sync carries
@@ -122,7 +139,7 @@ fn what_was_changed_since_stays() {
     write(&root.join("name.txt"), "the old name is taken");
     fs::remove_file(root.join("data/link")).expect("removed");
     let before = plain_tree(root);
-    let all = contents(&[root, &world.staging]);
+    let all = everything(&world);
     let object = world.json(&["undo", "last"], 6);
     for (path, part) in [
         ("data/run.csv", "changed since"),
@@ -140,7 +157,7 @@ fn what_was_changed_since_stays() {
     for (path, thing) in before.iter().filter(|(path, _)| !path.starts_with("moved")) {
         assert_eq!(now.get(path), Some(thing), "{path:?} was touched");
     }
-    assert!(contents(&[root, &world.staging]).is_superset(&all), "a content is nowhere any more");
+    assert!(everything(&world).is_superset(&all), "a content is nowhere any more");
     world.run(&["undo", "2"]).ends_with(6).says("left as found");
 }
 
@@ -345,7 +362,7 @@ fn killed_anywhere_and_asked_again() {
     for call in STEPS {
         for number in [1, 2, 3, 5, 8, 13, 21, 34] {
             let world = edited();
-            let all = contents(&[&world.staging, &world.network]);
+            let all = everything(&world);
             let inject = format!("inject={call}:signal=KILL:when={number}");
             let program = world.command(&world.top(), &world.arguments(&["undo", "2"]));
             let mut traced = std::process::Command::new("strace");
@@ -359,13 +376,13 @@ fn killed_anywhere_and_asked_again() {
             }
             killed += 1;
             let at = format!("killed at {call} number {number}");
-            let now = contents(&[&world.staging, &world.network]);
+            let now = everything(&world);
             assert!(now.is_superset(&all), "{at}: lost {:?}", all.difference(&now).collect::<BTreeSet<_>>());
             let again = world.run(&["undo", "2"]);
             assert_eq!(again.code, 0, "{at}: {again}");
             end.1.assert_same(&Tree::of(&world.network), &at);
             end.0.assert_same(&Tree::of(&world.staging), &at);
-            let now = contents(&[&world.staging, &world.network]);
+            let now = everything(&world);
             assert!(now.is_superset(&all), "{at}, completed: lost {:?}", all.difference(&now).collect::<BTreeSet<_>>());
             world.run(&["sync"]).ends_with(0);
             world.in_step();
@@ -402,7 +419,7 @@ fn after_a_sync_that_was_killed() {
         let at = format!("sync killed at {call} number {number}");
         let object = world.run(&["undo", "last", "--json"]);
         assert!(matches!(object.code, 0 | 1 | 6), "{at}: {object}");
-        let all = contents(&[&world.network]);
+        let all = everything(&world);
         assert!(all.is_superset(&held), "{at}: lost");
         // What undo left, it named; everything else is back.
         if object.code == 0 {
@@ -413,7 +430,7 @@ fn after_a_sync_that_was_killed() {
             }
         }
         world.run(&["sync"]);
-        assert!(contents(&[&world.network, &world.staging]).is_superset(&held), "{at}: lost after the next sync");
+        assert!(everything(&world).is_superset(&held), "{at}: lost after the next sync");
     }
     assert!(killed >= 4, "only {killed} runs were killed");
 }
