@@ -233,7 +233,12 @@ impl Undoing<'_, '_> {
     fn one(&mut self, sight: &mut Sight<'_>, store: &mut Store, task: &Task) -> std::result::Result<Result, Error> {
         let step = match judge(sight, store, task)? {
             Verdict::Do(step) => step,
-            Verdict::Already => return Ok(Result::Already),
+            Verdict::Already => {
+                if let Err(Refused::Halt(halt)) = back::clear_half_done(self.run, task.side, &task.path) {
+                    return Err(halted(halt));
+                }
+                return Ok(Result::Already);
+            }
             Verdict::Left(message) => return Ok(Result::Left(message)),
         };
         distrust(store, task)?;

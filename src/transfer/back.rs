@@ -92,6 +92,22 @@ fn link_beside(run: &Run<'_>, spot: &Spot<'_>, kept: &RelPath, present: &Found) 
     }
 }
 
+/// What an exchange that was killed half-way left under a temporary name goes to this run's trash.
+pub fn clear_half_done(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(), Refused> {
+    let cleared = || {
+        let at = |error| Failure::At(side, error);
+        let (parent, name) = split(path);
+        let folder = run.roots[side].folder(&parent).map_err(at)?;
+        let Some(node) = folder.look(&name, Freshness::Fresh).map_err(at)? else { return Ok(()) };
+        let temp = run.temp_name(path, &node.stamp);
+        match folder.look(&temp, Freshness::Fresh).map_err(at)? {
+            Some(_) => trash::set_temp_aside(run, side, path, &temp),
+            None => Ok(()),
+        }
+    };
+    cleared().map_err(refused)
+}
+
 /// The trash's second name of a version that stands at its path, durably, goes.
 pub fn drop_spent(run: &Run<'_>, side: Side, spent: &RelPath) {
     // What stays is one version more in the trash.
