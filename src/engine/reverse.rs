@@ -212,15 +212,16 @@ fn judge_rename(
         Ok(Stands::Nothing) => None,
         Err(error) => return unseen(*side, error),
     };
-    let folds = sight.traits[*side].folds_case || sight.traits[*side].folds_unicode;
+    // Where names are folded, the new one answers to the old one's spelling.
+    let at_old = match at_old {
+        Some(node) if sight.has_own_name(*side, from)? => Some(node),
+        _ => None,
+    };
     match (there, at_old) {
         (None, Some(node)) if sight.is(store, *side, from, &node, after)? => Ok(Verdict::Already),
         (None, _) => left("is no longer where that run moved it; nothing was moved"),
-        // One file under two spellings of its name.
-        (Some(node), Some(old)) if !(folds && node.stamp == old.stamp) => {
-            Ok(Verdict::Left(format!("something stands at its old name {from}; move that away first")))
-        }
-        (Some(node), _) => {
+        (Some(_), Some(_)) => Ok(Verdict::Left(format!("something stands at its old name {from}; move that away first"))),
+        (Some(node), None) => {
             let proven = match after.what {
                 // What a folder holds goes along, whatever was done to it since.
                 What::Folder => plain(&node).filter(|found| found.entry.is_folder()),
@@ -260,6 +261,16 @@ impl Sight<'_> {
             Err(error) if matches!(error.kind, ErrorKind::WrongKind | ErrorKind::Barred) => Ok(Stands::Barred),
             Err(error) => Err(error),
         }
+    }
+
+    /// Does something stand there under this very name, and not under one that the file system does not tell from it?
+    fn has_own_name(&self, side: Side, path: &RelPath) -> Result<bool, Error> {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(true) };
+        if !self.traits[side].folds_case && !self.traits[side].folds_unicode {
+            return Ok(true);
+        }
+        let listing = self.roots[side].folder(&parent).and_then(|folder| folder.list());
+        Ok(listing.map_err(Error::disk_at(side))?.iter().any(|item| item.name == name))
     }
 
     /// Is it this version, as far as a name alone is concerned? A folder is, whatever it holds.

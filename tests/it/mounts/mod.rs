@@ -5,6 +5,7 @@
 mod doctor;
 mod local;
 mod remote;
+mod undo;
 mod vanishing;
 
 use std::path::Path;
