@@ -41,12 +41,12 @@ fn a_run_tells_each_event_with_what_was_there_and_where_it_is_kept() {
         let found =
             events(&object, op).into_iter().find(|event| event["path"] == path).unwrap_or_else(|| panic!("{path}: {object}"));
         assert_eq!(read(&kept(found)), content, "{found}");
-        assert_eq!(found["network"]["what"], "file", "{found}");
-        assert_eq!(found["base"], found["network"], "both sides had agreed on it: {found}");
-        assert_eq!(found["network"]["bytes"], content.len(), "{found}");
+        assert_eq!(found["before"]["what"], "file", "{found}");
+        assert_eq!(found["base"], found["before"], "both sides had agreed on it: {found}");
+        assert_eq!(found["before"]["bytes"], content.len(), "{found}");
     }
     let gone = events(&object, "delete").into_iter().find(|event| event["path"] == "gone").expect("the folder's own event");
-    assert!(kept(gone).is_dir() && gone["staging"]["what"] == "absent", "{gone}");
+    assert!(kept(gone).is_dir() && gone["after"]["what"] == "absent", "{gone}");
     let [renamed] = events(&object, "rename")[..] else { panic!("one rename: {object}") };
     assert_eq!((&renamed["path"], &renamed["moved_from"]), (&json!("renamed.txt"), &json!("name.txt")), "{renamed}");
     assert_eq!((&renamed["base"]["bytes"], &renamed["kept"]), (&json!(26), &json!(null)), "{renamed}");

@@ -54,14 +54,20 @@ struct EventItem<'a> {
     moved_from: Option<String>,
     why: &'a str,
     base: VersionItem,
-    staging: VersionItem,
-    network: VersionItem,
+    /// At the side where something was done.
+    before: Option<VersionItem>,
+    after: Option<VersionItem>,
+    /// What was found, where nothing was done.
+    staging: Option<VersionItem>,
+    network: Option<VersionItem>,
     kept: Option<String>,
 }
 
 fn event_item(run: RunId, event: &EventRecord) -> EventItem<'_> {
     let text = |path: &RelPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
-    let PerSide { staging, network } = PerSide::new(&event.staging, &event.network).map(Into::into);
+    let versions = PerSide::new(&event.staging, &event.network);
+    let at = |side: Option<Side>| side.map(|side| versions[side].into());
+    let found = |side: Side| event.side.is_none().then(|| versions[side].into());
     EventItem {
         run: run.0,
         at: rfc3339(event.at),
@@ -71,8 +77,10 @@ fn event_item(run: RunId, event: &EventRecord) -> EventItem<'_> {
         moved_from: event.moved_from.as_ref().map(text),
         why: &event.why,
         base: (&event.base).into(),
-        staging,
-        network,
+        before: at(event.side),
+        after: at(event.side.map(Side::other)),
+        staging: found(Side::Staging),
+        network: found(Side::Network),
         kept: event.kept.as_ref().map(text),
     }
 }
