@@ -82,7 +82,7 @@ pub struct Emptied {
 }
 
 /// Everything in the trash of one or both roots, at or below `path`, the newest run first. Folders are told where they
-/// were deleted themselves, not where they only keep what was in them.
+/// were deleted themselves and held nothing that is kept.
 pub fn list(pair: &Pair, options: &Options, side: Option<Side>, path: &RelPath) -> Result<Listed, Error> {
     let stop = AtomicBool::new(false);
     let session = Session::open(pair, options, Access::LookOnly, Duration::ZERO, &|_| {}, &stop)?;
@@ -93,15 +93,19 @@ pub fn list(pair: &Pair, options: &Options, side: Option<Side>, path: &RelPath) 
     for at in Side::BOTH.into_iter().filter(|&at| side.is_none_or(|side| side == at)) {
         let root = &*session.roots[at];
         for run in runs(root).map_err(Error::disk_at(at))? {
-            let one = |below: &RelPath, node: &Node| {
-                if let Some(trashed) = trashed(at, &run, below, node, &reasons).filter(|_| below.is_within(path)) {
-                    listed.entries.push(trashed);
-                }
+            let mut held = Vec::new();
+            let told = each_below(root, &run, path, &mut |below, node| {
+                held.extend(trashed(at, &run, below, node, &reasons));
                 Ok(())
-            };
-            if let Err(error) = each_below(root, &run, path, &mut { one }) {
+            });
+            if let Err(error) = told {
                 listed.passed.push(passed(at, &run, error)?);
             }
+            held.sort_by(|a, b| a.path.cmp(&b.path));
+            // A folder with something inside is seen by that.
+            let next: Vec<Option<RelPath>> = held.iter().skip(1).map(|next| Some(next.path.clone())).chain([None]).collect();
+            let filled = |(held, next): &(Trashed, Option<RelPath>)| next.as_ref().is_some_and(|next| next.is_within(&held.path));
+            listed.entries.extend(held.into_iter().zip(next).filter(|pair| !filled(pair)).map(|(held, _)| held));
         }
     }
     listed.entries.sort_by(|a, b| b.run.cmp(&a.run).then_with(|| a.path.cmp(&b.path)));

@@ -4,8 +4,6 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::ground::{Ended, Ground, assert_same, bytes, coarse, contents_of, ended, set_time, then, tree, write};
 use crate::services::{Kind, Loop};
 
@@ -15,7 +13,7 @@ fn undo(ground: &Ground, run: &str) -> Ended {
 
 fn all_done(ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert!(ended.list("paths").iter().all(|item| item["result"] == Value::from("done")), "{ended:#?}");
+    assert!(ended.list("paths").iter().all(|item| item["result"] == "done"), "{ended:#?}");
 }
 
 #[test]
