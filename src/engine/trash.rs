@@ -156,7 +156,9 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         }
         for (path, version) in versions {
             let result = put_back(&session, &path, &version, &mut made)?;
-            emptied.push((version.side, home().join(&version.run).append(&path)));
+            let kept = home().join(&version.run).append(&path);
+            let folder = version.node.content == NodeContent::Plain(Content::Folder);
+            emptied.extend(if folder { Some(kept) } else { kept.parent() }.map(|kept| (version.side, kept)));
             results.push(Restored { path, side: Some(version.side), result });
         }
     }
