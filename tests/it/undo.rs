@@ -177,23 +177,6 @@ fn the_digest_decides() {
     assert_eq!(read(&world.network.join("a")), "old");
 }
 
-/// A version that comes back with the size and time of what it replaces is carried over all the same.
-#[test]
-fn a_version_with_the_same_size_and_time_is_carried_over() {
-    let world = World::paired(&[("other", "o")]);
-    for root in [&world.network, &world.staging] {
-        write(&root.join("a"), "old");
-        touch(&root.join("a"), 1_600_000_000, 0);
-    }
-    world.run(&["sync"]).ends_with(0);
-    write(&world.staging.join("a"), "new");
-    touch(&world.staging.join("a"), 1_600_000_000, 0);
-    world.run(&["sync", "up", "--verify"]).ends_with(0);
-    world.run(&["undo", "last"]).ends_with(0);
-    world.run(&["sync"]).ends_with(0);
-    assert_eq!((read(&world.network.join("a")), read(&world.staging.join("a"))), ("old".to_owned(), "old".to_owned()));
-}
-
 #[test]
 fn paths_limit_it_and_the_rest_can_follow() {
     let world = project();

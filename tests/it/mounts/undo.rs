@@ -40,6 +40,24 @@ fn exfat_takes_back_and_again() {
     drop(mount);
 }
 
+/// A version that comes back with the size and time of what it replaces, on a root that shows nothing else, is carried over
+/// all the same.
+#[test]
+fn exfat_a_version_with_the_same_size_and_time_is_carried_over() {
+    let ground = Ground::new().setting("DRIFTLESS_RESERVE", "1MiB");
+    let mount = Loop::mount(Kind::Exfat, 64 << 20, &ground.network);
+    let here = ground.staging.join("a");
+    write(&here, b"old", then(100));
+    ground.synced(&[]);
+    write(&here, b"new", then(100));
+    ground.synced(&["up", "--verify"]);
+    all_done(&undo(&ground, "last"));
+    ground.synced(&[]);
+    assert_eq!(fs::read(&here).expect("there"), b"old", "staging after the sync that carries it over");
+    assert_eq!(fs::read(ground.network.join("a")).expect("there"), b"old");
+    drop(mount);
+}
+
 /// No room for the undo's own folders in the trash: it ends, nothing is lost, and with room the same command completes it.
 #[test]
 fn a_full_disk_stops_an_undo_and_loses_nothing() {
