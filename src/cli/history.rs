@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::args::History;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, size};
+use crate::cli::failure::{Failure, shown, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{Paint, count, table};
 use crate::cli::{Answer, Context, json, paths};
@@ -103,7 +103,7 @@ fn event(event: &EventRecord, when: &str) -> String {
         None => event.path.to_string(),
     };
     let side = event.side.map_or_else(String::new, |side| format!(" {side}"));
-    let mut text = format!("{when}{}{side} {path}: {}\n", event.op, event.why.escape_debug());
+    let mut text = format!("{when}{}{side} {path}: {}\n", event.op, shown(event.why.as_ref()));
     let versions = PerSide::new(&event.staging, &event.network);
     match event.side {
         Some(_) if event.op == "problem" => {}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::args::Undo;
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, shown};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::render::{Paint, count};
@@ -23,9 +23,9 @@ pub fn run(context: &Context, typed: &Undo) -> Result<Answer, Failure> {
     settings.warnings.iter().for_each(|warning| warn(warning));
     let paths = paths::resolve(&pair, &context.place.here, &typed.paths)?;
     let request = Request { run: typed.run, paths, dry_run: typed.dry_run, wait: settings.wait };
-    let shown = Shown::start();
-    let undone = undo::undo(&pair, &request, &settings.options, &|progress| shown.tell(progress), context.stop.flag());
-    shown.finish();
+    let progress = Shown::start();
+    let undone = undo::undo(&pair, &request, &settings.options, &|told| progress.tell(told), context.stop.flag());
+    progress.finish();
     let undone = undone?;
     let exit = if undone.interrupted {
         Exit::Signal(context.stop.signal().unwrap_or(INTERRUPT))
@@ -91,6 +91,6 @@ fn line(item: &Item, dry_run: bool) -> String {
             format!("{side:7} {path}: {would}{words}\n", side = side.word())
         }
         Taken::Already => format!("{:7} {path}: is as it was before that run\n", side.word()),
-        Taken::Left(message) => format!("{:7} {path}: {}\n", side.word(), message.escape_debug()),
+        Taken::Left(message) => format!("{:7} {path}: {}\n", side.word(), shown(message.as_ref())),
     }
 }
