@@ -6,10 +6,13 @@ use super::report::Progress;
 use super::request::Request;
 use crate::disk::{ErrorKind, Root};
 use crate::manifest::Reader;
+use crate::model::digest::Digest;
+use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
-use crate::model::vouch::Effort;
+use crate::model::traits::Traits;
+use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,6 +30,12 @@ impl BaseReader for Base {
 
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String> {
         self.0.as_ref().map_or(Ok(None), |reader| reader.find(path).map_err(|error| error.to_string()))
+    }
+
+    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String> {
+        let Some(reader) = self.0.as_ref().filter(|reader| reader.may_vouch()) else { return Ok(None) };
+        let found = reader.vouched(path, side).map_err(|error| error.to_string())?;
+        Ok(found.filter(|found| vouches(Some(&found.recorded), stamp, traits)).map(|found| found.digest))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::identify::{Standing, identify};
-use super::report::{Progress, Refusal, WaitingFor};
+use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{Durability, Options, Pair};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Manifest, Opened, Reader};
@@ -277,7 +277,7 @@ fn locate_one(side: Side, given: &Path, known: bool, last: &mut String) -> Resul
         }
         Err(error) if error.kind == disk::ErrorKind::Absent && known => {
             let message = format!("{given:?} does not exist any more");
-            return Err(Error::Refused(Refusal::Identity { side, message }));
+            return Err(Error::Refused(Refusal::Identity { side, message, way: Way::Place }));
         }
         Err(error) => {
             let message = format!("the {side} root {given:?} cannot be used: {}", error.source);

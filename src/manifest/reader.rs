@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::error::{Error, Result};
 use super::findings::{self, KnownConflict};
+use super::former::{self, Shelf};
 use super::history::{self, RunRecord};
 use super::roots::{self, RootRecord};
 use super::rows;
@@ -30,7 +31,9 @@ const CACHE_KIB: u32 = 512;
 
 /// A read-only connection; one a thread.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
+    /// Where digests are found that a look at a first meeting may take; `None`: nowhere.
+    pub(super) shelf: Option<Shelf>,
     /// For a reader that takes no locks: how the file looked when it was opened.
     alone: Option<(PathBuf, Look)>,
 }
@@ -38,6 +41,11 @@ pub struct Reader {
 /// All answers of a reader come from one state, and its file is locked once, not once a question.
 fn one_state(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch("BEGIN").map_err(failed("read", connection))?)
+}
+
+/// Asked once a reader, so that a look pays nothing where no base was given up.
+fn shelf(connection: &Connection) -> Result<Option<Shelf>> {
+    Ok(former::any(connection).map_err(failed("read", connection))?.then_some(Shelf::Former))
 }
 
 /// The length and time of the database file; `None` where a log lies beside it or it cannot be asked.
@@ -66,14 +74,16 @@ impl Reader {
         }
         check_algorithm(&connection, &path)?;
         one_state(&connection)?;
-        Ok(Some(Reader { connection, alone: look.is_some().then_some((path, look)) }))
+        let shelf = shelf(&connection)?;
+        Ok(Some(Reader { connection, shelf, alone: look.is_some().then_some((path, look)) }))
     }
 
     /// A reader beside a writer of this process.
     pub(super) fn beside(path: &Path) -> Result<Reader> {
         let connection = sqlite::open(path, Access::ReadOnly, CACHE_KIB)?;
         one_state(&connection)?;
-        Ok(Reader { connection, alone: None })
+        let shelf = shelf(&connection)?;
+        Ok(Reader { connection, shelf, alone: None })
     }
 
     /// Nobody wrote while we read without a lock, so that the answers belong together. A reader beside a writer
@@ -84,6 +94,9 @@ impl Reader {
 
     /// Everything the base knows in one folder, sorted by name bytes; empty for an id that is gone.
     pub fn folder(&self, id: FolderId) -> Result<Listing<Row>> {
+        if self.disbelieved() {
+            return Ok(Vec::new());
+        }
         Ok(rows::folder(&self.connection, id).map_err(failed("read the base in", &self.connection))?)
     }
 
@@ -98,16 +111,25 @@ impl Reader {
 
     /// The row at `path`; `None` for the root, which has none.
     pub fn find(&self, path: &RelPath) -> Result<Option<Row>> {
+        if self.disbelieved() {
+            return Ok(None);
+        }
         Ok(rows::find(&self.connection, path).map_err(failed("read the base in", &self.connection))?)
     }
 
     /// Files in the base. Reads every page.
     pub fn count_files(&self) -> Result<u64> {
+        if self.disbelieved() {
+            return Ok(0);
+        }
         Ok(rows::count_files(&self.connection).map_err(failed("count files in", &self.connection))?)
     }
 
     /// Files in the base at or below `path`.
     pub fn files_below(&self, path: &RelPath) -> Result<u64> {
+        if self.disbelieved() {
+            return Ok(0);
+        }
         Ok(files_below(&self.connection, path).map_err(failed("count files in", &self.connection))?)
     }
 

@@ -125,7 +125,7 @@ fn forgetting_a_folder_forgets_what_is_below_and_nothing_else() {
     assert_eq!(manifest.count_files().expect("counted"), 2);
     put_files(&mut manifest, &["a/b/d/new"]);
     assert_eq!(walk(&manifest), ["a", "a/b", "a/b/d", "a/b/d/new", "a/bb", "b", "b/b", "b/b/c"]);
-    manifest.empty_base().expect("emptied");
+    manifest.forget(&RelPath::root()).expect("emptied");
     assert_eq!((walk(&manifest), manifest.count_files().expect("counted")), (vec![], 0));
 }
 

@@ -3,6 +3,7 @@
 use super::read::{Reading, Unread, digest_of, unknown};
 use super::{BaseReader, Error, Scope, Sight};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent};
+use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::ignore::{Verdict, is_own_name, is_temp_name};
@@ -240,6 +241,10 @@ impl<'a> Worker<'a> {
                 Learn::Read => {
                     let stamp = task.seen[side].found().map(|found| found.stamp);
                     let (Some(folder), Some(stamp)) = (&open[side], stamp) else { continue };
+                    if let Some(digest) = self.vouched(&task.path, side, &stamp)? {
+                        task.seen[side].found_mut().into_iter().for_each(|found| found.entry.set_digest(digest));
+                        continue;
+                    }
                     match digest_of(&**folder, name, &stamp, &mut self.reading, self.scope.stop) {
                         Ok(digest) => Some(digest),
                         Err(Unread::Gone(source)) => return Err(Error::Gone { side, source }),
@@ -255,6 +260,14 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A digest from a base that was given up, where it spares reading the file.
+    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp) -> Result<Option<Digest>, Error> {
+        if self.scope.effort == Effort::Verify {
+            return Ok(None);
+        }
+        self.base.vouched(path, side, stamp, &self.scope.traits[side]).map_err(Error::Base)
     }
 
     /// Nothing to say: a file or link in all three whose stamps vouch on both sides.

@@ -12,6 +12,8 @@ pub use read::{Reading, digest_of};
 pub use walk::scan;
 
 use crate::disk::{self, Root};
+use crate::model::digest::Digest;
+use crate::model::entry::Stamp;
 use crate::model::ignore::Patterns;
 use crate::model::listing::{Difference, FolderId, Listing, Row};
 use crate::model::path::RelPath;
@@ -26,6 +28,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 pub trait BaseReader: Send {
     fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String>;
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String>;
+    /// The digest that a base which was given up holds for a file that shows `stamp` at `side` now; `None` where that
+    /// stamp does not vouch for it under `traits`. It saves reading the file, and decides nothing else.
+    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String>;
 }
 
 /// What to look at, and how.
