@@ -17,6 +17,7 @@ mod pairs;
 mod paths;
 mod place;
 mod progress;
+mod relink;
 mod render;
 mod revert;
 #[cfg(test)]
@@ -105,6 +106,8 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Trash(trash) => trash::run(&context, &trash),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
+        Command::Relink(relink) => relink::run(&context, &relink),
+        Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
     }
 }
 
@@ -118,6 +121,7 @@ impl Command {
             Command::Conflicts(_) => "conflicts",
             Command::Revert(_) => "revert",
             Command::Trash(_) => "trash",
+            Command::Relink(_) => "relink",
             Command::Detect(_) => "detect",
             Command::Doctor(_) => "doctor",
             Command::Completions(_) => "completions",

@@ -11,7 +11,7 @@ use crate::roots::identity::{self, Identity, Known};
 use crate::roots::marker::{self, Marker, RootId};
 
 /// What a root without a marker is recorded as: one that cannot be written and never could.
-const UNMARKED: &str = "";
+pub(super) const UNMARKED: &str = "";
 
 /// How this run stands to the pair.
 #[derive(Default)]
@@ -66,7 +66,7 @@ fn unmarked(records: &PerSide<Option<RootRecord>>) -> bool {
     records.network.as_ref().is_some_and(|record| record.id == UNMARKED)
 }
 
-fn known(record: &RootRecord) -> Option<Known> {
+pub(super) fn known(record: &RootRecord) -> Option<Known> {
     RootId::parse(&record.id).map(|id| Known { id, generation: record.generation })
 }
 

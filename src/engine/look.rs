@@ -105,11 +105,15 @@ impl Drop for Told<'_> {
 impl Session<'_> {
     /// A view of the base for one worker; nothing where there is no base yet.
     fn reader(&self) -> Result<Option<Reader>, Error> {
-        Ok(match &self.store {
-            Store::Writing(manifest) => Some(manifest.reader()?),
+        let mut reader = match &self.store {
+            Store::Writing(manifest) => return Ok(Some(manifest.reader()?)),
             Store::Reading(Some(_)) => Reader::open(&self.pair.state)?,
             Store::Reading(None) => None,
-        })
+        };
+        if self.stale_base {
+            reader.iter_mut().for_each(Reader::disbelieve);
+        }
+        Ok(reader)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One run from beginning to end.
 
 use super::carry::{Means, carry};
+use super::claim;
 use super::clean;
 use super::copies;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
@@ -142,6 +143,7 @@ fn write(
     }
     next_generations(session, &writes)?;
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
+    claim::make(session).map_err(|error| unwritable(error, Side::Staging))?;
     let run_id = begin(session, request, started)?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
@@ -288,6 +290,9 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
     }
     if request.paths.is_empty() && manifest.meta(FIRST_SYNC_ENDED)?.is_none() {
         manifest.set_meta(FIRST_SYNC_ENDED, "1")?;
+    }
+    if request.paths.is_empty() {
+        manifest.forget_former()?;
     }
     if report.counts != Counts::default() {
         manifest.prune(Time(now.0 - HISTORY_NS))?;

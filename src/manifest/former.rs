@@ -69,12 +69,15 @@ impl Manifest {
     }
 
     /// Empties the base and keeps its rows for their digests, and nothing else: another state folder's runs have made
-    /// what it says untrue.
-    pub fn give_up_stale_base(&mut self) -> Result<()> {
+    /// what it says untrue. `false` where there was none.
+    pub fn give_up_stale_base(&mut self) -> Result<bool> {
+        if !has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))? {
+            return Ok(false);
+        }
         self.write("give up the base in", |connection, folders| {
             folders.clear();
             shelve(connection)?;
-            connection.execute("DELETE FROM entry", []).map(drop)
+            connection.execute("DELETE FROM entry", []).map(|_| true)
         })
     }
 
@@ -85,7 +88,7 @@ impl Manifest {
 
     /// After a whole run: what the former rows could save is saved.
     pub fn forget_former(&mut self) -> Result<()> {
-        if !any(&self.connection).map_err(failed("read", &self.connection))? {
+        if !has_rows(&self.connection, "former").map_err(failed("read", &self.connection))? {
             return Ok(());
         }
         self.write("forget former rows in", |connection, _| connection.execute("DELETE FROM former", []).map(drop))
@@ -104,6 +107,11 @@ impl Reader {
     /// What giving up the base would end.
     pub fn to_give_up(&self) -> Result<GivenUp> {
         Ok(count(&self.connection).map_err(failed("read", &self.connection))?)
+    }
+
+    /// Is anything in the base?
+    pub fn has_base(&self) -> Result<bool> {
+        Ok(has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))?)
     }
 
     /// From now on the base is empty for this reader, and its rows only vouch for digests.
@@ -155,9 +163,8 @@ fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
     })
 }
 
-/// Are there former rows?
-pub(super) fn any(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT EXISTS (SELECT 1 FROM former)", [], |row| row.get(0))
+pub(super) fn has_rows(connection: &Connection, table: &'static str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0))
 }
 
 fn vouched(connection: &Connection, shelf: Shelf, path: &RelPath, side: Side) -> rusqlite::Result<Option<Vouched>> {

@@ -25,7 +25,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use columns::{Version, What};
 pub use error::{Error, Result};
-pub use former::{GivenUp, Vouched};
+pub use former::GivenUp;
 pub use history::{EventRecord, RunId};
 pub use reader::Reader;
 pub use roots::RootRecord;

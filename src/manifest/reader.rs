@@ -45,7 +45,7 @@ fn one_state(connection: &Connection) -> Result<()> {
 
 /// Asked once a reader, so that a look pays nothing where no base was given up.
 fn shelf(connection: &Connection) -> Result<Option<Shelf>> {
-    Ok(former::any(connection).map_err(failed("read", connection))?.then_some(Shelf::Former))
+    Ok(former::has_rows(connection, "former").map_err(failed("read", connection))?.then_some(Shelf::Former))
 }
 
 /// The length and time of the database file; `None` where a log lies beside it or it cannot be asked.

@@ -241,7 +241,7 @@ impl<'a> Worker<'a> {
                 Learn::Read => {
                     let stamp = task.seen[side].found().map(|found| found.stamp);
                     let (Some(folder), Some(stamp)) = (&open[side], stamp) else { continue };
-                    if let Some(digest) = self.vouched(&task.path, side, &stamp)? {
+                    if let Some(digest) = self.remembered(&task.path, side, &stamp)? {
                         task.seen[side].found_mut().into_iter().for_each(|found| found.entry.set_digest(digest));
                         continue;
                     }
@@ -263,7 +263,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A digest from a base that was given up, where it spares reading the file.
-    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp) -> Result<Option<Digest>, Error> {
+    fn remembered(&mut self, path: &RelPath, side: Side, stamp: &Stamp) -> Result<Option<Digest>, Error> {
         if self.scope.effort == Effort::Verify {
             return Ok(None);
         }
