@@ -11,6 +11,7 @@ use crate::cli::place::{Place, name_of_folder, valid_name};
 use crate::cli::settings::{FILE_LIMIT, PAIR_FILE, file, variable};
 use crate::disk::local;
 use crate::engine::request::{Known, Pair};
+use crate::manifest;
 
 /// What a command does with two roots that are no pair yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +240,10 @@ pub(super) fn move_roots(pair: &Pair) -> Result<(), Failure> {
 /// Takes back what [`create`] wrote, where the roots turned out not to be a pair. Best effort: what stays behind is an
 /// unused name. The staging folder stays.
 pub fn forget(pair: &Pair) {
+    // The folder was vacant before, so that a manifest in it is the one that was made and never used.
+    for ending in ["", "-wal", "-shm"] {
+        let _ = local::remove_file(&pair.state.join(format!("{}{ending}", manifest::FILE_NAME)));
+    }
     let gone = local::remove_file(&pair.state.join(PAIR_FILE)).and_then(|()| local::remove_folder(&pair.state));
     if let Err(error) = gone {
         tracing::debug!(%error, "the folder of a pair that was not made stays behind");

@@ -47,7 +47,6 @@ pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
     let result = engine::relink::relink(pair, &request, &settings.options, &tell, context.stop.flag());
     progress.finish();
     let relinked = result.inspect_err(|_| {
-        // A manifest that was made stays in the folder, and so does the name: it is a pair that was begun.
         if chosen.new && !typed.dry_run {
             pairs::forget(pair);
         }
@@ -177,7 +176,7 @@ fn emptied(side: Side, relinked: &Relinked) -> Option<String> {
     (files > 0 && relinked.roots[side].top == 0).then(|| {
         let knew = count(files, "file");
         let other = side.other();
-        format!("the {side} root is empty and the pair knew {knew}: the next sync writes what is in {other} there")
+        format!("the {side} root is empty and the pair knew {knew}: the next sync copies what the {other} root holds into it")
     })
 }
 
@@ -215,9 +214,10 @@ fn text(context: &Context, chosen: &Chosen, dry_run: bool, relinked: &Relinked) 
 
 fn words(root: &Accepted) -> &'static str {
     match (root.taken, root.marked) {
-        (Taken::AsRecorded, _) => "as recorded",
+        (Taken::AsRecorded, false) => "as recorded",
+        (Taken::AsRecorded, true) => "as recorded; its marker names the network root's new id",
         (Taken::Unrecorded, false) => "known by its marker",
-        (Taken::Unrecorded, true) => "known by its marker, which names the network root now",
+        (Taken::Unrecorded, true) => "known by its marker; it names the network root's new id",
         (Taken::New, true) => "new: marked",
         (Taken::LostMarker, true) => "lost its marker: marked anew",
         (Taken::New | Taken::LostMarker, false) => "cannot be marked",

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Commands that take `--network` and `--staging`.
 const OF_A_PAIR: &[&str] = &["sync", "status", "conflicts", "revert", "trash", "doctor"];
+const OF_A_PAIR: &[&str] = &["sync", "status", "conflicts", "trash", "relink"];
 
 pub(crate) struct World {
     folder: TempDir,

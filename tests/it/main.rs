@@ -16,6 +16,8 @@ mod harness;
 mod incremental;
 mod kills;
 mod man;
+mod machines;
 mod mounts;
+mod relink;
 mod services;
 mod tree;
