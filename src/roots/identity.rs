@@ -81,7 +81,9 @@ fn recorded(markers: &PerSide<Option<&Marker>>, known: &PerSide<Known>) -> Ident
         };
         if marker.id != known[side].id {
             let message = format!("it has another id ({} instead of {})", marker.id, known[side].id);
-            return refuse(side, message, Way::Relink);
+            let of = |network: RootId| is_of(marker, network);
+            let ours = side == Side::Network || of(known.network.id) || markers.network.is_some_and(|given| of(given.id));
+            return refuse(side, message, if ours { Way::Relink } else { Way::NewId });
         }
         if marker.generation < known[side].generation {
             let message = format!(
@@ -245,7 +247,7 @@ mod tests {
         let none = PerSide::default();
         let half = PerSide::new(known.staging, None);
         let (ours, theirs) = (staging(S, 5, N), network(N, 9));
-        let rows: [(&str, Option<Marker>, Option<Marker>, PerSide<Option<Known>>, &str); 22] = [
+        let rows: [(&str, Option<Marker>, Option<Marker>, PerSide<Option<Known>>, &str); 23] = [
             ("nothing anywhere", None, None, none, "new"),
             ("a shared network root", None, theirs, none, "new"),
             ("as recorded", ours, theirs, known, "go"),
@@ -259,6 +261,7 @@ mod tests {
             ("both missing", None, None, known, "staging: Relink"),
             ("other staging id", staging(OTHER, 5, N), theirs, known, "staging: Relink"),
             ("other network id", ours, network(OTHER, 9), known, "network: Relink"),
+            ("another pair's staging", staging(OTHER, 5, OTHER), theirs, known, "staging: NewId"),
             ("older staging generation", staging(S, 4, N), theirs, known, "staging: Relink"),
             ("older network generation", ours, network(N, 8), known, "network: Relink"),
             ("ours, of another network root", staging(S, 5, OTHER), theirs, known, "staging: Relink"),

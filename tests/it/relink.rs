@@ -150,7 +150,8 @@ fn check(row: &Row, unknown: bool) {
         let ended = world.run(&["sync", "--yes"]);
         assert_eq!((ended.code, init(&world).code), (row.sync, row.sync), "{name}: {ended}");
         let helps = if row.relink == 0 { "driftless relink`" } else { "driftless relink --new-id" };
-        assert!(row.sync == 1 || ended.stderr.contains(helps), "{name}: the way out; {ended}");
+        let said = ended.stdout.contains(helps) || ended.stderr.contains(helps);
+        assert!(row.sync == 1 || said, "{name}: the way out; {ended}");
     }
     let was = [&world.staging, &world.network].map(|root| fs::read(marker(root)).ok());
     let ended = world.run(&["relink", "--dry-run"]);
@@ -368,8 +369,8 @@ fn ss_11_a_killed_relink_deletes_nothing_and_is_completed() {
     ];
     let mut killed = 0;
     for (number, set_up) in rows.into_iter().enumerate() {
-        for (call, most) in [("renameat2,renameat,rename", 4), ("fsync,fdatasync", 12)] {
-            for when in 1..=most {
+        for (call, most) in [("renameat2,renameat,rename", 3), ("fsync,fdatasync", 8)] {
+            for when in (1..=most).step_by(if most > 4 { 2 } else { 1 }) {
                 let mut world = with_deletes();
                 set_up(&mut world);
                 let words = world.arguments(&["relink", "--new-id"]);
@@ -392,7 +393,7 @@ fn ss_11_a_killed_relink_deletes_nothing_and_is_completed() {
             }
         }
     }
-    assert!(killed > 8, "only {killed} kills");
+    assert!(killed >= 12, "only {killed} kills");
 }
 
 /// Project files that a run opens to read them, below `root`.
