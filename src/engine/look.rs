@@ -47,12 +47,14 @@ pub(super) fn look(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Sight, Error> {
-    let effort = match (request.verify, request.trust_times) {
+    let agreed = session.store.meta("patterns")?;
+    // Times are trusted while the two folders meet, which is until a whole run came to its end.
+    let effort = match (request.verify, request.trust_times && agreed.is_none()) {
         (true, _) => Effort::Verify,
         (false, true) => Effort::TrustTimes,
         (false, false) => Effort::Normal,
     };
-    let unchanged = session.store.meta("patterns")?.as_deref() == Some(session.patterns_text.as_str());
+    let unchanged = agreed.as_deref() == Some(session.patterns_text.as_str());
     let scope = Scope {
         roots: &session.roots,
         traits: &session.traits,

@@ -62,7 +62,7 @@ impl Manifest {
             }
             connection.execute_batch(
                 "DELETE FROM entry; DELETE FROM conflict WHERE copy IS NULL; DELETE FROM problem; DELETE FROM torn;
-                 DELETE FROM meta WHERE key = 'first_sync_done';",
+                 DELETE FROM meta WHERE key IN ('first_sync_done', 'patterns');",
             )?;
             Ok(given_up)
         })

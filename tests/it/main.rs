@@ -18,6 +18,7 @@ mod kills;
 mod man;
 mod machines;
 mod mounts;
+mod question;
 mod relink;
 mod services;
 mod tree;
