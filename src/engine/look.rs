@@ -60,6 +60,7 @@ pub(super) fn look(
         traits: &session.traits,
         patterns: &session.patterns,
         patterns_unchanged: unchanged,
+        stale_base: session.stale_base,
         effort,
         paths: &request.paths,
         threads: width(session),
@@ -107,15 +108,11 @@ impl Drop for Told<'_> {
 impl Session<'_> {
     /// A view of the base for one worker; nothing where there is no base yet.
     fn reader(&self) -> Result<Option<Reader>, Error> {
-        let mut reader = match &self.store {
-            Store::Writing(manifest) => return Ok(Some(manifest.reader()?)),
+        Ok(match &self.store {
+            Store::Writing(manifest) => Some(manifest.reader()?),
             Store::Reading(Some(_)) => Reader::open(&self.pair.state)?,
             Store::Reading(None) => None,
-        };
-        if self.stale_base {
-            reader.iter_mut().for_each(Reader::disbelieve);
-        }
-        Ok(reader)
+        })
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Session<'a> {
     pub started: Time,
     pub store: Store,
     pub standing: Standing,
-    /// The base is not believed, because another state folder's runs have overtaken it.
+    /// Another state folder's runs have overtaken the base: it is believed only where nobody touched a file since.
     pub stale_base: bool,
     pub patterns: Patterns,
     /// What the patterns are, to be compared with those of the run that wrote the base.
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
         let waiting = Waiting::new(wait, tell, stop);
         let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), &waiting)?;
         session.standing = identify(&mut session, access)?;
-        claim::heed(&mut session, access)?;
+        claim::heed(&mut session)?;
         session.read_patterns()?;
         session.measure(access)?;
         Ok(session)
@@ -413,6 +413,14 @@ impl Store {
     /// Did nobody write to the base while this run read it without a lock?
     pub fn undisturbed(&self) -> bool {
         !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
+    }
+
+    pub fn has_base(&self) -> Result<bool, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.has_base()?,
+            Store::Reading(Some(reader)) => reader.has_base()?,
+            Store::Reading(None) => false,
+        })
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {

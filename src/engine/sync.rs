@@ -113,6 +113,7 @@ fn run(
     if let Some(outcome) = stopped {
         return Ok(outcome);
     }
+    claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     finish(&mut session, request, report)?;
@@ -276,6 +277,7 @@ fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<
 
 /// After a whole run: what the next one needs to know.
 fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
+    claim::settle(session, request).map_err(|error| unwritable(error, Side::Staging))?;
     let (text, now) = (session.patterns_text.clone(), now());
     let Some(manifest) = session.store.writing() else { return Ok(()) };
     if !(manifest.conflicts()?.is_empty() && report.conflicts.is_empty()) {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::digest_of;
 use super::error::Result;
 use super::roots::{RootRecord, set_root};
-use super::rows::{FILE, FOLDER, row_columns, stamp_at};
+use super::rows::{row_columns, stamp_at};
 use super::{Manifest, Reader, meta};
 use crate::model::digest::Digest;
 use crate::model::entry::Recorded;
@@ -32,14 +32,6 @@ pub struct GivenUp {
 pub struct Vouched {
     pub digest: Digest,
     pub recorded: Recorded,
-}
-
-/// In the rows of which table a [`Reader`] looks for digests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shelf {
-    Former,
-    /// The base itself, where a look must not believe it.
-    Entry,
 }
 
 impl Manifest {
@@ -68,22 +60,14 @@ impl Manifest {
         })
     }
 
-    /// Empties the base and keeps its rows for their digests, and nothing else: another state folder's runs have made
-    /// what it says untrue. `false` where there was none.
-    pub fn give_up_stale_base(&mut self) -> Result<bool> {
-        if !has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))? {
-            return Ok(false);
-        }
-        self.write("give up the base in", |connection, folders| {
-            folders.clear();
-            shelve(connection)?;
-            connection.execute("DELETE FROM entry", []).map(|_| true)
-        })
-    }
-
     /// What giving up the base would end.
     pub fn to_give_up(&self) -> Result<GivenUp> {
         Ok(count(&self.connection).map_err(failed("read", &self.connection))?)
+    }
+
+    /// Is anything in the base?
+    pub fn has_base(&self) -> Result<bool> {
+        Ok(has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))?)
     }
 
     /// After a whole run: what the former rows could save is saved.
@@ -114,24 +98,14 @@ impl Reader {
         Ok(has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))?)
     }
 
-    /// From now on the base is empty for this reader, and its rows only vouch for digests.
-    pub fn disbelieve(&mut self) {
-        self.shelf = Some(Shelf::Entry);
-    }
-
-    pub(super) fn disbelieved(&self) -> bool {
-        self.shelf == Some(Shelf::Entry)
-    }
-
     /// Is there anything to be had from [`Reader::vouched`]?
     pub fn may_vouch(&self) -> bool {
-        self.shelf.is_some()
+        self.may_vouch
     }
 
     /// The digest that a row of a base that was given up holds for the file at `path`, with the stamp of `side`.
     pub fn vouched(&self, path: &RelPath, side: Side) -> Result<Option<Vouched>> {
-        let Some(shelf) = self.shelf else { return Ok(None) };
-        Ok(vouched(&self.connection, shelf, path, side).map_err(failed("read former rows in", &self.connection))?)
+        Ok(vouched(&self.connection, path, side).map_err(failed("read former rows in", &self.connection))?)
     }
 }
 
@@ -167,24 +141,21 @@ pub(super) fn has_rows(connection: &Connection, table: &'static str) -> rusqlite
     connection.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0))
 }
 
-fn vouched(connection: &Connection, shelf: Shelf, path: &RelPath, side: Side) -> rusqlite::Result<Option<Vouched>> {
-    const COLUMNS: &str = concat!("SELECT ", row_columns!(), " FROM ");
-    let table = match shelf {
-        Shelf::Former => "former",
-        Shelf::Entry => "entry",
-    };
+fn vouched(connection: &Connection, path: &RelPath, side: Side) -> rusqlite::Result<Option<Vouched>> {
+    // A kind of 1 is a folder, of 0 a file.
+    const FOLDER: &str = "SELECT child FROM former WHERE folder = ?1 AND name = ?2 AND kind = 1";
+    const FILE: &str =
+        concat!("SELECT ", row_columns!(), " FROM former WHERE folder = ?1 AND name = ?2 AND kind = 0 AND sent_digest IS NULL");
     let Some(name) = path.name() else { return Ok(None) };
     let mut folder = FolderId::ROOT;
-    let below = format!("SELECT child FROM {table} WHERE folder = ?1 AND name = ?2 AND kind = {FOLDER}");
     for above in path.parent().iter().flat_map(RelPath::names) {
-        let mut statement = connection.prepare_cached(&below)?;
+        let mut statement = connection.prepare_cached(FOLDER)?;
         match statement.query_row(params![folder.0, above], |row| row.get(0)).optional()? {
             Some(id) => folder = FolderId(id),
             None => return Ok(None),
         }
     }
-    let sql = format!("{COLUMNS}{table} WHERE folder = ?1 AND name = ?2 AND kind = {FILE} AND sent_digest IS NULL");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(FILE)?;
     let row = statement.query_row(params![folder.0, &name[..]], |row| {
         let digest = row.get_ref(6)?.as_blob_or_null()?.map(|bytes| digest_of(bytes, 6)).transpose()?;
         Ok(digest.zip(stamp_at(row, side)?))

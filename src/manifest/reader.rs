@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::error::{Error, Result};
 use super::findings::{self, KnownConflict};
-use super::former::{self, Shelf};
+use super::former;
 use super::history::{self, RunRecord};
 use super::roots::{self, RootRecord};
 use super::rows;
@@ -32,8 +32,8 @@ const CACHE_KIB: u32 = 512;
 /// A read-only connection; one a thread.
 pub struct Reader {
     pub(super) connection: Connection,
-    /// Where digests are found that a look at a first meeting may take; `None`: nowhere.
-    pub(super) shelf: Option<Shelf>,
+    /// There are former rows, whose digests a look may take.
+    pub(super) may_vouch: bool,
     /// For a reader that takes no locks: how the file looked when it was opened.
     alone: Option<(PathBuf, Look)>,
 }
@@ -44,8 +44,8 @@ fn one_state(connection: &Connection) -> Result<()> {
 }
 
 /// Asked once a reader, so that a look pays nothing where no base was given up.
-fn shelf(connection: &Connection) -> Result<Option<Shelf>> {
-    Ok(former::has_rows(connection, "former").map_err(failed("read", connection))?.then_some(Shelf::Former))
+fn may_vouch(connection: &Connection) -> Result<bool> {
+    Ok(former::has_rows(connection, "former").map_err(failed("read", connection))?)
 }
 
 /// The length and time of the database file; `None` where a log lies beside it or it cannot be asked.
@@ -74,16 +74,16 @@ impl Reader {
         }
         check_algorithm(&connection, &path)?;
         one_state(&connection)?;
-        let shelf = shelf(&connection)?;
-        Ok(Some(Reader { connection, shelf, alone: look.is_some().then_some((path, look)) }))
+        let may_vouch = may_vouch(&connection)?;
+        Ok(Some(Reader { connection, may_vouch, alone: look.is_some().then_some((path, look)) }))
     }
 
     /// A reader beside a writer of this process.
     pub(super) fn beside(path: &Path) -> Result<Reader> {
         let connection = sqlite::open(path, Access::ReadOnly, CACHE_KIB)?;
         one_state(&connection)?;
-        let shelf = shelf(&connection)?;
-        Ok(Reader { connection, shelf, alone: None })
+        let may_vouch = may_vouch(&connection)?;
+        Ok(Reader { connection, may_vouch, alone: None })
     }
 
     /// Nobody wrote while we read without a lock, so that the answers belong together. A reader beside a writer
@@ -94,9 +94,6 @@ impl Reader {
 
     /// Everything the base knows in one folder, sorted by name bytes; empty for an id that is gone.
     pub fn folder(&self, id: FolderId) -> Result<Listing<Row>> {
-        if self.disbelieved() {
-            return Ok(Vec::new());
-        }
         Ok(rows::folder(&self.connection, id).map_err(failed("read the base in", &self.connection))?)
     }
 
@@ -111,25 +108,16 @@ impl Reader {
 
     /// The row at `path`; `None` for the root, which has none.
     pub fn find(&self, path: &RelPath) -> Result<Option<Row>> {
-        if self.disbelieved() {
-            return Ok(None);
-        }
         Ok(rows::find(&self.connection, path).map_err(failed("read the base in", &self.connection))?)
     }
 
     /// Files in the base. Reads every page.
     pub fn count_files(&self) -> Result<u64> {
-        if self.disbelieved() {
-            return Ok(0);
-        }
         Ok(rows::count_files(&self.connection).map_err(failed("count files in", &self.connection))?)
     }
 
     /// Files in the base at or below `path`.
     pub fn files_below(&self, path: &RelPath) -> Result<u64> {
-        if self.disbelieved() {
-            return Ok(0);
-        }
         Ok(files_below(&self.connection, path).map_err(failed("count files in", &self.connection))?)
     }
 

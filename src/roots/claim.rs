@@ -1,8 +1,7 @@
-//! The claim `.driftless/claim.toml` in staging: which manifest last wrote a base for it.
+//! The claim `.driftless/claim.toml` in staging: whose manifest last wrote a base for it.
 //!
-//! Invariant. A base is only believed while the claim names its manifest. Two state folders may share both roots (two
-//! users of one machine), and a state folder may be put back from somewhere: what the other one's runs agreed on meanwhile
-//! is not in our base, so that a file that was deleted and made again would look untouched to it, or deleted.
+//! Invariant. A base is only believed as a whole while the claim names its manifest. Two state folders may share both roots
+//! (two users of one machine): what the other one's runs agreed on meanwhile is not in our base.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,9 @@ use super::own::{self, Keep};
 use crate::disk::{Onto, Root};
 
 const FILE: &str = "claim.toml";
+
+/// While an overtaken base is brought up to date.
+pub const NOBODY: &str = "nobody";
 
 /// The file as written.
 #[derive(Serialize, Deserialize)]
@@ -31,7 +33,7 @@ pub fn read(staging: &dyn Root) -> Result<Option<String>> {
     let bytes = match own::read(folder.as_ref(), &own::name(FILE)) {
         Ok(bytes) => bytes,
         Err(error) if error.is_gone() => return Err(error),
-        // A folder or a link in its place is no claim; the base is then not believed.
+        // A folder or a link in its place is no claim.
         Err(Error::Disk(_)) => None,
         Err(error) => return Err(error),
     };

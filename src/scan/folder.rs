@@ -93,6 +93,7 @@ impl<'a> Worker<'a> {
         } else {
             into.differences.extend(self.sight.differences);
         }
+        into.disowned.append(&mut self.sight.disowned);
         for side in Side::BOTH {
             into.leftovers[side].extend_from_slice(&self.sight.leftovers[side]);
         }
@@ -215,6 +216,10 @@ impl<'a> Worker<'a> {
             return Ok(());
         }
         self.learn(&mut task, name, open)?;
+        if self.scope.stale_base && self.is_doubtful(&task) {
+            self.sight.disowned.push(task.path.clone());
+            task.row = None;
+        }
         if task.is_folder() {
             below.push(task);
             return Ok(());
@@ -260,6 +265,22 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A side that shows what the base holds without a stamp to prove that nobody touched it, against a side that shows
+    /// something else: it may have been deleted and made again, or edited and taken back, and then its turn is the later.
+    fn is_doubtful(&self, task: &Task) -> bool {
+        let Some(row) = task.row.as_ref().filter(|row| row.folder.is_none()) else { return false };
+        let found = |side: Side| task.seen[side].found();
+        let same = |side: Side| found(side).is_some_and(|found| found.entry.same_content(&row.base.entry));
+        let untouched = |side: Side| {
+            let traits = &self.scope.traits[side];
+            found(side).zip(row.base.stamps[side].as_ref()).is_some_and(|(found, recorded)| match &found.entry.content {
+                Content::Link { .. } => recorded.stamp.mtime.near(found.stamp.mtime, traits.granularity_ns),
+                _ => vouches(Some(recorded), &found.stamp, traits),
+            })
+        };
+        Side::BOTH.into_iter().any(|side| same(side) && !same(side.other()) && !untouched(side))
     }
 
     /// A digest from a base that was given up, where it spares reading the file.

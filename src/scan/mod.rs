@@ -40,6 +40,8 @@ pub struct Scope<'a> {
     pub patterns: &'a Patterns,
     /// The patterns are those of the run that wrote the base: what is in the base need not be matched again.
     pub patterns_unchanged: bool,
+    /// Others have synchronised these roots since the base was written: it counts only where a stamp vouches.
+    pub stale_base: bool,
     pub effort: Effort,
     /// Subtrees; empty is everything.
     pub paths: &'a [RelPath],
@@ -55,6 +57,8 @@ pub struct Scope<'a> {
 pub struct Sight {
     /// In path order, each path once.
     pub differences: Vec<Difference>,
+    /// Paths whose rows of a stale base were not believed.
+    pub disowned: Vec<RelPath>,
     /// Folders in which a temporary file of this program lies: for the run that cleans up.
     pub leftovers: PerSide<Vec<RelPath>>,
 }
