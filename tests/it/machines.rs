@@ -50,19 +50,48 @@ fn ss_11_two_state_folders_take_turns() {
         world.trees().0.assert_same(&world.trees().1, "both roots");
         assert_eq!(read(&world.network.join(name)), format!("{name} of {turn}"));
     }
-    // The one who worked last has a base: the delete goes through. The other one meets the two folders anew.
+    // Both have a base, and the stamps in it have rested.
+    [0, 1, 0, 1].iter().for_each(|&turn| drop(shared.by(turn).json(&["sync"], 0)));
+    // Deletes go through, whoever's turn it is: the other side shows that nobody touched the file since.
     let world = shared.by(0);
     fs::remove_file(world.staging.join("gone")).expect("removed");
-    assert_eq!(world.json(&["sync"], 0)["deleted"]["files"], 1);
+    let object = world.json(&["sync"], 0);
+    assert!(object["notes"].to_string().contains(MEANWHILE), "{object}");
+    assert_eq!(object["deleted"]["files"], 1, "{object}");
     let world = shared.by(1);
-    fs::remove_file(world.staging.join("a")).expect("removed");
+    fs::remove_file(world.network.join("n-a")).expect("removed");
     let dry = world.json(&["sync", "--dry-run"], 0);
     let object = world.json(&["sync"], 0);
     for object in [&dry, &object] {
         assert!(object["notes"].to_string().contains(MEANWHILE), "{object}");
-        assert_eq!((&object["deleted"]["files"], &object["written"]["files"]), (&json!(0), &json!(1)), "{object}");
+        assert_eq!((&object["deleted"]["files"], &object["written"]["files"]), (&json!(1), &json!(0)), "{object}");
     }
-    assert!(stands(&world.staging.join("a")) && !stands(&world.network.join("gone")));
+    let object = world.json(&["sync"], 0);
+    assert!(!object["notes"].to_string().contains(MEANWHILE), "{object}");
+    world.in_step();
+}
+
+/// A run for a PATH leaves the rest of an overtaken base as doubtful as it was.
+#[test]
+fn ss_11_a_path_run_does_not_vouch_for_the_rest() {
+    let mut shared = Shared::new(&[("f", "one"), ("other", "o")]);
+    shared.by(1).json(&["sync"], 0);
+    let world = shared.by(1);
+    fs::remove_file(world.staging.join("f")).expect("removed");
+    world.json(&["sync"], 0);
+    write(&world.network.join("f"), "one");
+    let world = shared.by(0);
+    write(&world.staging.join("other"), "edited");
+    world.json(&["sync", "other"], 0);
+    // Nor has the other one a true base now.
+    let dry = shared.by(1).json(&["sync", "--dry-run"], 0);
+    assert!(dry["notes"].to_string().contains(MEANWHILE), "{dry}");
+    let world = shared.by(0);
+    // A direction that cannot bring it back does not settle the matter either.
+    assert_eq!(world.json(&["sync", "up"], 0)["deleted"]["files"], 0);
+    assert_eq!(world.json(&["sync", "up"], 0)["deleted"]["files"], 0);
+    assert_eq!(world.json(&["sync"], 0)["written"]["files"], 1);
+    assert!(stands(&world.staging.join("f")));
     world.in_step();
 }
 
