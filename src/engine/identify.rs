@@ -89,8 +89,8 @@ impl Standing {
     fn write_markers(&mut self, session: &mut Session<'_>) -> Result<(), Error> {
         if self.markers.network.is_none() {
             let marker = Marker::new_network().map_err(Error::at(Side::Network))?;
-            match marker::write(&*session.roots.network, &marker) {
-                Ok(()) => self.markers.network = Some(marker),
+            match marker::write_first(&*session.roots.network, &marker) {
+                Ok(marker) => self.markers.network = Some(marker),
                 Err(error) if matches!(error.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly)) => {
                     session.notes.push("the network root cannot be written: only `sync down` works".to_owned());
                 }

@@ -153,7 +153,7 @@ fn carry_out(
 ) -> Result<(), Error> {
     let mut records =
         PerSide::new(record(session, Side::Staging, before, wanted)?, record(session, Side::Network, before, wanted)?);
-    if relinked.roots.network.marked && !mark(session, Side::Network, wanted)? {
+    if relinked.roots.network.marked && !mark(session, Side::Network, marks, wanted)? {
         if marks.network.marker().is_some() {
             return Err(Error::Refused(Refusal::ReadOnly { side: Side::Network }));
         }
@@ -164,15 +164,23 @@ fn carry_out(
     let vouching = relinked.roots.as_ref().map(|root| root.taken.may_be_the_same());
     let manifest = session.store.writing().expect("a relink that writes has the manifest");
     relinked.given_up = manifest.give_up_base(&records, &vouching)?;
-    if relinked.roots.staging.marked && !mark(session, Side::Staging, wanted)? {
+    if relinked.roots.staging.marked && !mark(session, Side::Staging, marks, wanted)? {
         return Err(Error::Refused(Refusal::ReadOnly { side: Side::Staging }));
     }
     Ok(())
 }
 
 /// `false` where the root cannot be written.
-fn mark(session: &Session<'_>, side: Side, wanted: &PerSide<Marker>) -> Result<bool, Error> {
-    match marker::write(&*session.roots[side], &wanted[side]) {
+fn mark(session: &Session<'_>, side: Side, marks: &PerSide<Found>, wanted: &PerSide<Marker>) -> Result<bool, Error> {
+    let root = &*session.roots[side];
+    let written = match marks[side] {
+        // Another machine may be at it as well, and then its marker stays.
+        Found::None => marker::write_first(root, &wanted[side]).and_then(|stands| {
+            if stands == wanted[side] { Ok(()) } else { Err(RootError::Swapped("was written by another machine just now")) }
+        }),
+        Found::Damaged | Found::Marker(_) => marker::write(root, &wanted[side]),
+    };
+    match written {
         Ok(()) => Ok(true),
         Err(error) if matches!(error.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly)) => Ok(false),
         Err(error) => Err(Error::at(side)(error)),

@@ -142,9 +142,12 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    next_generations(session, &writes)?;
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
-    claim::make(session).map_err(|error| unwritable(error, Side::Staging))?;
+    // Under the lease, so that two machines do not raise it from the same number.
+    if let Err(error) = next_generations(session, &writes).and_then(|()| make_claim(session)) {
+        lease.into_iter().for_each(Borrowed::release);
+        return Err(error);
+    }
     let run_id = begin(session, request, started)?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
@@ -231,6 +234,10 @@ fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result
         bumped.map_err(|error| unwritable(error, side))?;
     }
     Ok(())
+}
+
+fn make_claim(session: &mut Session<'_>) -> Result<(), Error> {
+    claim::make(session).map_err(|error| unwritable(error, Side::Staging))
 }
 
 fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
