@@ -513,3 +513,58 @@ fn deletes_are_counted_by_side_and_time_and_old_runs_are_pruned() {
     assert_eq!(manifest.deletes_since(Side::Network, Time(0)).expect("counted"), 13);
     assert!(manifest.begin_run(Direction::Up, NOW).expect("begun") > run);
 }
+
+#[test]
+fn a_base_that_is_given_up_vouches_and_decides_nothing() {
+    let (_folder, mut manifest) = fresh();
+    let record = |id: &str| RootRecord { id: id.to_owned(), generation: 1, device: 1, traits: None };
+    let (before, after) = (PerSide::new(record("a"), record("b")), PerSide::new(record("c"), record("d")));
+    Side::BOTH.into_iter().for_each(|side| manifest.set_root(side, &before[side]).expect("recorded"));
+    manifest.put(&path("d/e/f"), &file(7)).expect("put");
+    manifest.put(&path("g"), &file(8)).expect("put");
+    manifest.set_meta("first_sync_done", "1").expect("set");
+    assert!(!manifest.reader().expect("a reader").may_vouch());
+    let given_up = manifest.give_up_base(&after, &PerSide::new(true, false)).expect("given up");
+    assert_eq!((given_up.files, manifest.count_files().expect("a count")), (2, 0));
+    assert_eq!(
+        (manifest.root(Side::Staging).expect("read"), manifest.meta("first_sync_done").expect("read")),
+        (Some(after.staging.clone()), None)
+    );
+    let reader = manifest.reader().expect("a reader");
+    assert!(reader.may_vouch() && reader.find(&path("g")).expect("read").is_none());
+    let vouched = |reader: &Reader, at: &str, side| {
+        reader.vouched(&path(at), side).expect("read").map(|found| (found.digest, found.recorded))
+    };
+    assert_eq!(vouched(&reader, "d/e/f", Side::Staging), Some((Digest([7; 16]), stamp(7, false).expect("a stamp"))));
+    assert_eq!(vouched(&reader, "d/e/f", Side::Network), None, "another folder than the one whose stamps these were");
+    assert_eq!((vouched(&reader, "d/e", Side::Staging), vouched(&reader, "d/f/e", Side::Staging)), (None, None));
+    // Given up again before a whole run: what knows more stays, the newer one where they are alike.
+    manifest.put(&path("g"), &file(9)).expect("put");
+    manifest.give_up_base(&after, &PerSide::new(true, true)).expect("given up");
+    assert_eq!(vouched(&manifest.reader().expect("a reader"), "g", Side::Staging).map(|found| found.0), Some(Digest([8; 16])));
+    for (number, seed) in [(0, 10), (1, 11), (2, 12), (3, 13)] {
+        manifest.put(&path(format!("n{number}")), &file(seed)).expect("put");
+    }
+    manifest.give_up_base(&after, &PerSide::new(true, true)).expect("given up");
+    let reader = manifest.reader().expect("a reader");
+    assert_eq!(
+        (vouched(&reader, "g", Side::Staging), vouched(&reader, "n1", Side::Network).map(|found| found.0)),
+        (None, Some(Digest([11; 16])))
+    );
+    manifest.forget_former().expect("forgotten");
+    assert!(!manifest.reader().expect("a reader").may_vouch());
+}
+
+#[test]
+fn a_conflict_with_a_copy_stays_listed_until_a_run_ends_it() {
+    let (_folder, mut manifest) = fresh();
+    let record = RootRecord { id: "a".to_owned(), generation: 1, device: 1, traits: None };
+    let why = Why { in_base: false, staging: Change::Created, network: Change::Created };
+    let conflict = |at: &str| Conflict { path: path(at), why, staging: Seen::Absent, network: Seen::Absent };
+    manifest.replace_conflicts(&[], &[conflict("copied"), conflict("plain")], NOW).expect("recorded");
+    manifest.set_conflict_copy(&path("copied"), &path(".driftless/conflicts/copied/1"), NOW).expect("recorded");
+    let given_up = manifest.give_up_base(&PerSide::new(record.clone(), record), &PerSide::new(true, true)).expect("given up");
+    assert_eq!(given_up.conflicts, 1);
+    let left: Vec<RelPath> = manifest.conflicts().expect("read").into_iter().map(|known| known.path).collect();
+    assert_eq!(left, [path("copied")]);
+}

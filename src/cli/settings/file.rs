@@ -163,6 +163,18 @@ mod tests {
     use crate::cli::settings::value::Value;
 
     #[test]
+    fn other_roots_leave_every_other_byte() {
+        let text = "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = \"/n\"";
+        let file = Path::new("/s/p/pair.toml");
+        let changed = with_roots(file, text, "/new \"n\"", "/s").expect("valid");
+        assert_eq!(changed, "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = '/new \"n\"'");
+        let changed = with_roots(file, &changed, "/n", "/a\nb").expect("valid");
+        let roots = pair_roots(file, &changed).expect("valid");
+        assert_eq!((roots.network.to_str(), roots.staging.to_str()), (Some("/n"), Some("/a\nb")));
+        assert!(changed.contains("   # here\r\nwait   = '7s'\n"), "{changed}");
+    }
+
+    #[test]
     fn mistakes_name_file_line_and_what_is_nearest() {
         let pair = Path::new("/s/p/pair.toml");
         for (text, expected) in [
