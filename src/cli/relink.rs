@@ -29,7 +29,7 @@ struct Chosen {
 
 pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
     let chosen = choose(context, typed)?;
-    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(None, typed.wait), std::env::vars_os())?;
+    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let request = engine::relink::Relink {
         known: !chosen.new,

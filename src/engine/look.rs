@@ -1,5 +1,6 @@
 //! The look of one run: the scan over both roots, with the base read through the manifest.
 
+use super::decide::FIRST_SYNC_ENDED;
 use super::error::Error;
 use super::open::{Session, Store};
 use super::report::Progress;
@@ -47,14 +48,14 @@ pub(super) fn look(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Sight, Error> {
-    let agreed = session.store.meta("patterns")?;
+    let met = session.store.meta(FIRST_SYNC_ENDED)?.is_some();
     // Times are trusted while the two folders meet, which is until a whole run came to its end.
-    let effort = match (request.verify, request.trust_times && agreed.is_none()) {
+    let effort = match (request.verify, request.trust_times && !met) {
         (true, _) => Effort::Verify,
         (false, true) => Effort::TrustTimes,
         (false, false) => Effort::Normal,
     };
-    let unchanged = agreed.as_deref() == Some(session.patterns_text.as_str());
+    let unchanged = session.store.meta("patterns")?.as_deref() == Some(session.patterns_text.as_str());
     let scope = Scope {
         roots: &session.roots,
         traits: &session.traits,

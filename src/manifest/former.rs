@@ -36,7 +36,7 @@ pub struct Vouched {
 
 impl Manifest {
     /// Empties the base and keeps its rows for their digests; conflicts and problems end, the first-sync question will be
-    /// asked again, history stays. `roots` are recorded in the same transaction. A conflict of which the network root keeps
+    /// asked again and the first sync is before the pair once more, history stays. `roots` are recorded in the same transaction. A conflict of which the network root keeps
     /// a copy stays listed: the next whole run ends it, and the copy with it.
     ///
     /// Stamps of a side that is not in `vouching` are dropped: it is another folder than the one they were taken in.
@@ -54,7 +54,7 @@ impl Manifest {
             }
             connection.execute_batch(
                 "DELETE FROM entry; DELETE FROM conflict WHERE copy IS NULL; DELETE FROM problem; DELETE FROM torn;
-                 DELETE FROM meta WHERE key IN ('first_sync_done', 'patterns');",
+                 DELETE FROM meta WHERE key IN ('first_sync_done', 'first_sync_ended', 'patterns');",
             )?;
             Ok(given_up)
         })
