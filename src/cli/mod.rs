@@ -104,10 +104,9 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
         Command::Revert(revert) => revert::run(&context, &revert),
         Command::Trash(trash) => trash::run(&context, &trash),
+        Command::Relink(relink) => relink::run(&context, &relink),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
-        Command::Relink(relink) => relink::run(&context, &relink),
-        Command::Detect(_) | Command::Completions(_) => unreachable!("answered above"),
     }
 }
 

@@ -35,9 +35,9 @@ pub struct Vouched {
 }
 
 impl Manifest {
-    /// Empties the base and keeps its rows for their digests; conflicts and problems end, the first-sync question will be
-    /// asked again and the first sync is before the pair once more, history stays. `roots` are recorded in the same transaction. A conflict of which the network root keeps
-    /// a copy stays listed: the next whole run ends it, and the copy with it.
+    /// Empties the base and keeps its rows for their digests; conflicts and problems end, the first sync is before the pair
+    /// once more, history stays. `roots` are recorded in the same transaction. Copies that the network root keeps of the
+    /// conflicts are left to the next run.
     ///
     /// Stamps of a side that is not in `vouching` are dropped: it is another folder than the one they were taken in.
     pub fn give_up_base(&mut self, roots: &PerSide<RootRecord>, vouching: &PerSide<bool>) -> Result<GivenUp> {
@@ -53,7 +53,7 @@ impl Manifest {
                 set_root(connection, side, &roots[side])?;
             }
             connection.execute_batch(
-                "DELETE FROM entry; DELETE FROM conflict WHERE copy IS NULL; DELETE FROM problem; DELETE FROM torn;
+                "DELETE FROM entry; DELETE FROM conflict; DELETE FROM problem; DELETE FROM torn;
                  DELETE FROM meta WHERE key IN ('first_sync_done', 'first_sync_ended', 'patterns');",
             )?;
             Ok(given_up)
@@ -132,7 +132,7 @@ fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
     let rows = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(GivenUp {
         files: rows("SELECT count(*) FROM entry WHERE kind = 0")?,
-        conflicts: rows("SELECT count(*) FROM conflict WHERE copy IS NULL")?,
+        conflicts: rows("SELECT count(*) FROM conflict")?,
         problems: rows("SELECT count(*) FROM problem")?,
     })
 }

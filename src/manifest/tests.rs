@@ -554,17 +554,3 @@ fn a_base_that_is_given_up_vouches_and_decides_nothing() {
     manifest.forget_former().expect("forgotten");
     assert!(!manifest.reader().expect("a reader").may_vouch());
 }
-
-#[test]
-fn a_conflict_with_a_copy_stays_listed_until_a_run_ends_it() {
-    let (_folder, mut manifest) = fresh();
-    let record = RootRecord { id: "a".to_owned(), generation: 1, device: 1, traits: None };
-    let why = Why { in_base: false, staging: Change::Created, network: Change::Created, by: None };
-    let conflict = |at: &str| Conflict { path: path(at), why, staging: Seen::Absent, network: Seen::Absent };
-    manifest.replace_conflicts(&[], &[conflict("copied"), conflict("plain")], NOW).expect("recorded");
-    manifest.set_conflict_copy(&path("copied"), &path(".driftless/conflicts/copied/1"), NOW).expect("recorded");
-    let given_up = manifest.give_up_base(&PerSide::new(record.clone(), record), &PerSide::new(true, true)).expect("given up");
-    assert_eq!(given_up.conflicts, 1);
-    let left: Vec<RelPath> = manifest.conflicts().expect("read").into_iter().map(|known| known.path).collect();
-    assert_eq!(left, [path("copied")]);
-}
