@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::cli::exit::Exit;
 use crate::cli::settings;
-use crate::engine::report::Refusal;
+use crate::engine::report::{Refusal, Way};
+use crate::model::side::Side;
 use crate::{disk, engine};
 
 /// The end of a command without a result.
@@ -89,12 +90,9 @@ impl From<disk::Error> for Failure {
 /// What happened, and what stays safe and is to be done.
 pub fn refusal_words(refusal: &Refusal) -> (String, String) {
     match refusal {
-        Refusal::Identity { side, message } => (
-            format!("The {side} root is not the one this pair knows: {message}."),
-            "Nothing was changed. If the folder is the wrong one (a drive that is not mounted, a restored copy), put the right one \
-             in its place and run again."
-                .to_owned(),
-        ),
+        Refusal::Identity { side, message, way } => {
+            (format!("The {side} root is not the one this pair knows: {message}."), identity_advice(*side, *way))
+        }
         Refusal::MostlyDifferent { only_staging, only_network, equal, different } => (
             format!(
                 "The two folders hold mostly different things: {only_staging} paths only in staging, {only_network} only on network, \
@@ -118,10 +116,34 @@ pub fn refusal_words(refusal: &Refusal) -> (String, String) {
     }
 }
 
-fn read_only_way(side: crate::model::side::Side) -> &'static str {
+/// `relink` is named last: most often the folder is the wrong one, and putting the right one there keeps the base.
+fn identity_advice(side: Side, way: Way) -> String {
+    let help = match way {
+        Way::Relink => {
+            "If it is the right one, `driftless relink`, with the same --pair (or --network and --staging), takes both folders as \
+             they are now. It deletes nothing."
+                .to_owned()
+        }
+        Way::NewId => {
+            "If it is a copy that is to be a root of its own, `driftless relink --new-id --network DIR --staging DIR` makes it one. \
+             It deletes nothing."
+                .to_owned()
+        }
+        Way::Place => format!(
+            "If it lies elsewhere now, `driftless relink --pair NAME --{side} DIR` says so; if it is gone for good, make an empty \
+             folder there and run `driftless relink --pair NAME`. Neither deletes anything."
+        ),
+    };
+    format!(
+        "Nothing was changed. If the folder is the wrong one (a drive that is not mounted, a restored copy), put the right one in \
+         its place and run again. {help}"
+    )
+}
+
+fn read_only_way(side: Side) -> &'static str {
     match side {
-        crate::model::side::Side::Staging => "up",
-        crate::model::side::Side::Network => "down",
+        Side::Staging => "up",
+        Side::Network => "down",
     }
 }
 

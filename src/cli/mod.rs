@@ -18,6 +18,7 @@ mod pairs;
 mod paths;
 mod place;
 mod progress;
+mod relink;
 mod render;
 mod revert;
 #[cfg(test)]
@@ -107,6 +108,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::History(history) => history::run(&context, &history),
         Command::Undo(undo) => undo::run(&context, &undo),
         Command::Trash(trash) => trash::run(&context, &trash),
+        Command::Relink(relink) => relink::run(&context, &relink),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     }
@@ -124,6 +126,7 @@ impl Command {
             Command::History(_) => "history",
             Command::Undo(_) => "undo",
             Command::Trash(_) => "trash",
+            Command::Relink(_) => "relink",
             Command::Detect(_) => "detect",
             Command::Doctor(_) => "doctor",
             Command::Completions(_) => "completions",

@@ -11,6 +11,7 @@ use crate::cli::place::{Place, name_of_folder, valid_name};
 use crate::cli::settings::{FILE_LIMIT, PAIR_FILE, file, variable};
 use crate::disk::local;
 use crate::engine::request::{Known, Pair};
+use crate::manifest;
 
 /// What a command does with two roots that are no pair yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub fn as_written(place: &Place, choice: &Choice) -> Result<Option<Pair>, Failur
 }
 
 /// Every pair that this machine knows. A file that cannot be read stops this: its roots could be the ones asked for.
-fn known(place: &Place) -> Result<Vec<Pair>, Failure> {
+pub(super) fn known(place: &Place) -> Result<Vec<Pair>, Failure> {
     let mut pairs = Vec::new();
     for name in local::folders(&place.state)? {
         let Some(name) = name.to_str().filter(|name| valid_name(name)) else { continue };
@@ -72,7 +73,7 @@ fn read(place: &Place, name: &str) -> Result<Option<Pair>, Failure> {
     Ok(Some(Pair { name: name.to_owned(), state, staging: roots.staging, network: roots.network, others: Vec::new() }))
 }
 
-fn by_name(place: &Place, name: &str) -> Result<Pair, Failure> {
+pub(super) fn by_name(place: &Place, name: &str) -> Result<Pair, Failure> {
     let found = if valid_name(name) { read(place, name)? } else { None };
     found.ok_or_else(|| {
         let names = listed(&known(place).unwrap_or_default());
@@ -93,7 +94,7 @@ fn by_root(place: &Place, root: &Path, side: fn(&Pair) -> &PathBuf, other: &str)
     }
 }
 
-fn by_folder(place: &Place) -> Result<Pair, Failure> {
+pub(super) fn by_folder(place: &Place) -> Result<Pair, Failure> {
     let pairs = known(place)?;
     let depth = |pair: &Pair| {
         let roots = [&pair.staging, &pair.network].into_iter();
@@ -139,19 +140,14 @@ fn by_roots(place: &Place, network: PathBuf, staging: PathBuf, if_new: IfNew<'_>
             .advise("`driftless init` with the same two options pairs them."));
     }
     refuse_paired_otherwise(&pairs, &network, &staging, if_new)?;
-    for root in [&network, &staging] {
-        if place.state.starts_with(root) {
-            return Err(Failure::refused(format!("The state folder {} lies inside {}.", shown(&place.state), shown(root)))
-                .advise("Nothing was changed. Set DRIFTLESS_HOME to a folder outside both roots."));
-        }
-    }
+    refuse_around_state(place, &network, &staging)?;
     let name = new_name(place, &network, if_new)?;
     let others = pairs.into_iter().map(|pair| Known { name: pair.name, staging: pair.staging, network: pair.network }).collect();
     Ok(Chosen { pair: Pair { state: place.state.join(&name), name, staging, network, others }, new: true })
 }
 
 /// A root inside or around another known root of the same side, or one that is paired with something else.
-fn refuse_paired_otherwise(pairs: &[Pair], network: &Path, staging: &Path, if_new: IfNew<'_>) -> Result<(), Failure> {
+pub(super) fn refuse_paired_otherwise(pairs: &[Pair], network: &Path, staging: &Path, if_new: IfNew<'_>) -> Result<(), Failure> {
     for pair in pairs {
         for (new, old, side) in [(staging, &pair.staging, "staging"), (network, &pair.network, "network")] {
             let overlaps = new.starts_with(old) || old.starts_with(new);
@@ -176,6 +172,14 @@ fn refuse_paired_otherwise(pairs: &[Pair], network: &Path, staging: &Path, if_ne
     Ok(())
 }
 
+pub(super) fn refuse_around_state(place: &Place, network: &Path, staging: &Path) -> Result<(), Failure> {
+    match [network, staging].into_iter().find(|root| place.state.starts_with(root)) {
+        None => Ok(()),
+        Some(root) => Err(Failure::refused(format!("The state folder {} lies inside {}.", shown(&place.state), shown(root)))
+            .advise("Nothing was changed. Set DRIFTLESS_HOME to a folder outside both roots.")),
+    }
+}
+
 fn paired_otherwise(pair: &Pair, root: &Path, advice: &str) -> Failure {
     let other = if root == pair.staging { &pair.network } else { &pair.staging };
     Failure::refused(format!("{} is already paired with {} (pair {}).", shown(root), shown(other), pair.name))
@@ -183,7 +187,7 @@ fn paired_otherwise(pair: &Pair, root: &Path, advice: &str) -> Failure {
 }
 
 /// The name asked for, or the network folder's with a number where that is taken.
-fn new_name(place: &Place, network: &Path, if_new: IfNew<'_>) -> Result<String, Failure> {
+pub(super) fn new_name(place: &Place, network: &Path, if_new: IfNew<'_>) -> Result<String, Failure> {
     let free = |name: &str| local::is_vacant(&place.state.join(name));
     if let IfNew::Pair { name: Some(name) } = if_new {
         return match name {
@@ -213,19 +217,33 @@ pub fn default_staging(place: &Place, network: &Path, name: Option<&str>) -> Res
 
 /// Makes the pair's folder and its `pair.toml`. A missing staging folder is made later, once the roots are found fit.
 pub fn create(pair: &Pair) -> Result<(), Failure> {
-    let text = |path: &Path| {
-        path.to_str().map(str::to_owned).ok_or_else(|| {
-            Failure::usage(format!("The root {} has a name that is not UTF-8.", shown(path))).advise("Rename it or link to it.")
-        })
-    };
     let content = file::pair_text(&text(&pair.network)?, &text(&pair.staging)?);
     local::make_private_folder(&pair.state)?;
     Ok(local::create_text(&pair.state.join(PAIR_FILE), &content)?)
 }
 
+fn text(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!("The root {} has a name that is not UTF-8.", shown(path))).advise("Rename it or link to it.")
+    })
+}
+
+/// Writes the present places of the roots into the pair's `pair.toml`; everything else in it stays as it is.
+pub(super) fn move_roots(pair: &Pair) -> Result<(), Failure> {
+    let pair_file = pair.state.join(PAIR_FILE);
+    let before =
+        local::read_text(&pair_file, FILE_LIMIT)?.ok_or_else(|| Failure::failed(format!("{} is gone.", shown(&pair_file))))?;
+    let content = file::with_roots(&pair_file, &before, &text(&pair.network)?, &text(&pair.staging)?)?;
+    Ok(local::replace_text(&pair_file, &content)?)
+}
+
 /// Takes back what [`create`] wrote, where the roots turned out not to be a pair. Best effort: what stays behind is an
 /// unused name. The staging folder stays.
 pub fn forget(pair: &Pair) {
+    // The folder was vacant before, so that a manifest in it is the one that was made and never used.
+    for ending in ["", "-wal", "-shm"] {
+        let _ = local::remove_file(&pair.state.join(format!("{}{ending}", manifest::FILE_NAME)));
+    }
     let gone = local::remove_file(&pair.state.join(PAIR_FILE)).and_then(|()| local::remove_folder(&pair.state));
     if let Err(error) = gone {
         tracing::debug!(%error, "the folder of a pair that was not made stays behind");

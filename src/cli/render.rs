@@ -243,7 +243,8 @@ fn ending(report: &Report, paint: Paint) -> String {
         Outcome::Offline { side, message } => (
             format!("The {side} root is not reachable: {message}."),
             match report.pending.staging {
-                0 => "Nothing is lost. Run the same command again when it is back.".to_owned(),
+                0 => "Nothing is lost. Run the same command again when it is back. Where it lies elsewhere now, see `driftless relink --help`."
+                    .to_owned(),
                 number => format!(
                     "{} of staging not on the network yet and safe in staging. Run again when it is back.",
                     if number == 1 { "1 change is".to_owned() } else { format!("{number} changes are") }

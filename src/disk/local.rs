@@ -43,6 +43,21 @@ pub fn create_text(path: &Path, text: &str) -> Result<()> {
     write().map_err(|source| error("create", path, source))
 }
 
+/// Replaces a file as a whole, flushed: a reader or a power failure sees the old text or the new one.
+pub fn replace_text(path: &Path, text: &str) -> Result<()> {
+    let write = || {
+        let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        // As it was: a person may have opened it to others.
+        file.as_file().set_permissions(fs::metadata(path)?.permissions())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| error("replace", path, source))
+}
+
 /// The names of the folders in a folder, sorted; none where it does not exist.
 pub fn folders(path: &Path) -> Result<Vec<OsString>> {
     let list = || -> io::Result<Vec<OsString>> {

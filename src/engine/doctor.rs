@@ -15,7 +15,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::utc;
 use crate::roots::checkup::{self, judge};
-use crate::roots::identity::{self, Identity, Known};
+use crate::roots::identity::{self, Identity, Known, Way};
 use crate::roots::marker::{Marker, RootId};
 use crate::roots::{Error, mounts, own};
 use crate::sqlite;
@@ -173,9 +173,12 @@ fn identified(staging: Option<&Marker>, network: Option<&Marker>, records: &PerS
         Identity::NewPair => Check::ok("identity", "not paired yet"),
         Identity::ManifestLost => Check::new("identity", Health::Limited, "both roots are the pair's, and the manifest is gone")
             .meaning("the next sync compares both folders as if they met for the first time: nothing is deleted"),
-        Identity::Refuse { message, .. } => Check::new("identity", Health::Problem, message)
-            .meaning("every sync is refused; nothing is changed in either root")
-            .mend("put the right folder in its place (is the drive mounted?)"),
+        Identity::Refuse(identity::Refusal { side, message, way }) => {
+            let relink = if way == Way::NewId { "driftless relink --new-id" } else { "driftless relink" };
+            Check::new("identity", Health::Problem, format!("the {side} root is not the one of this pair: {message}"))
+                .meaning("every sync is refused; nothing is changed in either root")
+                .mend(format!("put the right folder in its place (is the drive mounted?), or accept this one: `{relink}`"))
+        }
     }
 }
 

@@ -76,7 +76,7 @@ impl Refusal {
     /// One sentence, without advice.
     pub fn sentence(&self) -> String {
         match self {
-            Refusal::Identity { side, message } => format!("the {side} root is not the one that was paired: {message}"),
+            Refusal::Identity { side, message, .. } => format!("the {side} root is not the one that was paired: {message}"),
             Refusal::MostlyDifferent { only_staging, only_network, equal, different } => format!(
                 "the two folders look like different projects: {equal} files are on both sides with equal size, {different} with \
                  another size, {only_staging} only in staging, {only_network} only on the network"

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::open::{Access, Session, Store};
-use super::report::Refusal;
+use super::report::{Refusal, Way};
 use crate::disk::ErrorKind;
 use crate::manifest::RootRecord;
 use crate::model::side::{PerSide, Side};
@@ -11,7 +11,7 @@ use crate::roots::identity::{self, Identity, Known};
 use crate::roots::marker::{self, Marker, RootId};
 
 /// What a root without a marker is recorded as: one that cannot be written and never could.
-const UNMARKED: &str = "";
+pub(super) const UNMARKED: &str = "";
 
 /// How this run stands to the pair.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(super) fn identify(session: &mut Session<'_>, access: Access) -> Result<Stan
         let own = records.staging.as_ref().map(|record| record.id.clone());
         if own != standing.markers.staging.map(|marker| marker.id.to_string()) {
             let message = "it carries another mark, or none".to_owned();
-            return Err(Error::Refused(Refusal::Identity { side: Side::Staging, message }));
+            return Err(Error::Refused(Refusal::Identity { side: Side::Staging, message, way: Way::Relink }));
         }
         standing.hold_deletes = Some("the network root cannot be written, so it carries no mark to be known by".to_owned());
         return Ok(standing);
@@ -43,7 +43,7 @@ pub(super) fn identify(session: &mut Session<'_>, access: Access) -> Result<Stan
     let known = records.as_ref().map(|record| record.as_ref().and_then(known));
     let [staging, network] = [&standing.markers.staging, &standing.markers.network].map(Option::as_ref);
     match identity::identify(staging, network, &known) {
-        Identity::Refuse { side, message } => return Err(Error::Refused(Refusal::Identity { side, message })),
+        Identity::Refuse(refusal) => return Err(refused(refusal)),
         Identity::NewPair => standing.created = true,
         Identity::ManifestLost => session.notes.push(
             "this machine has no record of the pair: both folders are compared as if they met for the first time".to_owned(),
@@ -57,11 +57,16 @@ pub(super) fn identify(session: &mut Session<'_>, access: Access) -> Result<Stan
     Ok(standing)
 }
 
+pub(super) fn refused(refusal: identity::Refusal) -> Error {
+    let identity::Refusal { side, message, way } = refusal;
+    Error::Refused(Refusal::Identity { side, message, way })
+}
+
 fn unmarked(records: &PerSide<Option<RootRecord>>) -> bool {
     records.network.as_ref().is_some_and(|record| record.id == UNMARKED)
 }
 
-fn known(record: &RootRecord) -> Option<Known> {
+pub(super) fn known(record: &RootRecord) -> Option<Known> {
     RootId::parse(&record.id).map(|id| Known { id, generation: record.generation })
 }
 
@@ -84,8 +89,8 @@ impl Standing {
     fn write_markers(&mut self, session: &mut Session<'_>) -> Result<(), Error> {
         if self.markers.network.is_none() {
             let marker = Marker::new_network().map_err(Error::at(Side::Network))?;
-            match marker::write(&*session.roots.network, &marker) {
-                Ok(()) => self.markers.network = Some(marker),
+            match marker::write_first(&*session.roots.network, &marker) {
+                Ok(marker) => self.markers.network = Some(marker),
                 Err(error) if matches!(error.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly)) => {
                     session.notes.push("the network root cannot be written: only `sync down` works".to_owned());
                 }

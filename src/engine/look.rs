@@ -1,15 +1,19 @@
 //! The look of one run: the scan over both roots, with the base read through the manifest.
 
+use super::decide::FIRST_SYNC_ENDED;
 use super::error::Error;
 use super::open::{Session, Store};
 use super::report::Progress;
 use super::request::Request;
 use crate::disk::{ErrorKind, Root};
 use crate::manifest::Reader;
+use crate::model::digest::Digest;
+use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
-use crate::model::vouch::Effort;
+use crate::model::traits::Traits;
+use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,6 +32,12 @@ impl BaseReader for Base {
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String> {
         self.0.as_ref().map_or(Ok(None), |reader| reader.find(path).map_err(|error| error.to_string()))
     }
+
+    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String> {
+        let Some(reader) = self.0.as_ref().filter(|reader| reader.may_vouch()) else { return Ok(None) };
+        let found = reader.vouched(path, side).map_err(|error| error.to_string())?;
+        Ok(found.filter(|found| vouches(Some(&found.recorded), stamp, traits)).map(|found| found.digest))
+    }
 }
 
 /// Looks at both roots, telling how far it is.
@@ -38,7 +48,9 @@ pub(super) fn look(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Sight, Error> {
-    let effort = match (request.verify, request.trust_times) {
+    let met = session.store.meta(FIRST_SYNC_ENDED)?.is_some();
+    // Times are trusted while the two folders meet, which is until a whole run came to its end.
+    let effort = match (request.verify, request.trust_times && !met) {
         (true, _) => Effort::Verify,
         (false, true) => Effort::TrustTimes,
         (false, false) => Effort::Normal,
@@ -49,6 +61,7 @@ pub(super) fn look(
         traits: &session.traits,
         patterns: &session.patterns,
         patterns_unchanged: unchanged,
+        stale_base: session.stale_base,
         effort,
         paths: &request.paths,
         threads: width(session),

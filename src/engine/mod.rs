@@ -5,6 +5,7 @@
 //! of an action after it is durable, in the same transaction as its history.
 
 mod carry;
+mod claim;
 mod clean;
 mod conflicts;
 mod copies;
@@ -17,6 +18,7 @@ mod ledger;
 mod look;
 mod moved;
 mod open;
+pub mod relink;
 pub mod report;
 pub mod request;
 mod reverse;

@@ -1,8 +1,9 @@
 //! Open a pair: both roots by handle, the lock, the manifest, who the roots are and what they can do.
 
+use super::claim;
 use super::error::Error;
 use super::identify::{Standing, identify};
-use super::report::{Progress, Refusal, WaitingFor};
+use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{Durability, Options, Pair};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Manifest, Opened, Reader};
@@ -49,6 +50,8 @@ pub(super) struct Session<'a> {
     pub started: Time,
     pub store: Store,
     pub standing: Standing,
+    /// Another state folder's runs have overtaken the base: it is believed only where nobody touched a file since.
+    pub stale_base: bool,
     pub patterns: Patterns,
     /// What the patterns are, to be compared with those of the run that wrote the base.
     pub patterns_text: String,
@@ -90,14 +93,30 @@ impl<'a> Session<'a> {
         tell: &(dyn Fn(Progress) + Sync),
         stop: &AtomicBool,
     ) -> Result<Session<'a>, Error> {
-        let waiting = Waiting { until: Instant::now() + wait, tell, stop };
-        let known = manifest::exists(&pair.state);
+        let waiting = Waiting::new(wait, tell, stop);
+        let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), &waiting)?;
+        session.standing = identify(&mut session, access)?;
+        claim::heed(&mut session)?;
+        session.read_patterns()?;
+        session.measure(access)?;
+        Ok(session)
+    }
+
+    /// Both roots, the lock and the manifest, before anything is believed of them. A root of a `known` pair is not made
+    /// where it is missing.
+    pub fn unidentified(
+        pair: &'a Pair,
+        options: &'a Options,
+        access: Access,
+        known: bool,
+        waiting: &Waiting<'_>,
+    ) -> Result<Session<'a>, Error> {
         let stand_in = make_staging(pair, access, known)?;
         let staging_path = stand_in.as_ref().map_or(pair.staging.as_path(), local::Scratch::path);
-        let (paths, verdicts) = locate(pair, staging_path, known, &waiting)?;
-        let roots = open_roots(&paths, &verdicts, &waiting)?;
+        let (paths, verdicts) = locate(pair, staging_path, known, waiting)?;
+        let roots = open_roots(&paths, &verdicts, waiting)?;
         let lock = match access {
-            Access::Write => Some(take_lock(&*roots.staging, &paths.staging, &waiting)?),
+            Access::Write => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
             Access::LookOnly => None,
         };
         let (store, mut notes) = open_store(pair, options, access)?;
@@ -109,6 +128,7 @@ impl<'a> Session<'a> {
             began: Instant::now(),
             started: now(),
             standing: Standing::default(),
+            stale_base: false,
             patterns: Patterns::none(),
             patterns_text: String::new(),
             notes: Vec::new(),
@@ -119,9 +139,6 @@ impl<'a> Session<'a> {
             _lock: lock,
         };
         session.notes.append(&mut notes);
-        session.standing = identify(&mut session, access)?;
-        session.read_patterns()?;
-        session.measure(access)?;
         Ok(session)
     }
 
@@ -179,7 +196,11 @@ pub(super) struct Waiting<'a> {
     stop: &'a AtomicBool,
 }
 
-impl Waiting<'_> {
+impl<'a> Waiting<'a> {
+    pub fn new(wait: Duration, tell: &'a (dyn Fn(Progress) + Sync), stop: &'a AtomicBool) -> Waiting<'a> {
+        Waiting { until: Instant::now() + wait, tell, stop }
+    }
+
     /// Tries until it works, the time is over (`None`) or the user stops it.
     pub fn attempt<T>(&self, what: WaitingFor, mut one: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         let mut pause = Duration::from_millis(100);
@@ -277,7 +298,7 @@ fn locate_one(side: Side, given: &Path, known: bool, last: &mut String) -> Resul
         }
         Err(error) if error.kind == disk::ErrorKind::Absent && known => {
             let message = format!("{given:?} does not exist any more");
-            return Err(Error::Refused(Refusal::Identity { side, message }));
+            return Err(Error::Refused(Refusal::Identity { side, message, way: Way::Place }));
         }
         Err(error) => {
             let message = format!("the {side} root {given:?} cannot be used: {}", error.source);
@@ -334,10 +355,14 @@ fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<l
     })?;
     // RACE: the lock is opened by path. A link put in the place of `.driftless` since the look above has the lock file made
     // where it leads; nothing but that file is written there.
-    let file = path.join(own::FOLDER).join("lock");
+    try_lock(&path.join(own::FOLDER).join("lock"), waiting)
+}
+
+/// Waits for the lock; who holds it can be read in the file.
+pub(super) fn try_lock(file: &Path, waiting: &Waiting<'_>) -> Result<local::Lock, Error> {
     let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), utc::rfc3339(now()));
-    let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(&file, &holder)?))?;
-    lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(&file).unwrap_or_default() })
+    let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(file, &holder)?))?;
+    lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(file).unwrap_or_default() })
 }
 
 fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, Vec<String>), Error> {
@@ -405,6 +430,14 @@ impl Store {
     /// Did nobody write to the base while this run read it without a lock?
     pub fn undisturbed(&self) -> bool {
         !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
+    }
+
+    pub fn has_base(&self) -> Result<bool, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.has_base()?,
+            Store::Reading(Some(reader)) => reader.has_base()?,
+            Store::Reading(None) => false,
+        })
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {

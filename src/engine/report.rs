@@ -5,6 +5,7 @@ use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
 use crate::model::plan::Action;
 use crate::model::side::{Direction, PerSide, Side};
+pub use crate::roots::identity::Way;
 
 /// Told while a run goes on. Numbers are running totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A marker that is missing, of another root, of an older generation, or of another pair.
-    Identity { side: Side, message: String },
+    Identity { side: Side, message: String, way: Way },
     /// Both sides hold more than 10 files and fewer than half of the paths are on both with equal size.
     MostlyDifferent { only_staging: u64, only_network: u64, equal: u64, different: u64 },
     /// The run needs more room than there is.

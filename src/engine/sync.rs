@@ -1,6 +1,7 @@
 //! One run from beginning to end.
 
 use super::carry::{Means, carry};
+use super::claim;
 use super::clean;
 use super::copies;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
@@ -112,6 +113,7 @@ fn run(
     if let Some(outcome) = stopped {
         return Ok(outcome);
     }
+    claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     finish(&mut session, request, report)?;
@@ -140,8 +142,12 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    next_generations(session, &writes)?;
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
+    // Under the lease, so that two machines do not raise it from the same number.
+    if let Err(error) = next_generations(session, &writes).and_then(|()| make_claim(session)) {
+        lease.into_iter().for_each(Borrowed::release);
+        return Err(error);
+    }
     let run_id = begin(session, request, started)?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
@@ -230,6 +236,10 @@ pub(super) fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>
     Ok(())
 }
 
+fn make_claim(session: &mut Session<'_>) -> Result<(), Error> {
+    claim::make(session).map_err(|error| unwritable(error, Side::Staging))
+}
+
 pub(super) fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
     for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
         if let Err(error) = clean::trash_limits(session, side) {
@@ -274,6 +284,7 @@ fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<
 
 /// After a whole run: what the next one needs to know.
 fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
+    claim::settle(session, request).map_err(|error| unwritable(error, Side::Staging))?;
     let (text, now) = (session.patterns_text.clone(), now());
     let Some(manifest) = session.store.writing() else { return Ok(()) };
     if !(manifest.conflicts()?.is_empty() && report.conflicts.is_empty()) {
@@ -288,6 +299,9 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
     }
     if request.paths.is_empty() && manifest.meta(FIRST_SYNC_ENDED)?.is_none() {
         manifest.set_meta(FIRST_SYNC_ENDED, "1")?;
+    }
+    if request.paths.is_empty() {
+        manifest.forget_former()?;
     }
     if report.counts != Counts::default() {
         manifest.prune(Time(now.0 - HISTORY_NS))?;

@@ -95,15 +95,6 @@ impl Manifest {
         })
     }
 
-    /// Forgets the whole base; roots, conflicts, problems and history stay.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
-    pub fn empty_base(&mut self) -> Result<()> {
-        self.forget(&RelPath::root())
-    }
-
     /// Like [`super::Reader::folder`], and sees what the open transaction wrote.
     pub fn folder(&self, id: FolderId) -> Result<Listing<Row>> {
         Ok(rows::folder(&self.connection, id).map_err(failed("read the base in", &self.connection))?)

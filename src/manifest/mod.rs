@@ -10,6 +10,7 @@ mod base;
 mod columns;
 mod error;
 mod findings;
+mod former;
 mod history;
 mod reader;
 mod roots;
@@ -24,6 +25,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use columns::{Version, What};
 pub use error::{Error, Result};
+pub use former::GivenUp;
 pub use history::{EventRecord, RunId, RunRecord};
 pub use reader::Reader;
 pub use roots::RootRecord;

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::error::{Error, Result};
 use super::findings::{self, KnownConflict};
+use super::former;
 use super::history::{self, EventRecord, RunId, RunRecord};
 use super::roots::{self, RootRecord};
 use super::rows;
@@ -30,7 +31,9 @@ const CACHE_KIB: u32 = 512;
 
 /// A read-only connection; one a thread.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
+    /// There are former rows, whose digests a look may take.
+    pub(super) may_vouch: bool,
     /// For a reader that takes no locks: how the file looked when it was opened.
     alone: Option<(PathBuf, Look)>,
 }
@@ -38,6 +41,11 @@ pub struct Reader {
 /// All answers of a reader come from one state, and its file is locked once, not once a question.
 fn one_state(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch("BEGIN").map_err(failed("read", connection))?)
+}
+
+/// Asked once a reader, so that a look pays nothing where no base was given up.
+fn may_vouch(connection: &Connection) -> Result<bool> {
+    Ok(former::has_rows(connection, "former").map_err(failed("read", connection))?)
 }
 
 /// The length and time of the database file; `None` where a log lies beside it or it cannot be asked.
@@ -66,14 +74,16 @@ impl Reader {
         }
         check_algorithm(&connection, &path)?;
         one_state(&connection)?;
-        Ok(Some(Reader { connection, alone: look.is_some().then_some((path, look)) }))
+        let may_vouch = may_vouch(&connection)?;
+        Ok(Some(Reader { connection, may_vouch, alone: look.is_some().then_some((path, look)) }))
     }
 
     /// A reader beside a writer of this process.
     pub(super) fn beside(path: &Path) -> Result<Reader> {
         let connection = sqlite::open(path, Access::ReadOnly, CACHE_KIB)?;
         one_state(&connection)?;
-        Ok(Reader { connection, alone: None })
+        let may_vouch = may_vouch(&connection)?;
+        Ok(Reader { connection, may_vouch, alone: None })
     }
 
     /// Nobody wrote while we read without a lock, so that the answers belong together. A reader beside a writer

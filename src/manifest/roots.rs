@@ -59,7 +59,7 @@ pub(super) fn root(connection: &Connection, side: Side) -> rusqlite::Result<Opti
         .optional()
 }
 
-fn set_root(connection: &Connection, side: Side, record: &RootRecord) -> rusqlite::Result<()> {
+pub(super) fn set_root(connection: &Connection, side: Side, record: &RootRecord) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO root (side, id, generation, device, granularity_ns, clock_step_ns, ctime, ids, modes,
         links, hard_links, exchange, folds_case, folds_unicode, remote, fuse)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";

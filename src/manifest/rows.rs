@@ -7,7 +7,7 @@ use super::columns::{broken, digest_of};
 use crate::model::entry::{Base, Content, Entry, Recorded, Stamp};
 use crate::model::listing::{FolderId, Item, Listing, Row};
 use crate::model::path::{Name, RelPath};
-use crate::model::side::PerSide;
+use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 
 pub(super) const FILE: i64 = 0;
@@ -85,6 +85,11 @@ pub(super) fn count_files_below(connection: &Connection, id: FolderId) -> rusqli
         SELECT count(*) FROM below JOIN entry ON entry.folder = below.id WHERE entry.kind = ?2";
     let count = connection.query_row(sql, [id.0, FILE], |row| row.get::<_, i64>(0))?;
     Ok(count.cast_unsigned())
+}
+
+/// A side's stamp in a file's row; where there is none or it was never seen, nothing.
+pub(super) fn stamp_at(row: &SqlRow<'_>, side: Side) -> rusqlite::Result<Option<Recorded>> {
+    Ok(read_row(row)?.base.stamps[side])
 }
 
 fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {

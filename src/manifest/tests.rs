@@ -125,7 +125,7 @@ fn forgetting_a_folder_forgets_what_is_below_and_nothing_else() {
     assert_eq!(manifest.count_files().expect("counted"), 2);
     put_files(&mut manifest, &["a/b/d/new"]);
     assert_eq!(walk(&manifest), ["a", "a/b", "a/b/d", "a/b/d/new", "a/bb", "b", "b/b", "b/b/c"]);
-    manifest.empty_base().expect("emptied");
+    manifest.forget(&RelPath::root()).expect("emptied");
     assert_eq!((walk(&manifest), manifest.count_files().expect("counted")), (vec![], 0));
 }
 
@@ -513,4 +513,45 @@ fn deletes_are_counted_by_side_and_time_and_old_runs_are_pruned() {
     assert!(manifest.events(old).expect("asked").is_empty());
     assert_eq!(manifest.deletes_since(Side::Network, Time(0)).expect("counted"), 13);
     assert!(manifest.begin_run("up", NOW).expect("begun") > run);
+}
+
+#[test]
+fn a_base_that_is_given_up_vouches_and_decides_nothing() {
+    let (_folder, mut manifest) = fresh();
+    let record = |id: &str| RootRecord { id: id.to_owned(), generation: 1, device: 1, traits: None };
+    let (before, after) = (PerSide::new(record("a"), record("b")), PerSide::new(record("c"), record("d")));
+    Side::BOTH.into_iter().for_each(|side| manifest.set_root(side, &before[side]).expect("recorded"));
+    manifest.put(&path("d/e/f"), &file(7)).expect("put");
+    manifest.put(&path("g"), &file(8)).expect("put");
+    manifest.set_meta("first_sync_done", "1").expect("set");
+    assert!(!manifest.reader().expect("a reader").may_vouch());
+    let given_up = manifest.give_up_base(&after, &PerSide::new(true, false)).expect("given up");
+    assert_eq!((given_up.files, manifest.count_files().expect("a count")), (2, 0));
+    assert_eq!(
+        (manifest.root(Side::Staging).expect("read"), manifest.meta("first_sync_done").expect("read")),
+        (Some(after.staging.clone()), None)
+    );
+    let reader = manifest.reader().expect("a reader");
+    assert!(reader.may_vouch() && reader.find(&path("g")).expect("read").is_none());
+    let vouched = |reader: &Reader, at: &str, side| {
+        reader.vouched(&path(at), side).expect("read").map(|found| (found.digest, found.recorded))
+    };
+    assert_eq!(vouched(&reader, "d/e/f", Side::Staging), Some((Digest([7; 16]), stamp(7, false).expect("a stamp"))));
+    assert_eq!(vouched(&reader, "d/e/f", Side::Network), None, "another folder than the one whose stamps these were");
+    assert_eq!((vouched(&reader, "d/e", Side::Staging), vouched(&reader, "d/f/e", Side::Staging)), (None, None));
+    // Given up again before a whole run: what knows more stays, the newer one where they are alike.
+    manifest.put(&path("g"), &file(9)).expect("put");
+    manifest.give_up_base(&after, &PerSide::new(true, true)).expect("given up");
+    assert_eq!(vouched(&manifest.reader().expect("a reader"), "g", Side::Staging).map(|found| found.0), Some(Digest([8; 16])));
+    for (number, seed) in [(0, 10), (1, 11), (2, 12), (3, 13)] {
+        manifest.put(&path(format!("n{number}")), &file(seed)).expect("put");
+    }
+    manifest.give_up_base(&after, &PerSide::new(true, true)).expect("given up");
+    let reader = manifest.reader().expect("a reader");
+    assert_eq!(
+        (vouched(&reader, "g", Side::Staging), vouched(&reader, "n1", Side::Network).map(|found| found.0)),
+        (None, Some(Digest([11; 16])))
+    );
+    manifest.forget_former().expect("forgotten");
+    assert!(!manifest.reader().expect("a reader").may_vouch());
 }

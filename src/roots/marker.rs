@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::own::{self, Keep};
-use crate::disk::{Onto, Root};
+use crate::disk::{ErrorKind, Onto, Root};
 use crate::model::side::Side;
 
 const FILE: &str = "root.toml";
@@ -173,6 +173,20 @@ fn text(marker: &Marker) -> String {
 pub fn write(root: &dyn Root, marker: &Marker) -> Result<()> {
     let folder = own::open_or_make(root)?;
     own::replace(folder.as_ref(), &own::name(FILE), &text(marker), Keep::Flushed, Onto::File)
+}
+
+/// Writes the marker of a network root that has none, and answers what the root is marked with then: another machine may
+/// be faster, and its marker stays.
+///
+/// RACE: where a rename cannot refuse to replace, and both are at it at once, the marker read back may be replaced. Worst
+/// outcome: one of the pairs refuses with exit 4 until `relink`; nothing is written or deleted for it.
+pub fn write_first(root: &dyn Root, marker: &Marker) -> Result<Marker> {
+    let folder = own::open_or_make(root)?;
+    match own::replace(folder.as_ref(), &own::name(FILE), &text(marker), Keep::Flushed, Onto::Nothing) {
+        Err(error) if error.kind() != Some(ErrorKind::Exists) => return Err(error),
+        _ => {}
+    }
+    read(root)?.ok_or(Error::Swapped("is gone"))
 }
 
 /// Raises the generation of the root `id` by one, flushed, and returns what the marker says now. Called before a run's

@@ -5,6 +5,7 @@
 //! be stalled: it reads the kernel's own table. [`identity`] decides without looking; [`marker`] looks without deciding.
 
 pub mod checkup;
+pub mod claim;
 pub mod edges;
 pub mod error;
 pub mod identity;

@@ -3,6 +3,7 @@
 use super::read::{Reading, Unread, digest_of, unknown};
 use super::{BaseReader, Error, Scope, Sight};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent};
+use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::ignore::{Verdict, is_own_name, is_temp_name};
@@ -92,6 +93,7 @@ impl<'a> Worker<'a> {
         } else {
             into.differences.extend(self.sight.differences);
         }
+        into.disowned.append(&mut self.sight.disowned);
         for side in Side::BOTH {
             into.leftovers[side].extend_from_slice(&self.sight.leftovers[side]);
         }
@@ -214,6 +216,10 @@ impl<'a> Worker<'a> {
             return Ok(());
         }
         self.learn(&mut task, name, open)?;
+        if self.scope.stale_base && self.is_doubtful(&task) {
+            self.sight.disowned.push(task.path.clone());
+            task.row = None;
+        }
         if task.is_folder() {
             below.push(task);
             return Ok(());
@@ -240,6 +246,10 @@ impl<'a> Worker<'a> {
                 Learn::Read => {
                     let stamp = task.seen[side].found().map(|found| found.stamp);
                     let (Some(folder), Some(stamp)) = (&open[side], stamp) else { continue };
+                    if let Some(digest) = self.remembered(&task.path, side, &stamp)? {
+                        task.seen[side].found_mut().into_iter().for_each(|found| found.entry.set_digest(digest));
+                        continue;
+                    }
                     match digest_of(&**folder, name, &stamp, &mut self.reading, self.scope.stop) {
                         Ok(digest) => Some(digest),
                         Err(Unread::Gone(source)) => return Err(Error::Gone { side, source }),
@@ -255,6 +265,30 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A side that shows what the base holds without a stamp to prove that nobody touched it, against a side that shows
+    /// something else: it may have been deleted and made again, or edited and taken back, and then its turn is the later.
+    fn is_doubtful(&self, task: &Task) -> bool {
+        let Some(row) = task.row.as_ref().filter(|row| row.folder.is_none()) else { return false };
+        let found = |side: Side| task.seen[side].found();
+        let same = |side: Side| found(side).is_some_and(|found| found.entry.same_content(&row.base.entry));
+        let untouched = |side: Side| {
+            let traits = &self.scope.traits[side];
+            found(side).zip(row.base.stamps[side].as_ref()).is_some_and(|(found, recorded)| match &found.entry.content {
+                Content::Link { .. } => recorded.stamp.mtime.near(found.stamp.mtime, traits.granularity_ns),
+                _ => vouches(Some(recorded), &found.stamp, traits),
+            })
+        };
+        Side::BOTH.into_iter().any(|side| same(side) && !same(side.other()) && !untouched(side))
+    }
+
+    /// A digest from a base that was given up, where it spares reading the file.
+    fn remembered(&mut self, path: &RelPath, side: Side, stamp: &Stamp) -> Result<Option<Digest>, Error> {
+        if self.scope.effort == Effort::Verify {
+            return Ok(None);
+        }
+        self.base.vouched(path, side, stamp, &self.scope.traits[side]).map_err(Error::Base)
     }
 
     /// Nothing to say: a file or link in all three whose stamps vouch on both sides.

@@ -12,6 +12,8 @@ pub use read::{Reading, digest_of};
 pub use walk::scan;
 
 use crate::disk::{self, Root};
+use crate::model::digest::Digest;
+use crate::model::entry::Stamp;
 use crate::model::ignore::Patterns;
 use crate::model::listing::{Difference, FolderId, Listing, Row};
 use crate::model::path::RelPath;
@@ -26,6 +28,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 pub trait BaseReader: Send {
     fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String>;
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String>;
+    /// The digest that a base which was given up holds for a file that shows `stamp` at `side` now; `None` where that
+    /// stamp does not vouch for it under `traits`. It saves reading the file, and decides nothing else.
+    fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String>;
 }
 
 /// What to look at, and how.
@@ -35,6 +40,8 @@ pub struct Scope<'a> {
     pub patterns: &'a Patterns,
     /// The patterns are those of the run that wrote the base: what is in the base need not be matched again.
     pub patterns_unchanged: bool,
+    /// Others have synchronised these roots since the base was written: it counts only where a stamp vouches.
+    pub stale_base: bool,
     pub effort: Effort,
     /// Subtrees; empty is everything.
     pub paths: &'a [RelPath],
@@ -50,6 +57,8 @@ pub struct Scope<'a> {
 pub struct Sight {
     /// In path order, each path once.
     pub differences: Vec<Difference>,
+    /// Paths whose rows of a stale base were not believed.
+    pub disowned: Vec<RelPath>,
     /// Folders in which a temporary file of this program lies: for the run that cleans up.
     pub leftovers: PerSide<Vec<RelPath>>,
 }

@@ -60,6 +60,7 @@ impl Sight {
         } else {
             self.differences.append(&mut part.differences);
         }
+        self.disowned.append(&mut part.disowned);
         for side in Side::BOTH {
             self.leftovers[side].append(&mut part.leftovers[side]);
         }

@@ -51,13 +51,17 @@ const SESSION: &[Step] = &[
     Run("doctor", &["doctor", "--pair", "lab", "--verbose"]),
     Edit(lose_the_marker),
     Run("sync-refused", &["sync", "--pair", "lab"]),
+    Run("relink-dry-run", &["relink", "--pair", "lab", "--dry-run"]),
+    Run("relink", &["relink", "--pair", "lab"]),
+    Run("relink-refused", &["relink", "--network", "{staging}", "--staging", "{network}"]),
     Edit(lose_the_network),
     Run("sync-offline", &["sync", "--pair", "lab", "--wait", "10ms"]),
     Run("status-offline", &["status", "--pair", "lab"]),
 ];
 
 /// Commands whose `-h` and `--help` are kept.
-const COMMANDS: &[&str] = &["init", "sync", "status", "conflicts", "revert", "trash", "detect", "doctor", "completions", "man"];
+const COMMANDS: &[&str] =
+    &["init", "sync", "status", "conflicts", "revert", "trash", "relink", "detect", "doctor", "completions", "man"];
 
 /// What is typed wrong, without a pair. Each line makes NAME.txt.
 const USAGE: &[(&str, &[&str])] = &[

@@ -70,6 +70,13 @@ Examples:
   driftless trash restore results --run 12
   driftless trash empty --older-than 7d --yes";
 
+pub const RELINK_EXAMPLES: &str = "\
+Examples:
+  driftless relink --pair project --dry-run
+  driftless relink --pair project      both folders are the right ones, as they are now
+  driftless relink --pair project --network /mnt/new/project
+  driftless relink --new-id --network /mnt/lab/project --staging ~/copied-from-there";
+
 pub const DETECT_EXAMPLES: &str = "\
 Examples:
   driftless detect .

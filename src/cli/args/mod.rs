@@ -65,6 +65,9 @@ pub enum Command {
     /// List, restore or remove versions that were displaced or deleted
     #[command(subcommand, after_help = TRASH_EXAMPLES)]
     Trash(Trash),
+    /// Accept both roots as they are now: a lost marker, another or older folder, a new place
+    #[command(after_help = RELINK_EXAMPLES)]
+    Relink(Relink),
     /// Tell whether a path lies on a network drive and so needs staging, and why
     #[command(after_help = DETECT_EXAMPLES)]
     Detect(Detect),
@@ -282,6 +285,29 @@ impl TrashSide {
             TrashSide::Network => Side::Network,
         }
     }
+}
+
+/// Names the pair and, in contrast to [`Choice`], where its roots lie now.
+#[derive(Debug, Args)]
+pub struct Relink {
+    /// The pair's name; without it the pair that has the root named, else that of the current folder
+    #[arg(long, value_name = "NAME")]
+    pub pair: Option<String>,
+    /// Where the pair's network root lies now
+    #[arg(long, value_name = "DIR")]
+    pub network: Option<PathBuf>,
+    /// Where the pair's staging root lies now
+    #[arg(long, value_name = "DIR")]
+    pub staging: Option<PathBuf>,
+    /// Take a root that belongs to another pair, or is a copy of one that does, and give it an id of its own
+    #[arg(long)]
+    pub new_id: bool,
+    /// Tell what would be accepted, and write nothing anywhere
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// How long to wait for an unreachable root or for another run to end, like 30s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub wait: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -99,9 +99,33 @@ pub fn pair_roots(file: &Path, text: &str) -> Result<Roots, Mistake> {
     Ok(Roots { network: root("network")?, staging: root("staging")? })
 }
 
+/// The text with other roots in it, and else as it was, byte for byte.
+pub fn with_roots(file: &Path, text: &str, network: &str, staging: &str) -> Result<String, Mistake> {
+    let source = Source { file, text };
+    let table = source.table()?;
+    let mut spans: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    for (name, value) in &table {
+        let root = match name.get_ref().as_ref() {
+            "network" => network,
+            "staging" => staging,
+            _ => continue,
+        };
+        if value.get_ref().as_str() != Some(root) {
+            spans.push((value.span(), quoted(root)));
+        }
+    }
+    spans.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut changed = text.to_owned();
+    spans.into_iter().for_each(|(span, root)| changed.replace_range(span, &root));
+    Ok(changed)
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
 /// The text of a new `pair.toml`.
 pub fn pair_text(network: &str, staging: &str) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     format!(
         "# A pair of driftless on this machine. Settings may be added; see docs/configuration.md.\n\
          network = {}\nstaging = {}\n",
@@ -137,6 +161,18 @@ fn read_key<'k>(
 mod tests {
     use super::*;
     use crate::cli::settings::value::Value;
+
+    #[test]
+    fn other_roots_leave_every_other_byte() {
+        let text = "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = \"/n\"";
+        let file = Path::new("/s/p/pair.toml");
+        let changed = with_roots(file, text, "/new \"n\"", "/s").expect("valid");
+        assert_eq!(changed, "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = '/new \"n\"'");
+        let changed = with_roots(file, &changed, "/n", "/a\nb").expect("valid");
+        let roots = pair_roots(file, &changed).expect("valid");
+        assert_eq!((roots.network.to_str(), roots.staging.to_str()), (Some("/n"), Some("/a\nb")));
+        assert!(changed.contains("   # here\r\nwait   = '7s'\n"), "{changed}");
+    }
 
     #[test]
     fn mistakes_name_file_line_and_what_is_nearest() {

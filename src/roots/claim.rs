@@ -1,0 +1,49 @@
+//! The claim `.driftless/claim.toml` in staging: whose manifest last wrote a base for it.
+//!
+//! Invariant. A base is only believed as a whole while the claim names its manifest. Two state folders may share both roots
+//! (two users of one machine): what the other one's runs agreed on meanwhile is not in our base.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+use super::marker::RootId;
+use super::own::{self, Keep};
+use crate::disk::{Onto, Root};
+
+const FILE: &str = "claim.toml";
+
+/// While an overtaken base is brought up to date.
+pub const NOBODY: &str = "nobody";
+
+/// The file as written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    manifest: String,
+}
+
+/// A name for a new manifest.
+pub fn new_name() -> Result<String> {
+    RootId::random().map(|id| id.to_string())
+}
+
+/// The name of the manifest that has the claim; `None` where none has, or what stands there is no claim.
+pub fn read(staging: &dyn Root) -> Result<Option<String>> {
+    let Some(folder) = own::open(staging)? else { return Ok(None) };
+    let bytes = match own::read(folder.as_ref(), &own::name(FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_gone() => return Err(error),
+        // A folder or a link in its place is no claim.
+        Err(Error::Disk(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let text = bytes.filter(|bytes| !own::too_long(bytes)).and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.and_then(|text| toml::from_str::<Written>(&text).ok()).map(|written| written.manifest))
+}
+
+/// Claims staging for the manifest of that name, flushed: before the run's first change of its base.
+pub fn write(staging: &dyn Root, manifest: &str) -> Result<()> {
+    let folder = own::open_or_make(staging)?;
+    let text = toml::to_string(&Written { manifest: manifest.to_owned() }).expect("a string can be written as TOML");
+    own::replace(folder.as_ref(), &own::name(FILE), &text, Keep::Flushed, Onto::File)
+}
