@@ -41,11 +41,11 @@ fn stamp(seed: u64, racy: bool) -> Option<Recorded> {
 fn file(seed: u64) -> Base {
     let content = Content::File { size: seed, digest: Some(Digest([seed as u8; 16])) };
     let entry = Entry { content, mtime: Time(seed.cast_signed()), mode: 0o640 };
-    Base { entry, stamps: PerSide::new(stamp(seed, false), stamp(seed + 1, true)) }
+    Base { entry, stamps: PerSide::new(stamp(seed, false), stamp(seed + 1, true)), sent: None }
 }
 
 fn with(content: Content, stamps: PerSide<Option<Recorded>>) -> Base {
-    Base { entry: Entry { content, mtime: Time(-7), mode: 0o4755 }, stamps }
+    Base { entry: Entry { content, mtime: Time(-7), mode: 0o4755 }, stamps, sent: None }
 }
 
 fn folder_base() -> Base {

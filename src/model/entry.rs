@@ -56,6 +56,16 @@ impl Content {
             Content::Link { .. } => Kind::Link,
         }
     }
+
+    /// The same kind and, as far as it is known, the same content. Two files of one size of which either has no
+    /// digest are *not* the same: who needs to know has to read them first.
+    pub fn is_same(&self, other: &Content) -> bool {
+        match (self, other) {
+            (Content::File { size: a, digest: Some(x) }, Content::File { size: b, digest: Some(y) }) => a == b && x == y,
+            (Content::File { .. }, Content::File { .. }) => false,
+            (mine, theirs) => mine == theirs,
+        }
+    }
 }
 
 impl Entry {
@@ -88,14 +98,9 @@ impl Entry {
         }
     }
 
-    /// The same kind and, as far as it is known, the same content. Two files of one size of which either has no
-    /// digest are *not* the same: who needs to know has to read them first.
+    /// The same content, see [`Content::is_same`].
     pub fn same_content(&self, other: &Entry) -> bool {
-        match (&self.content, &other.content) {
-            (Content::File { size: a, digest: Some(x) }, Content::File { size: b, digest: Some(y) }) => a == b && x == y,
-            (Content::File { .. }, Content::File { .. }) => false,
-            (mine, theirs) => mine == theirs,
-        }
+        self.content.is_same(&other.content)
     }
 }
 
@@ -131,6 +136,16 @@ pub struct Recorded {
 pub struct Base {
     pub entry: Entry,
     pub stamps: PerSide<Option<Recorded>>,
+    /// What the network root was given where that is not staging's content byte for byte.
+    pub sent: Option<Sent>,
+}
+
+/// The snapshot of a live database that went to the network root. The sides agree while each still has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes.
+    pub size: u64,
+    pub digest: Digest,
 }
 
 impl Base {
@@ -138,5 +153,28 @@ impl Base {
     /// restamp and round what they are told.
     pub fn mtime_at(&self, side: Side) -> Time {
         self.stamps[side].map_or(self.entry.mtime, |recorded| recorded.stamp.mtime)
+    }
+
+    /// What `side` held: the agreed content, or what the network root was given in its stead.
+    pub fn content_at(&self, side: Side) -> Content {
+        match (self.sent, side) {
+            (Some(Sent { size, digest }), Side::Network) => Content::File { size, digest: Some(digest) },
+            _ => self.entry.content.clone(),
+        }
+    }
+
+    pub fn digest_at(&self, side: Side) -> Option<Digest> {
+        match (self.sent, side) {
+            (Some(sent), Side::Network) => Some(sent.digest),
+            _ => self.entry.digest(),
+        }
+    }
+
+    /// Does this entry, seen at `side`, hold what that side held when they agreed?
+    pub fn holds(&self, side: Side, entry: &Entry) -> bool {
+        match (self.sent, side) {
+            (Some(_), Side::Network) => entry.content.is_same(&self.content_at(side)),
+            _ => entry.same_content(&self.entry),
+        }
     }
 }

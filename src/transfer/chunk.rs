@@ -315,5 +315,5 @@ pub(crate) fn split(path: &RelPath) -> (RelPath, Name) {
 
 /// The base after an action: what both sides hold now.
 pub(crate) fn agreed(entry: Entry, stamps: PerSide<Option<crate::model::entry::Recorded>>) -> Box<Base> {
-    Box::new(Base { entry, stamps })
+    Box::new(Base { entry, stamps, sent: None })
 }

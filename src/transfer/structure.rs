@@ -129,7 +129,7 @@ fn folder_base(own: Option<Stamp>, to: Side, from: Found) -> Box<Base> {
     let own = own.and_then(recorded);
     let other = recorded(from.stamp);
     let stamps = if to == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
-    Box::new(Base { entry: from.entry, stamps })
+    Box::new(Base { entry: from.entry, stamps, sent: None })
 }
 
 /// Sets times, and modes that had to wait, of the folders that this run made; the deepest first.
@@ -142,7 +142,7 @@ pub fn finish_folders(run: &Run<'_>, made: Vec<Made>) -> Result<Vec<(RelPath, Bo
             Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
             Ok(()) if late_mode => {
                 let recorded = Some(Recorded { stamp: from.stamp, racy: true });
-                learnt.push((path, Box::new(Base { entry: from.entry, stamps: PerSide::new(recorded, recorded) })));
+                learnt.push((path, Box::new(Base { entry: from.entry, stamps: PerSide::new(recorded, recorded), sent: None })));
             }
             // A folder that went away since, or that takes no times: nothing depends on it.
             _ => {}
