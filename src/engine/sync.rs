@@ -22,7 +22,7 @@ use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::lease::{self, Holder, Lease};
-use crate::transfer::Run;
+use crate::transfer::{Run, sweep_snapshots};
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -135,6 +135,7 @@ fn write(
     let started = session.started;
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
+    sweep_snapshots(&session.pair.state.join("snapshots"));
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
@@ -194,6 +195,7 @@ fn hands<'s>(
         flush: session.options.durability == Durability::Full,
         stop,
         copied,
+        scratch: session.pair.state.join("snapshots"),
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
     };
     Hands { run, store: &mut session.store, patterns: &session.patterns }

@@ -3,7 +3,8 @@
 //! In path order and one after the other, so that nothing precedes what it needs.
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
-use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, expect_quiet, expect_version, proves, seen};
+use super::database;
+use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
@@ -93,9 +94,8 @@ fn make_folder(
     let make = || make_at(run, &spot, open_mode);
     match expect {
         Seen::There(old) => {
-            expect_quiet(&spot, old)?;
-            expect_version(run, &spot, old)?;
-            displace_by_rename(run, &spot, old, make)?;
+            let standing = database::expect_standing(run, &spot, old)?;
+            displace_by_rename(run, &spot, &standing.old, || database::without_beside(run, &spot, &standing.beside, make))?;
         }
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => make()?,
     }
@@ -163,8 +163,7 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         }
         other => other,
     })?;
-    expect_quiet(&spot, expect)?;
-    expect_version(run, &spot, expect)?;
+    let standing = database::expect_at_rest(run, &spot, expect)?;
     match run.roots[side].rename(from, &action.path, Onto::Nothing) {
         Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect, error)?,
         other => other.map_err(at)?,
@@ -178,6 +177,8 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         run.roots[side].rename(&action.path, from, Onto::Nothing).map_err(at)?;
         return Err(Failure::Unexpected(Seen::There(Box::new(found.clone()))));
     };
+    // What lay beside a database holds nothing; it would stay behind as files of its own.
+    database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
     let mut wrote = node.stamp;
     if found.entry.kind() == Kind::File {
         wrote.mtime = touch_moved(run, side, &*folder, &name, &node, found)?;
