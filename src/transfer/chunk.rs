@@ -152,7 +152,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
             Op::Touch { side, expect, mtime, mode, base } => {
                 let folder = self.open[*side].at(self.run, *side, &parent).map_err(|error| Failure::At(*side, error))?;
                 let spot = Spot { side: *side, path: &action.path, folder, name: &name };
-                database::expect_at_rest(self.run, &spot, expect)?;
+                database::expect_version(self.run, &spot, expect)?;
                 // RACE: a time or mode set between the look and here is overwritten; the content is not touched.
                 folder.touch(&name, *mtime, *mode).map_err(|error| Failure::At(*side, error))?;
                 let wrote = Stamp { mtime: mtime.unwrap_or(expect.stamp.mtime), ..expect.stamp };

@@ -43,14 +43,15 @@ pub(crate) fn expect_standing(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Re
     Ok(standing)
 }
 
-/// The same for what cannot be done to a database whose log holds something.
-pub(crate) fn expect_at_rest(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<Standing, Failure> {
-    let standing = expect_standing(run, spot, old)?;
-    if standing.old.stamp.size != old.stamp.size {
-        let message = "has changes in its log; its program has to close it first".to_owned();
-        return Err(Failure::Path(spot.side, ProblemKind::Busy, message));
+/// The fresh look before a time or mode is set: still the version that the plan saw? A program may write to it then.
+pub(crate) fn expect_version(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(), Failure> {
+    match stands(run, spot, old)? {
+        (_, None) => Ok(()),
+        (_, Some(_)) => {
+            let message = "has changes in its log; its time and mode are set once its program has closed it".to_owned();
+            Err(Failure::Path(spot.side, ProblemKind::Busy, message))
+        }
     }
-    Ok(standing)
 }
 
 fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {

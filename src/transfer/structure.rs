@@ -163,7 +163,7 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         }
         other => other,
     })?;
-    let standing = database::expect_at_rest(run, &spot, expect)?;
+    let standing = database::expect_standing(run, &spot, expect)?;
     match run.roots[side].rename(from, &action.path, Onto::Nothing) {
         Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, action, side, from, expect, error)?,
         other => other.map_err(at)?,
