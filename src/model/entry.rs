@@ -170,11 +170,25 @@ impl Base {
         }
     }
 
-    /// Does this entry, seen at `side`, hold what that side held when they agreed?
+    /// Does this entry, seen at `side`, hold what that side held when they agreed? Staging also where its program has
+    /// brought the log into the database since: that makes it what was sent.
     pub fn holds(&self, side: Side, entry: &Entry) -> bool {
-        match (self.sent, side) {
-            (Some(_), Side::Network) => entry.content.is_same(&self.content_at(side)),
-            _ => entry.same_content(&self.entry),
+        let was_sent = || self.sent.is_some() && entry.content.is_same(&self.content_at(Side::Network));
+        match side {
+            Side::Staging => entry.same_content(&self.entry) || was_sent(),
+            Side::Network if self.sent.is_some() => was_sent(),
+            Side::Network => entry.same_content(&self.entry),
+        }
+    }
+
+    /// May a file of this size at `side` be what that side held? Then only its digest can tell.
+    pub fn may_hold(&self, side: Side, size: u64) -> bool {
+        let sent = self.sent.is_some_and(|sent| sent.size == size);
+        match side {
+            _ if self.entry.digest().is_none() => false,
+            Side::Staging => self.entry.size() == size || sent,
+            Side::Network if self.sent.is_some() => sent,
+            Side::Network => self.entry.size() == size,
         }
     }
 }

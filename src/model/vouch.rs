@@ -67,12 +67,9 @@ pub fn to_learn(base: Option<&Base>, seen: PerSide<Option<&Found>>, traits: &Per
         Some(Content::File { size, .. }) => Some(*size),
         _ => None,
     };
-    let base_size = |side: Side| match base.map(|base| base.content_at(side)) {
-        Some(Content::File { size, digest: Some(_) }) => Some(size),
-        _ => None,
-    };
+    let known = base.is_some_and(|base| base.entry.digest().is_some());
     let vouched = |side: Side| match (base, seen[side]) {
-        (Some(base), Some(found)) if base_size(side).is_some() && effort != Effort::Verify => {
+        (Some(base), Some(found)) if known && effort != Effort::Verify => {
             vouches(base.stamps[side].as_ref(), &found.stamp, &traits[side])
         }
         _ => false,
@@ -82,7 +79,7 @@ pub fn to_learn(base: Option<&Base>, seen: PerSide<Option<&Found>>, traits: &Per
     let learn = |side: Side| match size(side) {
         None => Learn::Nothing,
         Some(_) if vouched(side) => Learn::FromBase,
-        Some(own) if Some(own) == base_size(side) || both_new => Learn::Read,
+        Some(own) if both_new || base.is_some_and(|base| base.may_hold(side, own)) => Learn::Read,
         Some(_) => Learn::Nothing,
     };
     let mut answer = PerSide::new(learn(Side::Staging), learn(Side::Network));

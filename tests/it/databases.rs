@@ -329,7 +329,8 @@ fn a_damaged_database_with_a_log_is_not_sent() {
     sql(&here, "CREATE TABLE more (n); INSERT INTO more SELECT randomblob(3000) FROM t;", "closed");
     sql(&here, ADD, "cut off");
     let mut bytes = fs::read(&here).expect("theirs");
-    bytes[4096 + 8..4096 + 64].fill(0xee);
+    let last_page = bytes.len() - 4096;
+    bytes[last_page..last_page + 64].fill(0xee);
     fs::write(&here, bytes).expect("damage");
     let before = fs::read(&there).expect("the copy");
     let object = world.json(&["sync", "up"], 6);
