@@ -8,6 +8,7 @@ mod carry;
 mod clean;
 mod conflicts;
 mod copies;
+mod databases;
 mod decide;
 pub mod doctor;
 mod error;

@@ -3,6 +3,7 @@
 use super::carry::{Means, carry};
 use super::clean;
 use super::copies;
+use super::databases;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::ledger::Ledger;
@@ -135,7 +136,7 @@ fn write(
     let started = session.started;
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
-    sweep_snapshots(&session.pair.state.join("snapshots"));
+    sweep_snapshots(&databases::scratch(session.pair));
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
@@ -195,7 +196,7 @@ fn hands<'s>(
         flush: session.options.durability == Durability::Full,
         stop,
         copied,
-        scratch: session.pair.state.join("snapshots"),
+        scratch: databases::scratch(session.pair),
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
     };
     Hands { run, store: &mut session.store, patterns: &session.patterns }

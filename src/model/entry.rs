@@ -57,6 +57,14 @@ impl Content {
         }
     }
 
+    /// A file's digest, where it is known.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Content::File { digest, .. } => *digest,
+            Content::Folder | Content::Link { .. } => None,
+        }
+    }
+
     /// The same kind and, as far as it is known, the same content. Two files of one size of which either has no
     /// digest are *not* the same: who needs to know has to read them first.
     pub fn is_same(&self, other: &Content) -> bool {
@@ -86,10 +94,7 @@ impl Entry {
     }
 
     pub fn digest(&self) -> Option<Digest> {
-        match self.content {
-            Content::File { digest, .. } => digest,
-            Content::Folder | Content::Link { .. } => None,
-        }
+        self.content.digest()
     }
 
     pub fn set_digest(&mut self, found: Digest) {

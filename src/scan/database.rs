@@ -40,8 +40,10 @@ pub(super) fn group(folder: &dyn Folder, side: Side, mut listing: Listing<Node>)
             let Some(side_file) = place(&listing, &name) else { continue };
             match &told {
                 Told::Plain => {}
-                Told::Orphans(logs) if !logs.contains(&ending) => {}
-                Told::Orphans(_) => listing[side_file].value.content = busy(ORPHAN),
+                Told::Orphans(logs) if logs.contains(&ending) => listing[side_file].value.content = busy(ORPHAN),
+                // Goes where its log goes.
+                Told::Orphans(_) if ending == Ending::Shm => drop(listing.remove(side_file)),
+                Told::Orphans(_) => {}
                 Told::Database(_) => drop(listing.remove(side_file)),
             }
         }

@@ -23,7 +23,7 @@ pub use chunk::{carry_chunk, flush_side};
 pub use keep::{Original, drop_copy, keep_copy};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
-pub use snapshot::sweep as sweep_snapshots;
+pub use snapshot::{Source, sweep as sweep_snapshots, would_send};
 pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
 
 use crate::disk::{self, ErrorKind, Root};

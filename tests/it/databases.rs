@@ -343,22 +343,47 @@ fn a_sync_that_is_killed_beside_a_writer_leaves_a_sound_copy() {
     let world = World::paired(&[("notes.txt", "of the project")]);
     let [here, there] = [&world.staging, &world.network].map(|root| root.join("run.db"));
     let program = Program::at(&here, "wal", &["--abandon"]);
-    for n in 0..10_u64 {
-        let mut child = world.start(&["sync", "up", "--json"]);
-        std::thread::sleep(Duration::from_millis(n * 7 % 40 + 5));
-        child.kill().expect("our own child");
-        child.wait().expect("its end");
+    for n in 0..8_u64 {
+        kill_after(&world, n * 7 % 40 + 5);
         if stands(&there) {
             transactions(&world, &there);
         }
     }
-    let made = program.end();
+    program.end();
     let left = untouched(&world.staging);
+    // Its program went on after a kill: that may be a conflict, and nothing else.
+    let ended = world.run(&["sync", "up", "--json"]);
+    assert!(ended.code == 0 || ended.code == 3, "{ended}");
+    transactions(&world, &there);
+    assert_eq!(untouched(&world.staging), left);
+    assert_eq!(snapshots(&world), Vec::<PathBuf>::new());
+}
+
+fn kill_after(world: &World, milliseconds: u64) {
+    let mut child = world.start(&["sync", "up", "--json"]);
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    child.kill().expect("our own child");
+    child.wait().expect("its end");
+}
+
+#[test]
+fn what_a_killed_sync_had_sent_is_known_again() {
+    let (world, _, there) = with_log();
+    let left = untouched(&world.staging);
+    for n in 0..12_u64 {
+        kill_after(&world, n * 3 + 4);
+    }
     world.json(&["sync", "up"], 0);
-    assert_eq!(transactions(&world, &there), made);
+    assert_eq!(rows(&there), 6);
     assert_eq!(untouched(&world.staging), left);
     assert_eq!(snapshots(&world), Vec::<PathBuf>::new());
     wrote_nothing(&world.json(&["sync"], 0));
+    // The same where everything was forgotten.
+    fs::remove_dir_all(&world.state).expect("the state goes");
+    assert_eq!(world.json(&["sync", "--dry-run"], 0)["conflicts"], serde_json::json!([]));
+    world.json(&["sync"], 0);
+    wrote_nothing(&world.json(&["sync"], 0));
+    assert_eq!(untouched(&world.staging), left);
 }
 
 /// Private copies of databases that are still there.
