@@ -187,11 +187,13 @@ pub fn settle_copy(path: &Path, log: Log) -> Result<Option<String>> {
                 .map_err(failed("read", &connection))?;
             checkpoint(&connection)?;
         }
-        complaint(&connection)
+        match complaint(&connection) {
+            Err(error) if error.kind == ErrorKind::Other => Ok(None),
+            other => other,
+        }
     });
     match looked {
         Err(error) if error.kind == ErrorKind::Damaged => Ok(Some(error.source.to_string())),
-        Err(error) if error.kind == ErrorKind::Other => Ok(None),
         other => other,
     }
 }
