@@ -6,7 +6,7 @@ use super::*;
 use crate::model::change::Change;
 use crate::model::conflict::Conflict;
 use crate::model::digest::Digest;
-use crate::model::entry::{Base, Content, Entry, Found, Recorded, Stamp};
+use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
 use crate::model::finding::{Problem, ProblemKind};
 use crate::model::listing::{FolderId, Seen};
 use crate::model::path::RelPath;
@@ -82,6 +82,7 @@ fn every_kind_of_row_comes_back_as_it_was_put() {
         (path(b"not utf-8 \xff\n"), file(u64::from(u32::MAX) + 9)),
         (path(&long), file(0)),
         (path("no digest"), with(Content::File { size: 1, digest: None }, PerSide::default())),
+        (path("live"), Base { sent: Some(Sent { size: u64::MAX / 3, digest: Digest([9; 16]) }), ..file(5) }),
         (path("folder"), folder_base()),
         (path("link"), with(Content::Link { target: b"../\xff".as_slice().into() }, PerSide::new(None, stamp(4, true)))),
     ];
@@ -98,7 +99,7 @@ fn every_kind_of_row_comes_back_as_it_was_put() {
     let mut names: Vec<&[u8]> = rows.iter().map(|(at, _)| at.as_bytes()).collect();
     names.sort_unstable();
     assert_eq!(listing.iter().map(|item| item.name.as_bytes()).collect::<Vec<_>>(), names);
-    assert_eq!(manifest.count_files().expect("counted"), 4);
+    assert_eq!(manifest.count_files().expect("counted"), 5);
     assert_eq!(manifest.find(&RelPath::root()).expect("asked"), None);
 }
 
