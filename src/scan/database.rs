@@ -182,3 +182,7 @@ pub(super) fn single(folder: &dyn Folder, side: Side, name: &Name, node: Node, f
         (None, None) => Single::Node(node),
     })
 }
+
+#[cfg(all(test, unix))]
+#[path = "database_tests.rs"]
+mod tests;
