@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use crate::guards::Tiny;
 use crate::harness::{Ended, World, paths, stands, write, wrote_nothing};
 
 fn writer() -> PathBuf {
@@ -54,6 +55,7 @@ fn transactions(world: &World, file: &Path) -> u64 {
 
 /// Runs SQL in a process of its own, which ends without closing the database where `then` says so.
 fn sql(file: &Path, statements: &str, then: &str) {
+    fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
     let script = "import os, sqlite3, sys\n\
                   db = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
                   db.executescript(sys.argv[2])\n\
@@ -339,6 +341,49 @@ fn a_damaged_database_with_a_log_is_not_sent() {
 }
 
 #[test]
+fn without_room_for_a_copy_this_path_alone_waits() {
+    let (world, here, there) = with_log();
+    sql(&here, "PRAGMA wal_autocheckpoint = 0; CREATE TABLE big (b); INSERT INTO big VALUES (zeroblob(6000000));", "cut off");
+    fs::remove_dir_all(&world.state).and_then(|()| fs::create_dir(&world.state)).expect("an empty one");
+    let Some(_tiny) = Tiny::mount(&world.state, "size=3m") else { return };
+    write(&world.staging.join("more.txt"), "more");
+    let object = world.json(&["sync", "up"], 6);
+    assert_eq!((paths(&object, "problems"), &object["problems"][0]["kind"]), (vec!["a.db"], &"full".into()), "{object}");
+    assert!(object["problems"][0]["message"].as_str().expect("a sentence").contains("snapshots"), "{object}");
+    assert!(stands(&world.network.join("more.txt")) && !stands(&there));
+    assert_eq!(snapshots(&world), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn moved_databases_arrive_at_their_new_names() {
+    let (world, here, _) = with_log();
+    sql(&world.staging.join("rests.db"), MAKE, "closed");
+    sql(&world.staging.join("folder/b.db"), MAKE, "closed");
+    sql(&world.staging.join("folder/b.db"), ADD, "cut off");
+    world.json(&["sync"], 0);
+    for (from, to) in [("a.db", "moved.db"), ("a.db-wal", "moved.db-wal"), ("rests.db", "rested.db"), ("folder", "renamed")] {
+        fs::rename(world.staging.join(from), world.staging.join(to)).expect("a move");
+    }
+    fs::remove_file(world.staging.join("a.db-shm")).expect("a delete");
+    let object = world.json(&["sync", "up"], 0);
+    assert_eq!(object["renamed"], 1, "{object}");
+    for (name, expected) in [("moved.db", 6), ("rested.db", 3), ("renamed/b.db", 6)] {
+        assert_eq!(rows(&world.network.join(name)), expected, "{name}");
+    }
+    assert!(!stands(&world.network.join("a.db")) && !stands(&world.network.join("folder")) && !stands(&here));
+    wrote_nothing(&world.json(&["sync"], 0));
+    // The other way, with what an open program leaves beside it.
+    write(&world.staging.join("rested.db-shm"), "of a program that was cut off");
+    write(&world.staging.join("rested.db-wal"), "");
+    fs::rename(world.network.join("rested.db"), world.network.join("again.db")).expect("a move");
+    let object = world.json(&["sync", "down"], 0);
+    assert_eq!(object["renamed"], 1, "{object}");
+    assert_eq!(rows(&world.staging.join("again.db")), 3);
+    wrote_nothing(&world.json(&["sync"], 0));
+    assert!(!world.trees().0.names().iter().any(|name| name.starts_with("rested")), "{:?}", world.trees().0.names());
+}
+
+#[test]
 fn a_sync_that_is_killed_beside_a_writer_leaves_a_sound_copy() {
     let world = World::paired(&[("notes.txt", "of the project")]);
     let [here, there] = [&world.staging, &world.network].map(|root| root.join("run.db"));
@@ -388,7 +433,7 @@ fn what_a_killed_sync_had_sent_is_known_again() {
 
 /// Private copies of databases that are still there.
 fn snapshots(world: &World) -> Vec<PathBuf> {
-    let pairs = fs::read_dir(&world.state).expect("state").flat_map(|entry| fs::read_dir(entry.expect("an entry").path()));
-    let inside = |pair: fs::DirEntry| fs::read_dir(pair.path().join("snapshots")).into_iter().flatten();
-    pairs.flatten().flat_map(|pair| inside(pair.expect("a pair"))).map(|entry| entry.expect("an entry").path()).collect()
+    let pairs = fs::read_dir(&world.state).expect("the state folder");
+    let inside = |pair: PathBuf| fs::read_dir(pair.join("snapshots")).into_iter().flatten();
+    pairs.flat_map(|pair| inside(pair.expect("a pair").path())).map(|entry| entry.expect("an entry").path()).collect()
 }
