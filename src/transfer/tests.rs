@@ -1,5 +1,6 @@
 //! What carrying out promises, on two real folders and with somebody meddling at any step.
 
+mod databases;
 mod failures;
 mod meddler;
 mod removes;

@@ -221,11 +221,24 @@ fn a_database_that_is_open_is_not_written_over() {
     let (world, here, there) = with_log();
     world.json(&["sync"], 0);
     sql(&there, "DELETE FROM t;", "closed");
+    refused_while_open(&world, &here);
+    world.json(&["sync", "down"], 0);
+    assert_eq!(rows(&here), 0);
+    world.in_step();
+    // With nothing in its log.
+    sql(&there, "INSERT INTO t VALUES (1);", "closed");
+    refused_while_open(&world, &here);
+    world.json(&["sync", "down"], 0);
+    assert_eq!(rows(&here), 1);
+    world.in_step();
+}
+
+fn refused_while_open(world: &World, file: &Path) {
     let mut command = Command::new("python3");
     let script = "import sqlite3, sys\n\
                   db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM t').fetchall()\n\
                   print('open', flush=True); sys.stdin.read()";
-    let mut open = command.args(["-c", script]).arg(&here).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+    let mut open = command.args(["-c", script]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
     let mut line = String::new();
     BufReader::new(open.stdout.take().expect("piped")).read_line(&mut line).expect("its word");
     let left = untouched(&world.staging);
@@ -234,9 +247,6 @@ fn a_database_that_is_open_is_not_written_over() {
     assert_eq!(untouched(&world.staging), left);
     drop(open.stdin.take());
     open.wait().expect("its end");
-    world.json(&["sync", "down"], 0);
-    assert_eq!(rows(&here), 0);
-    world.in_step();
 }
 
 #[test]
