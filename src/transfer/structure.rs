@@ -197,8 +197,10 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
-    expect_quiet(&spot, expect)?;
-    expect_version(run, &spot, expect)?;
+    let standing = database::expect_standing(run, &spot, expect)?;
+    // A log goes by the name of its database.
+    database::expect_version(run, &spot, expect)?;
+    database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
     // RACE: what takes the name between the look and the rename stands beside it until it is put back, or, where the name
     // is taken again, for good. Nothing is lost.
     run.roots[side].rename(&action.path, to, Onto::Nothing).map_err(at)?;
