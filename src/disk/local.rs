@@ -199,7 +199,7 @@ pub struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     pub fn new() -> Result<Scratch> {
-        let made = tempfile::Builder::new().prefix("driftless-").tempdir();
+        let made = tempfile::Builder::new().prefix(SCRATCH).tempdir();
         made.map(Scratch).map_err(|source| error("make the folder", &std::env::temp_dir(), source))
     }
 
@@ -209,9 +209,31 @@ impl Scratch {
         made.map(Scratch).map_err(|source| error("make a folder in", folder, source))
     }
 
+    /// The same in the folder `parent`, for this user alone; both are made.
+    pub fn below(parent: &Path) -> Result<Scratch> {
+        make_private_folder(parent)?;
+        let made = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(parent);
+        made.map(Scratch).map_err(|source| error("make a folder in", parent, source))
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }
+}
+
+/// How the names of such folders begin.
+const SCRATCH: &str = "driftless-";
+
+/// Removes the folders that [`Scratch::below`] made in `parent` and that a killed program left there. For who knows that
+/// nobody else works in it now.
+pub fn sweep_scratch(parent: &Path) -> Result<()> {
+    for name in folders(parent)? {
+        if name.as_encoded_bytes().starts_with(SCRATCH.as_bytes()) {
+            let left = parent.join(name);
+            fs::remove_dir_all(&left).map_err(|source| error("remove", &left, source))?;
+        }
+    }
+    Ok(())
 }
 
 /// A kernel lock on a file, freed by the kernel when its holder dies; who holds it can be read in the file.

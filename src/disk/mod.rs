@@ -8,6 +8,7 @@
 //! [`Root`] and [`Folder`] are the port: the real disk is [`unix`]; state files and configuration outside the roots
 //! go through [`local`].
 
+pub mod beside;
 pub mod error;
 pub mod local;
 #[cfg(unix)]

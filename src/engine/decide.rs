@@ -42,6 +42,7 @@ pub(super) fn decide(
     if let Some(refusal) = ask_first(session, request, &differences)? {
         return Ok(Decision { plan: Plan::default(), held: None, stop: Some(Outcome::Refused(refusal)) });
     }
+    let differences = super::databases::know_again(session, request, differences, stop);
     let traits = &session.traits;
     let host = local::host_name();
     let rules = Rules {

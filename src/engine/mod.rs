@@ -9,6 +9,7 @@ mod claim;
 mod clean;
 mod conflicts;
 mod copies;
+mod databases;
 mod decide;
 pub mod doctor;
 mod error;

@@ -4,6 +4,7 @@ use super::carry::{Means, carry};
 use super::claim;
 use super::clean;
 use super::copies;
+use super::databases;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::ledger::Ledger;
@@ -23,7 +24,7 @@ use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::lease::{self, Holder, Lease};
-use crate::transfer::Run;
+use crate::transfer::{Run, sweep_snapshots};
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -137,6 +138,7 @@ fn write(
     let started = session.started;
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
+    sweep_snapshots(&databases::scratch(session.pair));
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
@@ -200,6 +202,7 @@ fn hands<'s>(
         flush: session.options.durability == Durability::Full,
         stop,
         copied,
+        scratch: databases::scratch(session.pair),
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
     };
     Hands { run, store: &mut session.store, patterns: &session.patterns }

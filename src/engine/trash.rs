@@ -10,6 +10,7 @@ use super::request::{Options, Pair};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root, local};
 use crate::manifest::Reader;
 use crate::model::conflict::host_word;
+use crate::model::database::{self, Ending, database_of};
 use crate::model::entry::{Content, Kind};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
@@ -154,6 +155,8 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
             let result = Err("is in no trash".to_owned());
             results.push(Restored { path: path.clone(), side: None, result });
         }
+        let mut versions: Vec<_> = versions.into_iter().collect();
+        versions.sort_by_cached_key(|(path, _)| log_first(path));
         for (path, version) in versions {
             let result = put_back(&session, &path, &version, &mut made)?;
             let kept = home().join(&version.run).append(&path);
@@ -209,11 +212,34 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
         let below = newest.iter().filter(|(below, _)| *below != path).map(|(_, version)| &version.run).max();
         if below.is_none_or(|below| *below <= run) {
             newest.retain(|below, _| below == path);
+            add_log(session, path, &mut newest)?;
         } else {
             newest.remove(path);
         }
     }
     Ok(newest)
+}
+
+/// The log that went to the trash with a database comes back with it.
+fn add_log(session: &Session<'_>, path: &RelPath, chosen: &mut BTreeMap<RelPath, Version>) -> Result<(), Error> {
+    let (Some(name), Some((side, run))) = (path.name(), chosen.get(path).map(|version| (version.side, version.run.clone())))
+    else {
+        return Ok(());
+    };
+    let parent = path.parent().unwrap_or_default();
+    let trashed = session.roots[side].folder(&home().join(&run).append(&parent)).map_err(Error::disk_at(side))?;
+    for log in [Ending::Journal, Ending::Wal].into_iter().filter_map(|ending| database::beside(&name, ending)) {
+        if let Some(node) = trashed.look(&log, Freshness::Cached).map_err(Error::disk_at(side))? {
+            chosen.insert(parent.join(&log), Version { side, run: run.clone(), node });
+        }
+    }
+    Ok(())
+}
+
+/// A log comes before its database, so that nobody opens the one without the other.
+fn log_first(path: &RelPath) -> (RelPath, bool) {
+    let stem = path.name().and_then(|name| database_of(&name));
+    stem.map_or_else(|| (path.clone(), true), |(stem, _)| (path.parent().unwrap_or_default().join(&stem), false))
 }
 
 fn put_back(

@@ -5,6 +5,7 @@
 //! asking again. A version leaves the trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
+use super::databases;
 use super::error::Error;
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
 use super::open::{Access, Session, Store, now};
@@ -173,6 +174,7 @@ fn write(
         flush: session.options.durability == Durability::Full,
         stop,
         copied: &|_, _| {},
+        scratch: databases::scratch(session.pair),
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
     };
     let manifest = session.store.writing().expect("an undo that writes has the manifest");

@@ -151,6 +151,7 @@ fn make_folders(connection: &Connection, folders: &mut FolderCache, path: &[u8])
     let unseen = Base {
         entry: Entry { content: Content::Folder, mtime: Time(0), mode: 0o755 },
         stamps: PerSide { staging: None, network: None },
+        sent: None,
     };
     let (mut at, mut id) = nearest(folders, path);
     while at < path.len() {
@@ -223,13 +224,14 @@ fn upsert(
     const SQL: &str = concat!(
         "INSERT INTO entry (folder, ",
         row_columns!(),
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET \
          kind = excluded.kind, child = excluded.child, size = excluded.size, mtime = excluded.mtime, \
          mode = excluded.mode, content = excluded.content, \
          staging_racy = excluded.staging_racy, staging_size = excluded.staging_size, \
          staging_mtime = excluded.staging_mtime, staging_ctime = excluded.staging_ctime, staging_id = excluded.staging_id, \
          network_racy = excluded.network_racy, network_size = excluded.network_size, \
-         network_mtime = excluded.network_mtime, network_ctime = excluded.network_ctime, network_id = excluded.network_id \
+         network_mtime = excluded.network_mtime, network_ctime = excluded.network_ctime, network_id = excluded.network_id, \
+         sent_size = excluded.sent_size, sent_digest = excluded.sent_digest \
          WHERE child IS NULL OR child IS excluded.child"
     );
     let entry = &base.entry;
@@ -259,6 +261,8 @@ fn upsert(
         n[2],
         n[3],
         n[4],
+        base.sent.map(|sent| sent.size.cast_signed()),
+        base.sent.map(|sent| sent.digest.0),
     ])
 }
 

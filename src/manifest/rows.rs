@@ -4,7 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow};
 
 use super::columns::{broken, digest_of};
-use crate::model::entry::{Base, Content, Entry, Recorded, Stamp};
+use crate::model::entry::{Base, Content, Entry, Recorded, Sent, Stamp};
 use crate::model::listing::{FolderId, Item, Listing, Row};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
@@ -19,7 +19,7 @@ macro_rules! row_columns {
     () => {
         "name, kind, child, size, mtime, mode, content, \
          staging_racy, staging_size, staging_mtime, staging_ctime, staging_id, \
-         network_racy, network_size, network_mtime, network_ctime, network_id"
+         network_racy, network_size, network_mtime, network_ctime, network_id, sent_size, sent_digest"
     };
 }
 pub(super) use row_columns;
@@ -112,7 +112,10 @@ fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
     let entry = Entry { content, mtime: Time(row.get(4)?), mode };
     let staging = read_stamp(row, 7, &entry)?;
     let network = read_stamp(row, 12, &entry)?;
-    Ok(Row { base: Base { entry, stamps: PerSide::new(staging, network) }, folder })
+    let sent_digest = row.get_ref(18)?.as_blob_or_null()?.map(|bytes| digest_of(bytes, 18)).transpose()?;
+    let sent = row.get_ref(17)?.as_i64_or_null()?.zip(sent_digest);
+    let sent = sent.map(|(size, digest)| Sent { size: size.cast_unsigned(), digest });
+    Ok(Row { base: Base { entry, stamps: PerSide::new(staging, network), sent }, folder })
 }
 
 fn read_stamp(row: &SqlRow<'_>, first: usize, entry: &Entry) -> rusqlite::Result<Option<Recorded>> {

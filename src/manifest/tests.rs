@@ -6,7 +6,7 @@ use super::*;
 use crate::model::change::Change;
 use crate::model::conflict::Conflict;
 use crate::model::digest::Digest;
-use crate::model::entry::{Base, Content, Entry, Found, Recorded, Stamp};
+use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
 use crate::model::finding::{Problem, ProblemKind};
 use crate::model::listing::{FolderId, Seen};
 use crate::model::path::RelPath;
@@ -41,11 +41,11 @@ fn stamp(seed: u64, racy: bool) -> Option<Recorded> {
 fn file(seed: u64) -> Base {
     let content = Content::File { size: seed, digest: Some(Digest([seed as u8; 16])) };
     let entry = Entry { content, mtime: Time(seed.cast_signed()), mode: 0o640 };
-    Base { entry, stamps: PerSide::new(stamp(seed, false), stamp(seed + 1, true)) }
+    Base { entry, stamps: PerSide::new(stamp(seed, false), stamp(seed + 1, true)), sent: None }
 }
 
 fn with(content: Content, stamps: PerSide<Option<Recorded>>) -> Base {
-    Base { entry: Entry { content, mtime: Time(-7), mode: 0o4755 }, stamps }
+    Base { entry: Entry { content, mtime: Time(-7), mode: 0o4755 }, stamps, sent: None }
 }
 
 fn folder_base() -> Base {
@@ -82,6 +82,7 @@ fn every_kind_of_row_comes_back_as_it_was_put() {
         (path(b"not utf-8 \xff\n"), file(u64::from(u32::MAX) + 9)),
         (path(&long), file(0)),
         (path("no digest"), with(Content::File { size: 1, digest: None }, PerSide::default())),
+        (path("live"), Base { sent: Some(Sent { size: u64::MAX / 3, digest: Digest([9; 16]) }), ..file(5) }),
         (path("folder"), folder_base()),
         (path("link"), with(Content::Link { target: b"../\xff".as_slice().into() }, PerSide::new(None, stamp(4, true)))),
     ];
@@ -98,7 +99,7 @@ fn every_kind_of_row_comes_back_as_it_was_put() {
     let mut names: Vec<&[u8]> = rows.iter().map(|(at, _)| at.as_bytes()).collect();
     names.sort_unstable();
     assert_eq!(listing.iter().map(|item| item.name.as_bytes()).collect::<Vec<_>>(), names);
-    assert_eq!(manifest.count_files().expect("counted"), 4);
+    assert_eq!(manifest.count_files().expect("counted"), 5);
     assert_eq!(manifest.find(&RelPath::root()).expect("asked"), None);
 }
 

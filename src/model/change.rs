@@ -52,7 +52,7 @@ pub fn change_of(base: Option<&Base>, seen: &Seen, side: Side, compare: Compare)
         (Seen::There(_), None) => return Change::Created,
         (Seen::There(found), Some(base)) => (found, base),
     };
-    if !found.entry.same_content(&base.entry) {
+    if !base.holds(side, &found.entry) {
         return Change::Modified;
     }
     let touched = mtime_changed(base, &found.entry, side, compare) || mode_changed(base, &found.entry, compare);

@@ -56,6 +56,24 @@ impl Content {
             Content::Link { .. } => Kind::Link,
         }
     }
+
+    /// A file's digest, where it is known.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Content::File { digest, .. } => *digest,
+            Content::Folder | Content::Link { .. } => None,
+        }
+    }
+
+    /// The same kind and, as far as it is known, the same content. Two files of one size of which either has no
+    /// digest are *not* the same: who needs to know has to read them first.
+    pub fn is_same(&self, other: &Content) -> bool {
+        match (self, other) {
+            (Content::File { size: a, digest: Some(x) }, Content::File { size: b, digest: Some(y) }) => a == b && x == y,
+            (Content::File { .. }, Content::File { .. }) => false,
+            (mine, theirs) => mine == theirs,
+        }
+    }
 }
 
 impl Entry {
@@ -76,10 +94,7 @@ impl Entry {
     }
 
     pub fn digest(&self) -> Option<Digest> {
-        match self.content {
-            Content::File { digest, .. } => digest,
-            Content::Folder | Content::Link { .. } => None,
-        }
+        self.content.digest()
     }
 
     pub fn set_digest(&mut self, found: Digest) {
@@ -88,14 +103,9 @@ impl Entry {
         }
     }
 
-    /// The same kind and, as far as it is known, the same content. Two files of one size of which either has no
-    /// digest are *not* the same: who needs to know has to read them first.
+    /// The same content, see [`Content::is_same`].
     pub fn same_content(&self, other: &Entry) -> bool {
-        match (&self.content, &other.content) {
-            (Content::File { size: a, digest: Some(x) }, Content::File { size: b, digest: Some(y) }) => a == b && x == y,
-            (Content::File { .. }, Content::File { .. }) => false,
-            (mine, theirs) => mine == theirs,
-        }
+        self.content.is_same(&other.content)
     }
 }
 
@@ -131,6 +141,16 @@ pub struct Recorded {
 pub struct Base {
     pub entry: Entry,
     pub stamps: PerSide<Option<Recorded>>,
+    /// What the network root was given where that is not staging's content byte for byte.
+    pub sent: Option<Sent>,
+}
+
+/// The snapshot of a live database that went to the network root. The sides agree while each still has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes.
+    pub size: u64,
+    pub digest: Digest,
 }
 
 impl Base {
@@ -138,5 +158,42 @@ impl Base {
     /// restamp and round what they are told.
     pub fn mtime_at(&self, side: Side) -> Time {
         self.stamps[side].map_or(self.entry.mtime, |recorded| recorded.stamp.mtime)
+    }
+
+    /// What `side` held: the agreed content, or what the network root was given in its stead.
+    pub fn content_at(&self, side: Side) -> Content {
+        match (self.sent, side) {
+            (Some(Sent { size, digest }), Side::Network) => Content::File { size, digest: Some(digest) },
+            _ => self.entry.content.clone(),
+        }
+    }
+
+    pub fn digest_at(&self, side: Side) -> Option<Digest> {
+        match (self.sent, side) {
+            (Some(sent), Side::Network) => Some(sent.digest),
+            _ => self.entry.digest(),
+        }
+    }
+
+    /// Does this entry, seen at `side`, hold what that side held when they agreed? Staging also where its program has
+    /// brought the log into the database since: that makes it what was sent.
+    pub fn holds(&self, side: Side, entry: &Entry) -> bool {
+        let was_sent = || self.sent.is_some() && entry.content.is_same(&self.content_at(Side::Network));
+        match side {
+            Side::Staging => entry.same_content(&self.entry) || was_sent(),
+            Side::Network if self.sent.is_some() => was_sent(),
+            Side::Network => entry.same_content(&self.entry),
+        }
+    }
+
+    /// May a file of this size at `side` be what that side held? Then only its digest can tell.
+    pub fn may_hold(&self, side: Side, size: u64) -> bool {
+        let sent = self.sent.is_some_and(|sent| sent.size == size);
+        match side {
+            _ if self.entry.digest().is_none() => false,
+            Side::Staging => self.entry.size() == size || sent,
+            Side::Network if self.sent.is_some() => sent,
+            Side::Network => self.entry.size() == size,
+        }
     }
 }

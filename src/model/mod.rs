@@ -7,6 +7,7 @@
 pub mod change;
 pub mod conflict;
 pub mod consume;
+pub mod database;
 pub mod digest;
 pub mod entry;
 pub mod finding;

@@ -27,6 +27,7 @@ pub fn candidates(plan: &Plan, ids: PerSide<bool>) -> Vec<Candidate> {
     let mut gone: HashSet<(Side, u64, Mark)> = HashSet::new();
     for action in &plan.actions {
         if let Op::Delete { side, base: Some(base), .. } = &action.op
+            && base.sent.is_none()
             && let Content::File { size, digest: Some(_) } = base.entry.content
         {
             gone.extend(base_marks(base, side.other(), ids).into_iter().map(|mark| (*side, size, mark)));
@@ -159,6 +160,10 @@ fn same_entry(before: &Op, after: &Op, to: Side, ids: PerSide<bool>) -> bool {
     if *side != to || *at != to || base.entry.kind() != from.entry.kind() || base.entry.mode != from.entry.mode {
         return false;
     }
+    // A database that may be open goes file by file: its program finds its log by its name.
+    if base.sent.is_some() {
+        return false;
+    }
     match &base.entry.content {
         Content::Folder => true,
         Content::Link { .. } => base.entry.content == from.entry.content,
@@ -173,6 +178,7 @@ fn pair_files(mut plan: Plan) -> Plan {
     let mut by_digest: HashMap<(Side, super::digest::Digest), Vec<usize>> = HashMap::new();
     for (at, action) in plan.actions.iter().enumerate() {
         if let Op::Delete { side, base: Some(base), .. } = &action.op
+            && base.sent.is_none()
             && let Some(digest) = base.entry.digest()
         {
             by_digest.entry((*side, digest)).or_default().push(at);

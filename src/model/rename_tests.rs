@@ -61,7 +61,7 @@ fn action(path: &str, op: Op) -> Action {
 fn gone(path: &str, was: Box<Found>) -> Action {
     let recorded = |stamp| Some(Recorded { stamp, racy: false });
     let there = Stamp { id: was.stamp.id + 1_000, ..was.stamp };
-    let base = Base { entry: was.entry.clone(), stamps: PerSide::new(recorded(was.stamp), recorded(there)) };
+    let base = Base { entry: was.entry.clone(), stamps: PerSide::new(recorded(was.stamp), recorded(there)), sent: None };
     let expect = Box::new(Found { entry: was.entry, stamp: there });
     action(path, Op::Delete { side: Side::Network, expect, base: Some(Box::new(base)) })
 }

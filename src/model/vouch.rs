@@ -67,12 +67,9 @@ pub fn to_learn(base: Option<&Base>, seen: PerSide<Option<&Found>>, traits: &Per
         Some(Content::File { size, .. }) => Some(*size),
         _ => None,
     };
-    let base_size = match base.map(|base| &base.entry.content) {
-        Some(Content::File { size, digest: Some(_) }) => Some(*size),
-        _ => None,
-    };
+    let known = base.is_some_and(|base| base.entry.digest().is_some());
     let vouched = |side: Side| match (base, seen[side]) {
-        (Some(base), Some(found)) if base_size.is_some() && effort != Effort::Verify => {
+        (Some(base), Some(found)) if known && effort != Effort::Verify => {
             vouches(base.stamps[side].as_ref(), &found.stamp, &traits[side])
         }
         _ => false,
@@ -82,7 +79,7 @@ pub fn to_learn(base: Option<&Base>, seen: PerSide<Option<&Found>>, traits: &Per
     let learn = |side: Side| match size(side) {
         None => Learn::Nothing,
         Some(_) if vouched(side) => Learn::FromBase,
-        Some(own) if Some(own) == base_size || both_new => Learn::Read,
+        Some(own) if both_new || base.is_some_and(|base| base.may_hold(side, own)) => Learn::Read,
         Some(_) => Learn::Nothing,
     };
     let mut answer = PerSide::new(learn(Side::Staging), learn(Side::Network));
@@ -125,7 +122,7 @@ mod tests {
         let mut found = found(size, mtime);
         found.entry.set_digest(digest::of(b"x"));
         let recorded = Some(Recorded { stamp: found.stamp, racy });
-        Base { entry: found.entry, stamps: PerSide::new(recorded, recorded) }
+        Base { entry: found.entry, stamps: PerSide::new(recorded, recorded), sent: None }
     }
 
     fn learn(base: Option<&Base>, staging: Option<&Found>, network: Option<&Found>, effort: Effort) -> (Learn, Learn) {

@@ -1,7 +1,9 @@
 //! One folder: list both sides, zip them with the base, keep what may differ, name the folders below.
 
+use super::database::{self, Single};
 use super::read::{Reading, Unread, digest_of, unknown};
 use super::{BaseReader, Error, Scope, Sight};
+use crate::disk::beside::{self, is_file};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent};
 use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
@@ -135,7 +137,7 @@ impl<'a> Worker<'a> {
 
     fn list(&self, side: Side, path: &RelPath) -> disk::Result<(Box<dyn Folder>, Listing<Node>)> {
         let folder = self.scope.roots[side].folder(path)?;
-        let listing = folder.list()?;
+        let listing = database::group(&*folder, side, folder.list()?)?;
         Ok((folder, listing))
     }
 
@@ -176,11 +178,16 @@ impl<'a> Worker<'a> {
         let mut nodes = PerSide::new(None, None);
         for side in Side::BOTH {
             let looked = self.scope.roots[side].folder(&parent).and_then(|folder| {
-                let node = folder.look(&name, freshness)?;
-                Ok((folder, node))
+                let found = match folder.look(&name, freshness)? {
+                    Some(node) if is_file(&node) => Some(database::single(&*folder, side, &name, node, freshness)?),
+                    other => other.map(Single::Node),
+                };
+                Ok((folder, found))
             });
             match looked {
-                Ok((folder, node)) => (open[side], nodes[side]) = (Some(folder), node),
+                Ok((_, Some(Single::Of(owner)))) => return self.single(&parent.join(&owner), freshness),
+                Ok((folder, Some(Single::Node(node)))) => (open[side], nodes[side]) = (Some(folder), Some(node)),
+                Ok((folder, None)) => open[side] = Some(folder),
                 Err(error) if error.kind == ErrorKind::Absent => {}
                 Err(error) if error.kind == ErrorKind::Gone => return Err(Error::Gone { side, source: error }),
                 Err(error) => {
@@ -237,11 +244,10 @@ impl<'a> Worker<'a> {
     fn learn(&mut self, task: &mut Task, name: &Name, open: &Open) -> Result<(), Error> {
         let base = task.row.as_ref().map(|row| &row.base);
         let what = to_learn(base, task.seen.as_ref().map(Seen::found), self.scope.traits, self.scope.effort);
-        let agreed = base.and_then(|base| base.entry.digest());
         for side in Side::BOTH {
             let digest = match what[side] {
                 Learn::Nothing => continue,
-                Learn::FromBase => agreed,
+                Learn::FromBase => base.and_then(|base| base.digest_at(side)),
                 Learn::FromOther => task.seen[side.other()].found().and_then(|found| found.entry.digest()),
                 Learn::Read => {
                     let stamp = task.seen[side].found().map(|found| found.stamp);
@@ -253,6 +259,8 @@ impl<'a> Worker<'a> {
                     match digest_of(&**folder, name, &stamp, &mut self.reading, self.scope.stop) {
                         Ok(digest) => Some(digest),
                         Err(Unread::Gone(source)) => return Err(Error::Gone { side, source }),
+                        // Its program writes all the time: modified, and the copy takes a moment between two writes.
+                        Err(Unread::File(Unknown::Moving)) if side == Side::Staging && is_database_now(&**folder, name) => None,
                         Err(Unread::File(unknown)) => {
                             task.seen[side] = Seen::Unknown(unknown);
                             continue;
@@ -352,6 +360,11 @@ impl<'a> Worker<'a> {
             }
         }
     }
+}
+
+fn is_database_now(folder: &dyn Folder, name: &Name) -> bool {
+    let node = folder.look(name, Freshness::Cached).ok().flatten();
+    node.is_some_and(|node| beside::is_database(folder, name, &node).unwrap_or(false))
 }
 
 fn not_listed(error: &disk::Error) -> Unknown {

@@ -4,6 +4,7 @@
 //! below it is looked at on either side. Files are opened only where no stamp can vouch. What is kept follows the
 //! changes; the rest of a folder's listing is dropped with the folder. Nothing is written.
 
+mod database;
 mod folder;
 mod read;
 mod walk;

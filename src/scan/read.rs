@@ -1,6 +1,7 @@
 //! Read a file for its digest, and only believe it if the file stood still meanwhile.
 
-use crate::disk::{Error, ErrorKind, Folder};
+use crate::disk::{Error, ErrorKind, Folder, Reader};
+use crate::model::database::{Ending, beside, whole};
 use crate::model::digest::{Digest, Digesting};
 use crate::model::entry::Stamp;
 use crate::model::finding::ProblemKind;
@@ -32,7 +33,8 @@ pub enum Unread {
     File(Unknown),
 }
 
-/// The digest of the file `name` as long as it shows `stamp` before and after.
+/// The digest of the file `name` as long as it shows `stamp` before and after. Where that is the stamp of a database
+/// together with its log, the digest is over both, the log last.
 pub fn digest_of(
     folder: &dyn Folder,
     name: &Name,
@@ -40,27 +42,49 @@ pub fn digest_of(
     reading: &mut Reading,
     stop: &AtomicBool,
 ) -> Result<Digest, Unread> {
-    let Reading { buffer, digesting } = reading;
-    digesting.reset();
+    reading.digesting.reset();
     let mut file = folder.read(name).map_err(unread)?;
     let same = |now: &Stamp| now.size == stamp.size && now.mtime == stamp.mtime;
-    if !same(&file.opened()) {
+    let mut log = if same(&file.opened()) { None } else { log_of(folder, name)? };
+    let all = |file: &Stamp, log: Option<Stamp>| log.map_or(*file, |log| whole(file, &log));
+    if !same(&all(&file.opened(), log.as_ref().map(|log| log.opened()))) {
         return Err(Unread::File(Unknown::Moving));
     }
-    loop {
-        let count = file.read(buffer).map_err(unread)?;
-        if count == 0 {
-            break;
-        }
-        digesting.update(&buffer[..count]);
-        if stop.load(Ordering::Relaxed) {
-            return Err(Unread::File(Unknown::Moving));
-        }
+    reading.feed(&mut *file, stop)?;
+    let mut after = file.node().map_err(unread)?.stamp;
+    if let Some(log) = &mut log {
+        reading.feed(&mut **log, stop)?;
+        after = whole(&after, &log.node().map_err(unread)?.stamp);
     }
-    if !same(&file.node().map_err(unread)?.stamp) {
+    if !same(&after) {
         return Err(Unread::File(Unknown::Moving));
     }
-    Ok(digesting.finish())
+    Ok(reading.digesting.finish())
+}
+
+impl Reading {
+    fn feed(&mut self, file: &mut dyn Reader, stop: &AtomicBool) -> Result<(), Unread> {
+        loop {
+            let count = file.read(&mut self.buffer).map_err(unread)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.digesting.update(&self.buffer[..count]);
+            if stop.load(Ordering::Relaxed) {
+                return Err(Unread::File(Unknown::Moving));
+            }
+        }
+    }
+}
+
+/// The write-ahead log beside a database.
+fn log_of(folder: &dyn Folder, name: &Name) -> Result<Option<Box<dyn Reader>>, Unread> {
+    let Some(log) = beside(name, Ending::Wal) else { return Ok(None) };
+    match folder.read(&log) {
+        Ok(log) => Ok(Some(log)),
+        Err(error) if error.kind == ErrorKind::Gone => Err(Unread::Gone(error)),
+        Err(_) => Ok(None),
+    }
 }
 
 fn unread(error: Error) -> Unread {

@@ -171,6 +171,49 @@ pub fn try_out(folder: &Path) -> Result<()> {
     reader.query_row("SELECT n FROM t", [], |_| Ok(())).map_err(failed("read", &reader))
 }
 
+/// Page cache for looking through another program's database.
+const CHECK_CACHE_KIB: u32 = 2_048;
+
+/// Looks through a private copy of another program's database after bringing in the log that was copied beside it; the
+/// first complaint, or `None` where it is sound. Nobody else has the copy open, and it need not outlive a power failure.
+/// What only that program could check (its own collations) counts as sound.
+pub fn settle_copy(path: &Path, log: Log) -> Result<Option<String>> {
+    let access = if log == Log::Beside { Access::Create } else { Access::Unshared };
+    let looked = open(path, access, CHECK_CACHE_KIB).and_then(|connection| {
+        if log == Log::Beside {
+            // Alone with it: no shared memory file, no waiting, no flush.
+            connection
+                .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; SELECT count(*) FROM sqlite_schema;")
+                .map_err(failed("read", &connection))?;
+            checkpoint(&connection)?;
+        }
+        match complaint(&connection) {
+            Err(error) if error.kind == ErrorKind::Other => Ok(None),
+            other => other,
+        }
+    });
+    match looked {
+        Err(error) if error.kind == ErrorKind::Damaged => Ok(Some(error.source.to_string())),
+        other => other,
+    }
+}
+
+/// Is there a write-ahead log beside a copy?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    Beside,
+    Nowhere,
+}
+
+/// Brings the write-ahead log into the database and empties it.
+fn checkpoint(connection: &Connection) -> Result<()> {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    match busy.map_err(failed("checkpoint", connection))? {
+        0 => Ok(()),
+        _ => Err(Error::new("checkpoint", Path::new(connection.path().unwrap_or_default()), rusqlite::Error::InvalidQuery)),
+    }
+}
+
 /// The file that SQLite keeps beside `database`, by its ending: `-wal`, `-shm`, `-journal`.
 pub fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -181,11 +224,6 @@ pub fn beside(database: &Path, ending: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // Brings the write-ahead log into the database and empties it, as far as other connections let it.
-    fn checkpoint(connection: &Connection) -> Result<()> {
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed("checkpoint", connection))
-    }
 
     #[test]
     fn an_unshared_reader_makes_no_file_even_where_the_path_is_odd() {

@@ -6,9 +6,9 @@
 //! them (absent where a sync would leave it so).
 
 use super::chunk::split;
-use super::place::{Kept, Spot, displace_by_rename, displace_folder, expect_quiet, expect_version, place, proves, to_trash};
+use super::place::{Kept, Spot, displace_by_rename, displace_folder, place, proves, to_trash};
 use super::structure::move_proven;
-use super::{Failure, Halt, Run, trash};
+use super::{Failure, Halt, Run, database, trash};
 use crate::disk::{self, ErrorKind, Folder, Freshness, NodeContent, Onto, Root};
 use crate::model::entry::{Content, Found, Kind, Stamp};
 use crate::model::listing::Seen;
@@ -36,7 +36,8 @@ pub struct Exchanged {
 
 /// What the trash holds at `kept` takes its free name again.
 pub fn bring_back(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath) -> Result<(), Refused> {
-    run.roots[side].rename(kept, path, Onto::Nothing).map_err(|error| refused(Failure::At(side, error)))
+    let show = || run.roots[side].rename(kept, path, Onto::Nothing).map_err(|error| Failure::At(side, error));
+    database::with_log_back(run, side, kept, path, show).map_err(refused)
 }
 
 /// What the trash holds at `kept` takes its name again from `present`, which goes to this run's trash.
@@ -49,19 +50,23 @@ fn exchange(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath, present: 
     let (parent, name) = split(path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let spot = Spot { side, path, folder: &*folder, name: &name };
-    let back = || run.roots[side].rename(kept, path, Onto::Nothing).map_err(at);
+    let show = || run.roots[side].rename(kept, path, Onto::Nothing).map_err(at);
+    let back = || database::with_log_back(run, side, kept, path, show);
     if present.entry.is_folder() {
         let kept = displace_folder(run, &spot, present, back)?;
         return Ok(Exchanged { kept, spent: None });
     }
-    expect_quiet(&spot, present)?;
-    if let Some((temp, wrote)) = link_beside(run, &spot, kept, present)? {
+    let standing = database::expect_standing(run, &spot, present)?;
+    if standing.beside.is_empty()
+        && database::logs_of(run, side, kept)?.is_empty()
+        && let Some((temp, wrote)) = link_beside(run, &spot, kept, present)?
+    {
         let displaced = place(run, &spot, &temp, &wrote, &Seen::There(Box::new(present.clone())))?;
         let displaced = displaced.expect("a file was displaced, so it is kept");
         return Ok(Exchanged { kept: displaced, spent: Some(kept.clone()) });
     }
-    expect_version(run, &spot, present)?;
-    let kept = displace_by_rename(run, &spot, present, back)?;
+    let show = || database::without_beside(run, &spot, &standing.beside, back);
+    let kept = displace_by_rename(run, &spot, &standing.old, show)?;
     Ok(Exchanged { kept, spent: None })
 }
 
@@ -122,11 +127,11 @@ pub fn move_back(run: &Run<'_>, side: Side, from: &RelPath, to: &RelPath, presen
         let (parent, name) = split(from);
         let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
         let spot = Spot { side, path: from, folder: &*folder, name: &name };
-        expect_quiet(&spot, present)?;
-        expect_version(run, &spot, present)?;
-        move_proven(run, side, from, to, present)?.ok_or(Failure::Unexpected(Seen::Absent))
+        let beside = database::expect_movable(run, &spot, present)?;
+        move_proven(run, side, from, to, present)?.ok_or(Failure::Unexpected(Seen::Absent))?;
+        database::without_beside(run, &spot, &beside, || Ok(()))
     };
-    moved().map(drop).map_err(refused)
+    moved().map_err(refused)
 }
 
 /// What an undo had brought back goes to this run's trash; a folder only where nothing is left inside.
@@ -142,9 +147,10 @@ pub fn take_away(run: &Run<'_>, side: Side, path: &RelPath, present: &Found) -> 
             return Ok(kept);
         }
         let spot = Spot { side, path, folder: &*folder, name: &name };
-        expect_quiet(&spot, present)?;
-        expect_version(run, &spot, present)?;
-        to_trash(run, &spot, |node, _| Ok(proves(node, present, &run.traits[side])))
+        let standing = database::expect_standing(run, &spot, present)?;
+        let kept = to_trash(run, &spot, |node, _| Ok(proves(node, &standing.old, &run.traits[side])))?;
+        database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
+        Ok(kept)
     };
     taken().map_err(refused)
 }

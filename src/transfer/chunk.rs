@@ -1,12 +1,12 @@
 //! A chunk of files, links and touches: staged together, made durable together, shown one by one.
 
 use super::copy::{Copying, Errand, Staged, stage};
-use super::place::{Spot, expect_version, place};
+use super::place::{Spot, place};
 use super::restamp::{Item, Pending};
-use super::trash;
 use super::{Failure, Halt, Outcome, Run, Tally, ending, outcome};
+use super::{database, trash};
 use crate::disk::{self, ErrorKind, Folder, Freshness};
-use crate::model::entry::{Base, Content, Entry, Found, Stamp};
+use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
@@ -152,13 +152,13 @@ impl<'a, 'r> Chunk<'a, 'r> {
             Op::Touch { side, expect, mtime, mode, base } => {
                 let folder = self.open[*side].at(self.run, *side, &parent).map_err(|error| Failure::At(*side, error))?;
                 let spot = Spot { side: *side, path: &action.path, folder, name: &name };
-                expect_version(self.run, &spot, expect)?;
+                database::expect_version(self.run, &spot, expect)?;
                 // RACE: a time or mode set between the look and here is overwritten; the content is not touched.
                 folder.touch(&name, *mtime, *mode).map_err(|error| Failure::At(*side, error))?;
                 let wrote = Stamp { mtime: mtime.unwrap_or(expect.stamp.mtime), ..expect.stamp };
                 let other = base.stamps[side.other()].map(|recorded| recorded.stamp);
                 let entry = base.entry.clone();
-                Ok(Step::Finished(self.item(action, *side, entry, other, wrote, Tally::Metadata)))
+                Ok(Step::Finished(self.item(action, *side, entry, other, wrote, Tally::Metadata).with_sent(base.sent)))
             }
             Op::Record { .. } | Op::Forget | Op::Delete { .. } | Op::Rename { .. } | Op::Aside { .. } => {
                 unreachable!("sorted out by the engine")
@@ -208,10 +208,13 @@ impl<'a, 'r> Chunk<'a, 'r> {
         let (parent, name) = split(&action.path);
         let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
         let spot = Spot { side: *to, path: &action.path, folder, name: &name };
+        if staged.database {
+            database::expect_no_log(self.run, &spot, expect).inspect_err(|_| drop(folder.remove_file(temp)))?;
+        }
         let kept = place(self.run, &spot, temp, &staged.node.stamp, expect)?;
-        let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
-        let Staged { from, node } = staged;
-        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).keeping(kept))
+        let tally = Tally::File { bytes: staged.node.stamp.size, revived: *revived };
+        let Staged { from, node, sent, .. } = staged;
+        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).with_sent(sent).keeping(kept))
     }
 
     fn item(&self, action: &Action, side: Side, entry: Entry, other: Option<Stamp>, wrote: Stamp, tally: Tally) -> Item {
@@ -316,6 +319,6 @@ pub(crate) fn split(path: &RelPath) -> (RelPath, Name) {
 }
 
 /// The base after an action: what both sides hold now.
-pub(crate) fn agreed(entry: Entry, stamps: PerSide<Option<crate::model::entry::Recorded>>) -> Box<Base> {
-    Box::new(Base { entry, stamps })
+pub(crate) fn agreed(entry: Entry, stamps: PerSide<Option<Recorded>>, sent: Option<Sent>) -> Box<Base> {
+    Box::new(Base { entry, stamps, sent })
 }

@@ -1,9 +1,9 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
-use super::{Failure, Run, trash};
-use crate::disk::{Folder, Node, Reader, Writer};
+use super::{Failure, Run, snapshot, trash};
+use crate::disk::{ErrorKind, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
-use crate::model::entry::{Content, Entry, Found, Kind};
+use crate::model::entry::{Content, Entry, Found, Kind, Sent, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
@@ -16,8 +16,8 @@ const BUFFER: usize = 256 * 1024;
 
 /// One worker's buffer and hash state.
 pub(crate) struct Copying {
-    buffer: Vec<u8>,
-    digesting: Digesting,
+    pub buffer: Vec<u8>,
+    pub digesting: Digesting,
 }
 
 impl Default for Copying {
@@ -32,6 +32,18 @@ pub(crate) struct Staged {
     pub from: Found,
     /// What the handle of the temporary file said at the end.
     pub node: Node,
+    /// It is a database: no log may lie beside its name.
+    pub database: bool,
+    /// What it holds, where that is not the source's content byte for byte.
+    pub sent: Option<Sent>,
+}
+
+/// What the bytes that are copied stand for, where they are those of a private copy.
+pub(crate) struct Origin {
+    pub stamp: Stamp,
+    pub mode: u32,
+    /// `None`: the bytes are the source's own.
+    pub content: Option<Content>,
 }
 
 /// One copy: from where to where.
@@ -50,44 +62,70 @@ pub(crate) struct Errand<'a> {
 
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
 pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
-    let &Errand { to, source, name, planned, replaced, target, temp, flush, .. } = errand;
+    let at_source = |error| Failure::At(errand.to.other(), error);
+    let mut reader = errand.source.read(errand.name).map_err(at_source)?;
+    if snapshot::is_database(&mut *reader).map_err(at_source)? {
+        // One descriptor at a time: this one is closed before the next is opened.
+        drop(reader);
+        return snapshot::stage(run, errand, copying);
+    }
+    fill(run, errand, &mut *reader, copying, None)
+}
+
+/// Copies what `reader` brings, which stands for the errand's file or is it.
+pub(crate) fn fill(
+    run: &Run<'_>,
+    errand: &Errand<'_>,
+    reader: &mut dyn Reader,
+    copying: &mut Copying,
+    origin: Option<Origin>,
+) -> Result<Staged, Failure> {
+    let &Errand { to, planned, replaced, target, temp, flush, .. } = errand;
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
-    let mut reader = source.read(name).map_err(at_source)?;
     let before = reader.opened();
-    let mut writer = match target.stage(temp) {
-        Err(error) if error.kind == crate::disk::ErrorKind::Exists => {
-            // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
-            // under it. So it is never simply removed.
-            trash::set_temp_aside(run, to, errand.path, temp)?;
-            target.stage(temp).map_err(at_target)?
-        }
-        other => other.map_err(at_target)?,
-    };
+    let mut writer = make_temp(run, errand)?;
     let torn = |failure| {
         // What is left behind is a temporary name that the next run clears.
         let _ = target.remove_file(temp);
         failure
     };
-    let digest = pump(run, to, &mut *reader, &mut *writer, before.size, copying).map_err(torn)?;
+    let digest = pump(run, to, reader, &mut *writer, before.size, copying).map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
     if !same_version(&before, &after.stamp, &run.traits[side]) || after.stamp.size != before.size {
         drop(writer);
         let message = "was written to while it was copied; the next run tries again".to_owned();
         return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
     }
-    let mode = mode_for(run, to, after.mode, replaced);
+    let size = after.stamp.size;
+    let origin = origin.unwrap_or(Origin { stamp: after.stamp, mode: after.mode, content: None });
+    let mode = mode_for(run, to, origin.mode, replaced);
     // The plan may have put a sane time in the place of the source's.
-    let mtime = if planned.entry.mtime == planned.stamp.mtime { after.stamp.mtime } else { planned.entry.mtime };
+    let mtime = if planned.entry.mtime == planned.stamp.mtime { origin.stamp.mtime } else { planned.entry.mtime };
     let node = writer.finish(mtime, mode, flush).map_err(at_target).map_err(torn)?;
-    if node.stamp.size != after.stamp.size {
-        let message = format!("holds {} bytes after a copy of {}", node.stamp.size, after.stamp.size);
+    if node.stamp.size != size {
+        let message = format!("holds {} bytes after a copy of {size}", node.stamp.size);
         return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
     }
-    let content = Content::File { size: after.stamp.size, digest: Some(digest) };
-    let entry = Entry { content, mtime, mode: mode.unwrap_or(after.mode) };
-    Ok(Staged { from: Found { entry, stamp: after.stamp }, node })
+    let sent = origin.content.is_some().then_some(Sent { size, digest });
+    let content = origin.content.unwrap_or(Content::File { size, digest: Some(digest) });
+    let entry = Entry { content, mtime, mode: mode.unwrap_or(origin.mode) };
+    Ok(Staged { from: Found { entry, stamp: origin.stamp }, node, database: false, sent })
+}
+
+fn make_temp(run: &Run<'_>, errand: &Errand<'_>) -> Result<Box<dyn Writer>, Failure> {
+    let &Errand { to, target, temp, .. } = errand;
+    let at_target = |error| Failure::At(to, error);
+    match target.stage(temp) {
+        Err(error) if error.kind == ErrorKind::Exists => {
+            // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
+            // under it. So it is never simply removed.
+            trash::set_temp_aside(run, to, errand.path, temp)?;
+            target.stage(temp).map_err(at_target)
+        }
+        other => other.map_err(at_target),
+    }
 }
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits

@@ -6,6 +6,7 @@ use super::copy::{Copying, Errand, stage};
 use super::trash::{make_folders, place_for};
 use super::{Failure, Run};
 use crate::disk::{Freshness, Node, NodeContent, Onto};
+use crate::model::database::{Ending, database_of};
 use crate::model::entry::{Content, Entry, Found};
 use crate::model::path::RelPath;
 use crate::model::side::Side;
@@ -56,7 +57,9 @@ fn gather(
             let listing = run.roots.staging.folder(&path).and_then(|folder| folder.list()).map_err(|error| error.to_string())?;
             for item in listing {
                 let folder = item.value.content == NodeContent::Plain(Content::Folder);
-                if (original.wanted)(&path.join(&item.name), folder) {
+                // Its database is copied with what is in its log; a log never lies beside another database.
+                let log = database_of(&item.name).is_some_and(|(_, ending)| ending != Ending::Journal);
+                if !log && (original.wanted)(&path.join(&item.name), folder) {
                     gather(run, original, &below.join(&item.name), &item.value, files)?;
                 }
             }

@@ -9,10 +9,12 @@
 pub mod back;
 mod chunk;
 mod copy;
+mod database;
 mod keep;
 mod place;
 mod remove;
 mod restamp;
+mod snapshot;
 mod structure;
 #[cfg(all(test, unix))]
 mod tests;
@@ -22,6 +24,7 @@ pub use chunk::{carry_chunk, flush_side};
 pub use keep::{Original, drop_copy, keep_copy};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};
+pub use snapshot::{Source, sweep as sweep_snapshots, would_send};
 pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
 
 use crate::disk::{self, ErrorKind, Root};
@@ -36,6 +39,7 @@ use crate::model::traits::Traits;
 use crate::model::vouch::Clock;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -56,6 +60,8 @@ pub struct Run<'a> {
     pub stop: &'a AtomicBool,
     /// Called with bytes as they are copied.
     pub copied: &'a (dyn Fn(Side, u64) + Sync),
+    /// A folder of this pair on a local disk, for copies of live databases; made where it is needed.
+    pub scratch: PathBuf,
     /// Trash folders that this run has made already.
     pub trash_made: PerSide<Mutex<HashSet<RelPath>>>,
 }

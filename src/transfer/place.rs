@@ -1,7 +1,7 @@
 //! The one visible step: a complete temporary file takes its name, and what it displaces is kept and proven.
 
-use super::trash;
 use super::{Failure, Run};
+use super::{database, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Onto};
 use crate::model::entry::{Entry, Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
@@ -29,7 +29,7 @@ pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, 
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
             Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)).map(Some),
-            Kind::File | Kind::Link => displace(run, spot, temp, old).map(Some),
+            Kind::File | Kind::Link => displace_one(run, spot, temp, old).map(Some),
         },
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp).map(|()| None),
     };
@@ -79,13 +79,23 @@ fn keep_theirs(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) {
     }
 }
 
-/// Replaces a file or link. A file is linked into the trash and proven there; then the two names are exchanged and what
-/// came out is proven again, so that even a version that was put there in the last moment is put back.
+/// A database goes together with what lies beside it, so that no log is ever left for another database.
+fn displace_one(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<RelPath, Failure> {
+    let standing = database::expect_standing(run, spot, old)?;
+    // On the network root what lies there holds nothing: else the database would be busy.
+    if standing.beside.is_empty() || spot.side == Side::Network {
+        return displace(run, spot, temp, &standing.old);
+    }
+    displace_by_rename(run, spot, &standing.old, || {
+        database::without_beside(run, spot, &standing.beside, || create(run, spot, temp))
+    })
+}
+
+/// Replaces a file or link that was just looked at. A file is linked into the trash and proven there; then the two names are
+/// exchanged and what came out is proven again, so that even a version that was put there in the last moment is put back.
 fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<RelPath, Failure> {
     let traits = &run.traits[spot.side];
     let at = |error| Failure::At(spot.side, error);
-    expect_quiet(spot, old)?;
-    expect_version(run, spot, old)?;
     if old.entry.kind() == Kind::Link && traits.exchange {
         return exchange(run, spot, temp, old, |out| {
             let kept = trash::place_for(run, spot.side, spot.path)?;
@@ -250,15 +260,6 @@ pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => Ok(()),
         Err(error) => Err(Failure::At(side, error)),
     }
-}
-
-/// The fresh look: still the version that the plan saw?
-pub(crate) fn expect_version(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(), Failure> {
-    let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(|error| Failure::At(spot.side, error))?;
-    if node.as_ref().is_some_and(|node| proves(node, old, &run.traits[spot.side])) {
-        return Ok(());
-    }
-    Err(Failure::Unexpected(node.map_or(Seen::Absent, seen)))
 }
 
 /// Is this node the expected entry?

@@ -1,8 +1,8 @@
 //! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
 
 use super::chunk::split;
-use super::place::{Kept, Spot, expect_gone, expect_quiet, proves, to_trash};
-use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome, trash};
+use super::place::{Kept, Spot, expect_gone, proves, to_trash};
+use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, database, ending, outcome, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, NodeContent};
 use crate::model::entry::{Content, Found, Kind};
 use crate::model::finding::Note;
@@ -53,15 +53,20 @@ fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Res
     };
     let spot = Spot { side, path, folder: &*folder, name: &name };
     let node = folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))?;
-    let Some(node) = node else { return Ok(gone(Tally::DeletedFile, None)) };
-    if !proves(&node, expect, &run.traits[side]) {
-        return Ok(changed(path));
+    if node.is_none() {
+        return Ok(gone(Tally::DeletedFile, None));
     }
-    expect_quiet(&spot, expect)?;
-    match to_trash(run, &spot, |node, _| Ok(proves(node, expect, &run.traits[side]))) {
-        Err(Failure::Unexpected(_)) => Ok(changed(path)),
-        other => other.map(|kept| gone(Tally::DeletedFile, Some(kept))),
-    }
+    let standing = match database::expect_standing(run, &spot, expect) {
+        Err(Failure::Unexpected(_)) => return Ok(changed(path)),
+        other => other?,
+    };
+    let kept = match to_trash(run, &spot, |node, _| Ok(proves(node, &standing.old, &run.traits[side]))) {
+        Err(Failure::Unexpected(_)) => return Ok(changed(path)),
+        other => other?,
+    };
+    // After the database: at no moment does it stand without its log.
+    database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
+    Ok(gone(Tally::DeletedFile, Some(kept)))
 }
 
 /// It stands where it was believed to be deleted.

@@ -8,7 +8,7 @@ use super::chunk::{agreed, split};
 use super::place::Kept;
 use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
 use crate::disk::{ErrorKind, Freshness, Node, NodeContent};
-use crate::model::entry::{Content, Entry, Recorded, Stamp};
+use crate::model::entry::{Content, Entry, Recorded, Sent, Stamp};
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op, Why};
 use crate::model::side::{PerSide, Side};
@@ -38,6 +38,7 @@ pub struct Item {
     wrote: Stamp,
     tally: Tally,
     moved_from: Option<RelPath>,
+    sent: Option<Sent>,
     kept: Kept,
 }
 
@@ -58,7 +59,12 @@ impl Item {
             _ => None,
         };
         let (path, why, op) = (action.path.clone(), action.why, action.op.word());
-        Item { path, why, op, side, entry, other, wrote, tally, moved_from, kept: None }
+        Item { path, why, op, side, entry, other, wrote, tally, moved_from, sent: None, kept: None }
+    }
+
+    /// The network root holds this in the place of staging's bytes.
+    pub(crate) fn with_sent(self, sent: Option<Sent>) -> Item {
+        Item { sent, ..self }
     }
 
     /// The same, having displaced what the trash now holds there.
@@ -106,7 +112,7 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
 /// What the base learns. A file that is no longer what was written was edited since: its stamp is left out, so that the
 /// next look reads it.
 fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
-    let Item { path, why, op, side, entry, other, wrote, tally, moved_from, kept } = item;
+    let Item { path, why, op, side, entry, other, wrote, tally, moved_from, sent, kept } = item;
     let traits = &run.traits[side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
     let own = plain.and_then(|node| {
@@ -124,7 +130,7 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
         restamped.map(|node| Recorded { stamp: node.stamp, racy: true })
     });
     let stamps = if side == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
-    let base = agreed(entry, stamps);
+    let base = agreed(entry, stamps, sent);
     let learnt = match moved_from {
         Some(from) => Learnt::Moved { from, base: Some(base) },
         None => Learnt::Put(base),

@@ -3,7 +3,8 @@
 //! In path order and one after the other, so that nothing precedes what it needs.
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
-use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, expect_quiet, expect_version, proves, seen};
+use super::database;
+use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, proves, seen};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
@@ -93,9 +94,9 @@ fn make_folder(
     let make = || make_at(run, &spot, open_mode);
     let kept = match expect {
         Seen::There(old) => {
-            expect_quiet(&spot, old)?;
-            expect_version(run, &spot, old)?;
-            Some(displace_by_rename(run, &spot, old, make)?)
+            let standing = database::expect_standing(run, &spot, old)?;
+            let show = || database::without_beside(run, &spot, &standing.beside, make);
+            Some(displace_by_rename(run, &spot, &standing.old, show)?)
         }
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => {
             make()?;
@@ -132,7 +133,7 @@ fn folder_base(own: Option<Stamp>, to: Side, from: Found) -> Box<Base> {
     let own = own.and_then(recorded);
     let other = recorded(from.stamp);
     let stamps = if to == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
-    Box::new(Base { entry: from.entry, stamps })
+    Box::new(Base { entry: from.entry, stamps, sent: None })
 }
 
 /// Sets times, and modes that had to wait, of the folders that this run made; the deepest first.
@@ -145,7 +146,7 @@ pub fn finish_folders(run: &Run<'_>, made: Vec<Made>) -> Result<Vec<(RelPath, Bo
             Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side, source }),
             Ok(()) if late_mode => {
                 let recorded = Some(Recorded { stamp: from.stamp, racy: true });
-                learnt.push((path, Box::new(Base { entry: from.entry, stamps: PerSide::new(recorded, recorded) })));
+                learnt.push((path, Box::new(Base { entry: from.entry, stamps: PerSide::new(recorded, recorded), sent: None })));
             }
             // A folder that went away since, or that takes no times: nothing depends on it.
             _ => {}
@@ -166,10 +167,11 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         }
         other => other,
     })?;
-    expect_quiet(&spot, expect)?;
-    expect_version(run, &spot, expect)?;
+    let standing = database::expect_standing(run, &spot, expect)?;
     let node = move_proven(run, side, from, &action.path, expect)?;
     let Some(node) = node else { return Err(Failure::Unexpected(Seen::There(Box::new(found.clone())))) };
+    // What lay beside a database holds nothing; it would stay behind as files of its own.
+    database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let mut wrote = node.stamp;
@@ -190,8 +192,8 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
     let (parent, name) = split(&action.path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
-    expect_quiet(&spot, expect)?;
-    expect_version(run, &spot, expect)?;
+    let beside = database::expect_movable(run, &spot, expect)?;
+    database::without_beside(run, &spot, &beside, || Ok(()))?;
     // RACE: what takes the name between the look and the rename stands beside it until it is put back, or, where the name
     // is taken again, for good. Nothing is lost.
     run.roots[side].rename(&action.path, to, Onto::Nothing).map_err(at)?;

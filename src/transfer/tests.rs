@@ -1,5 +1,6 @@
 //! What carrying out promises, on two real folders and with somebody meddling at any step.
 
+mod databases;
 mod failures;
 mod meddler;
 mod removes;
@@ -40,6 +41,7 @@ struct World {
     stop: AtomicBool,
     flush: bool,
     began: Time,
+    scratch: PathBuf,
 }
 
 fn world() -> World {
@@ -54,7 +56,8 @@ fn world() -> World {
     let roots = PerSide::new(root(STAGING), root(NETWORK));
     let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
-    World { _held: held, at, roots, meddler, traits, stop: AtomicBool::new(false), flush: false, began: Time(i64::MAX) }
+    let scratch = held.path().join("scratch");
+    World { scratch, _held: held, at, roots, meddler, traits, stop: AtomicBool::new(false), flush: false, began: Time(i64::MAX) }
 }
 
 impl World {
@@ -69,6 +72,7 @@ impl World {
             flush: self.flush,
             stop: &self.stop,
             copied: &|_, _| {},
+            scratch: self.scratch.clone(),
             trash_made: PerSide::default(),
         }
     }

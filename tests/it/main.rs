@@ -7,6 +7,7 @@
 mod bad_input;
 mod commands;
 mod conflicts;
+mod databases;
 mod doctor;
 mod first_sync;
 mod golden;

@@ -83,7 +83,7 @@ impl World {
         if let Some(digest) = self.there(Side::Staging, path).and_then(Entry::digest) {
             entry.set_digest(digest);
         }
-        self.base.insert(path.clone(), Base { entry, stamps });
+        self.base.insert(path.clone(), Base { entry, stamps, sent: None });
     }
 
     fn write(&mut self, path: &RelPath, to: Side, expect: &Seen, rules: &Rules<'_>, ruled: bool) {
@@ -103,7 +103,7 @@ impl World {
         }
         self.sides[to].insert(path.clone(), Node::There(entry.clone()));
         let stamps = PerSide::new(self.read(Side::Staging, path), self.read(Side::Network, path));
-        self.base.insert(path.clone(), Base { entry, stamps });
+        self.base.insert(path.clone(), Base { entry, stamps, sent: None });
     }
 
     /// To the trash, with the junk in it; the write that replaces a folder takes what the base knew in it, too.

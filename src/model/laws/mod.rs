@@ -12,4 +12,5 @@ mod render;
 mod table;
 mod table_folders;
 mod table_rulings;
+mod table_sent;
 mod trees;

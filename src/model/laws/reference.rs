@@ -426,6 +426,7 @@ impl Reference<'_> {
                 ..network.entry.clone()
             },
             stamps: found.map(|found| Some(Recorded { stamp: found.stamp, racy: true })),
+            sent: None,
         };
         let mut touches = Vec::new();
         for side in Side::BOTH {

@@ -154,7 +154,7 @@ pub(super) fn stamp(entry: &Entry) -> Stamp {
 /// The base in which both sides held `entry` just so.
 pub(super) fn agreed(entry: &Entry) -> Base {
     let recorded = Some(Recorded { stamp: stamp(entry), racy: false });
-    Base { entry: entry.clone(), stamps: PerSide::new(recorded, recorded) }
+    Base { entry: entry.clone(), stamps: PerSide::new(recorded, recorded), sent: None }
 }
 
 impl World {
@@ -280,7 +280,7 @@ pub(super) fn is_blind(node: &Node) -> bool {
 }
 
 pub(super) fn mirrored_base(base: Base) -> Base {
-    Base { entry: base.entry, stamps: base.stamps.mirrored() }
+    Base { entry: base.entry, stamps: base.stamps.mirrored(), sent: base.sent }
 }
 
 pub(super) fn seen_at(row: &Difference, side: Side) -> &Seen {

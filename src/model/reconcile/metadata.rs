@@ -16,14 +16,16 @@ enum Whose {
     Of(Side),
 }
 
-/// Both sides hold the same content.
+/// Both sides hold the same content, or staging a database and the network root what it was sent of it.
 pub(super) fn agree(deciding: &mut Deciding<'_>, difference: Difference, why: Why) {
     let (Some(staging), Some(network)) = (difference.staging.found(), difference.network.found()) else { return };
     let found = PerSide::new(staging, network);
     let mtime = whose_mtime(deciding, &difference, &found);
     let mode = whose_mode(deciding, &difference, &found);
-    let mut entry = found.network.entry.clone();
     let old = difference.base.as_deref();
+    let sent = if found.staging.entry.same_content(&found.network.entry) { None } else { old.and_then(|old| old.sent) };
+    let mut entry = found.network.entry.clone();
+    entry.content = found.staging.entry.content.clone();
     entry.mtime = value(mtime, old, &found, |entry| entry.mtime);
     entry.mode = value(mode, old, &found, |entry| entry.mode);
     let mut touches = Vec::new();
@@ -49,8 +51,8 @@ pub(super) fn agree(deciding: &mut Deciding<'_>, difference: Difference, why: Wh
             }
         }
     }
-    let news = old.is_none_or(|old| old.entry != entry || !settled(old, &stamps));
-    let base = Box::new(Base { entry, stamps });
+    let news = old.is_none_or(|old| old.entry != entry || old.sent != sent || !settled(old, &stamps));
+    let base = Box::new(Base { entry, stamps, sent });
     let first = difference.base.is_none();
     let Difference { path, staging, network, .. } = difference;
     if touches.is_empty() {

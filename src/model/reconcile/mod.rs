@@ -14,7 +14,7 @@ mod ruled;
 use super::change::{Change, Compare, change_of};
 use super::conflict::{Conflict, Policies, Policy};
 use super::consume::consume;
-use super::entry::Found;
+use super::entry::{Base, Found};
 use super::finding::{Note, Problem, ProblemKind};
 use super::listing::{Difference, Seen, Unknown};
 use super::path::RelPath;
@@ -183,6 +183,7 @@ impl Deciding<'_> {
                 }
             }
             (Some(a), Some(b)) if a.entry.same_content(&b.entry) => metadata::agree(self, difference, why),
+            (Some(_), Some(_)) if each_its_own(&difference) => metadata::agree(self, difference, why),
             _ => self.differ(difference, changes, why),
         }
     }
@@ -309,6 +310,14 @@ impl Deciding<'_> {
     fn problem(&mut self, difference: &Difference, side: Side, kind: ProblemKind, message: String) {
         self.plan.problems.push(Problem { path: difference.path.clone(), side, kind, message });
     }
+}
+
+/// Not equal byte for byte, and yet in step: staging holds the live database, the network root the snapshot of it that
+/// it was given.
+pub(super) fn each_its_own(difference: &Difference) -> bool {
+    let base = difference.base.as_deref().filter(|base| base.sent.is_some());
+    let own = |base: &Base, side: Side| seen(difference, side).found().is_some_and(|found| base.holds(side, &found.entry));
+    base.is_some_and(|base| Side::BOTH.into_iter().all(|side| own(base, side)))
 }
 
 pub(super) fn seen(difference: &Difference, side: Side) -> &Seen {

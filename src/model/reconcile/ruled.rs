@@ -4,7 +4,7 @@
 //! A ruling holds for the whole subtree of its path. What the user's patterns ignore, and what could not be seen, is
 //! displaced by no ruling: where the losing side holds such a thing the conflict stays.
 
-use super::{Deciding, metadata, seen};
+use super::{Deciding, each_its_own, metadata, seen};
 use crate::model::conflict::{Policy, beside};
 use crate::model::listing::{Difference, Seen};
 use crate::model::path::RelPath;
@@ -138,7 +138,7 @@ impl Deciding<'_> {
         let (ruling, why) = (Ruling::Take(winner), self.why_now(&difference));
         let kinds = [winner, loser].map(|side| seen(&difference, side).found().map(|found| found.entry.kind()));
         match (seen(&difference, winner).found(), seen(&difference, loser).found()) {
-            (Some(a), Some(b)) if a.entry.same_content(&b.entry) => {
+            (Some(a), Some(b)) if a.entry.same_content(&b.entry) || each_its_own(&difference) => {
                 metadata::agree(self, difference, Why { by: Some(ruling), ..why });
             }
             (Some(_), Some(_)) if kinds[0] == kinds[1] || self.is_movable(loser) => self.rule(difference, ruling, why),

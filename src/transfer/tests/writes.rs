@@ -204,7 +204,7 @@ fn a_touch_changes_only_what_it_expected() {
     let world = world();
     world.lay(NETWORK, "file", "same");
     let expect = world.found(NETWORK, "file");
-    let base = Box::new(Base { entry: expect.entry.clone(), stamps: PerSide::default() });
+    let base = Box::new(Base { entry: expect.entry.clone(), stamps: PerSide::default(), sent: None });
     let touch = |expect| Op::Touch { side: NETWORK, expect, mtime: Some(Time(5)), mode: Some(0o600), base: base.clone() };
     let (_, tally) = done(one(&world.run(), action("file", touch(expect.clone()))));
     assert_eq!(tally, Tally::Metadata);
