@@ -29,6 +29,7 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
         trust_times: typed.trust_times,
         wait: settings.wait,
         yes: context.common.yes,
+        insist: false,
         list_actions: typed.dry_run || context.common.verbose,
     };
     if chosen.new && !typed.dry_run {

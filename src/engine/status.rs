@@ -82,6 +82,7 @@ pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicB
         trust_times: false,
         wait: Duration::ZERO,
         yes: true,
+        insist: false,
         list_actions: true,
     };
     let report = sync(pair, &request, options, &|_| {}, stop)?;
