@@ -1,6 +1,7 @@
 //! From differences to a plan that may be carried out: reconcile, renames, guards, room.
 
 use super::error::Error;
+use super::growing;
 use super::moved;
 use super::open::{Session, now};
 use super::report::{Held, Outcome, Refusal};
@@ -57,6 +58,7 @@ pub(super) fn decide(
     if plan.aborted {
         return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
     }
+    growing::hold_back(session, request, &mut plan);
     read_candidates(session, &mut plan, stop)?;
     let ids = traits.map(|traits| traits.ids);
     plan = rename::pair(plan, ids);

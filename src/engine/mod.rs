@@ -11,6 +11,7 @@ mod copies;
 mod decide;
 pub mod doctor;
 mod error;
+mod growing;
 mod identify;
 mod ledger;
 mod look;

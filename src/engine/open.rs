@@ -6,6 +6,7 @@ use super::report::{Progress, Refusal, WaitingFor};
 use super::request::{APPEND, Durability, Options, Pair, WHOLE};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Manifest, Opened, Reader};
+use crate::model::growing::Torn;
 use crate::model::ignore::Patterns;
 use crate::model::listing::Row;
 use crate::model::path::RelPath;
@@ -56,6 +57,8 @@ pub(super) struct Session<'a> {
     pub append: Patterns,
     /// Folders that are carried whole or not at all.
     pub whole: Patterns,
+    /// Files that were written to while they were copied.
+    pub torn: Vec<Torn>,
     pub notes: Vec<String>,
     /// A staging folder that stands in for one that a dry run may not make.
     _stand_in: Option<local::Scratch>,
@@ -117,6 +120,7 @@ impl<'a> Session<'a> {
             patterns_text: String::new(),
             append: Patterns::none(),
             whole: Patterns::none(),
+            torn: Vec::new(),
             notes: Vec::new(),
             roots,
             verdicts,
@@ -127,6 +131,7 @@ impl<'a> Session<'a> {
         session.notes.append(&mut notes);
         session.standing = identify(&mut session, access)?;
         session.read_patterns()?;
+        session.torn = session.store.torn()?;
         session.measure(access)?;
         Ok(session)
     }
@@ -402,6 +407,14 @@ impl Store {
     /// Did nobody write to the base while this run read it without a lock?
     pub fn undisturbed(&self) -> bool {
         !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
+    }
+
+    pub fn torn(&self) -> Result<Vec<Torn>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.torn()?,
+            Store::Reading(Some(reader)) => reader.torn()?,
+            Store::Reading(None) => Vec::new(),
+        })
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {

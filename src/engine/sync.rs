@@ -5,6 +5,7 @@ use super::clean;
 use super::copies;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
+use super::growing;
 use super::ledger::Ledger;
 use super::look::{look, width};
 use super::open::{Access, Session, Store, now};
@@ -114,6 +115,7 @@ fn run(
     }
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
+    growing::forget_quiet(&mut session, request, report)?;
     finish(&mut session, request, report)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)
@@ -147,9 +149,9 @@ fn write(
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
     };
-    let threads = width(session);
+    let (threads, torn) = (width(session), session.torn.clone());
     let Hands { run, store, patterns } = hands(session, &host, stop, &count);
-    let mut ledger = Ledger::new(store, run_id);
+    let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means);
@@ -192,6 +194,7 @@ fn hands<'s>(
         trash_name: trash::run_name(session.started, host),
         owner: owner(host, session.pair),
         flush: session.options.durability == Durability::Full,
+        append: &session.append,
         stop,
         copied,
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),

@@ -30,7 +30,7 @@ const CACHE_KIB: u32 = 512;
 
 /// A read-only connection; one a thread.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// For a reader that takes no locks: how the file looked when it was opened.
     alone: Option<(PathBuf, Look)>,
 }

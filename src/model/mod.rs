@@ -11,6 +11,7 @@ pub mod digest;
 pub mod entry;
 pub mod finding;
 
+pub mod growing;
 pub mod guard;
 pub mod ignore;
 pub mod listing;

@@ -1,15 +1,18 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
+use super::growth::Growth;
 use super::{Failure, Run, trash};
-use crate::disk::{Folder, Node, Reader, Writer};
+use crate::disk::{self, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
-use crate::model::entry::{Content, Entry, Found, Kind};
+use crate::model::entry::{Content, Entry, Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
+use crate::model::traits::Traits;
 use crate::model::vouch::same_version;
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Large enough that calls do not count, small enough to stay in a core's cache.
 const BUFFER: usize = 256 * 1024;
@@ -51,13 +54,14 @@ pub(crate) struct Errand<'a> {
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
 pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
     let &Errand { to, source, name, planned, replaced, target, temp, flush, .. } = errand;
+    let began = Instant::now();
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
     let mut reader = source.read(name).map_err(at_source)?;
     let before = reader.opened();
     let mut writer = match target.stage(temp) {
-        Err(error) if error.kind == crate::disk::ErrorKind::Exists => {
+        Err(error) if error.kind == disk::ErrorKind::Exists => {
             // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
             // under it. So it is never simply removed.
             trash::set_temp_aside(run, to, errand.path, temp)?;
@@ -70,24 +74,33 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
         let _ = target.remove_file(temp);
         failure
     };
-    let digest = pump(run, to, &mut *reader, &mut *writer, before.size, copying).map_err(torn)?;
+    copying.digesting.reset();
+    let mut pauses = Pauses { growth: Growth::of(run, errand, before.size) };
+    let flow = Flow { to, reader: &mut *reader, writer: &mut *writer, place: 0, size: before.size };
+    let (read, digest) = pump(run, flow, copying, &mut pauses).map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
-    if !same_version(&before, &after.stamp, &run.traits[side]) || after.stamp.size != before.size {
+    let traits = &run.traits[side];
+    let still = same_version(&before, &after.stamp, traits) && after.stamp.size == before.size;
+    let grew = !still
+        && read == before.size
+        && pauses.only_grew(&mut *reader, &before, &after.stamp, traits).map_err(at_source).map_err(torn)?;
+    if !still && !grew {
         drop(writer);
-        let message = "was written to while it was copied; the next run tries again".to_owned();
-        return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
+        return Err(torn(Failure::Torn(side, began.elapsed())));
     }
+    // What was sent of a file that went on growing is what it was when it was opened.
+    let stamp = if grew { before } else { after.stamp };
     let mode = mode_for(run, to, after.mode, replaced);
     // The plan may have put a sane time in the place of the source's.
-    let mtime = if planned.entry.mtime == planned.stamp.mtime { after.stamp.mtime } else { planned.entry.mtime };
+    let mtime = if planned.entry.mtime == planned.stamp.mtime { stamp.mtime } else { planned.entry.mtime };
     let node = writer.finish(mtime, mode, flush).map_err(at_target).map_err(torn)?;
-    if node.stamp.size != after.stamp.size {
-        let message = format!("holds {} bytes after a copy of {}", node.stamp.size, after.stamp.size);
+    if node.stamp.size != stamp.size {
+        let message = format!("holds {} bytes after a copy of {}", node.stamp.size, stamp.size);
         return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
     }
-    let content = Content::File { size: after.stamp.size, digest: Some(digest) };
+    let content = Content::File { size: stamp.size, digest: Some(digest) };
     let entry = Entry { content, mtime, mode: mode.unwrap_or(after.mode) };
-    Ok(Staged { from: Found { entry, stamp: after.stamp }, node })
+    Ok(Staged { from: Found { entry, stamp }, node })
 }
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
@@ -103,27 +116,57 @@ fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> O
     Some(replaced.filter(|old| old.entry.kind() == Kind::File).map_or(PLAIN, |old| old.entry.mode))
 }
 
-/// Moves the content through the buffer, holes as holes.
-fn pump(
-    run: &Run<'_>,
-    to: Side,
-    reader: &mut dyn Reader,
-    writer: &mut dyn Writer,
-    size: u64,
-    copying: &mut Copying,
-) -> Result<Digest, Failure> {
+/// One way of bytes, from `place` on.
+pub(super) struct Flow<'a> {
+    pub to: Side,
+    pub reader: &'a mut dyn Reader,
+    pub writer: &'a mut dyn Writer,
+    pub place: u64,
+    pub size: u64,
+}
+
+/// Places at which a copy pauses.
+struct Pauses {
+    growth: Option<Growth>,
+}
+
+impl Pauses {
+    fn none(&self) -> bool {
+        self.growth.is_none()
+    }
+
+    /// The next one after `place`, or the end.
+    fn next(&self, place: u64, size: u64) -> u64 {
+        let growth = self.growth.as_ref().and_then(|growth| growth.next(place));
+        growth.map_or(size, |next| next.min(size))
+    }
+
+    fn reached(&mut self, place: u64, digesting: &Digesting) {
+        if let Some(growth) = &mut self.growth {
+            growth.reached(place, digesting.finish());
+        }
+    }
+
+    fn only_grew(&self, reader: &mut dyn Reader, before: &Stamp, after: &Stamp, traits: &Traits) -> disk::Result<bool> {
+        self.growth.as_ref().map_or(Ok(false), |growth| growth.only_grew(reader, before, after, traits))
+    }
+}
+
+/// Moves the content through the buffer, holes as holes. Returns how far it came, which is not the end where the file
+/// got shorter, and the digest of what lies before that.
+fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pauses) -> Result<(u64, Digest), Failure> {
+    let Flow { to, reader, writer, mut place, size } = flow;
     let from = to.other();
     let Copying { buffer, digesting } = copying;
-    digesting.reset();
     let sparse = reader.sparse();
-    let mut place = 0;
     while place < size {
+        let pause = pauses.next(place, size);
         let (start, end) = if sparse {
             reader.next_data(place).map_err(|error| Failure::At(from, error))?.unwrap_or((size, size))
         } else {
             (place, size)
         };
-        let (start, end) = (start.clamp(place, size), end.clamp(place, size));
+        let (start, end) = (start.clamp(place, pause), end.clamp(place, pause));
         if start > place {
             digest_zeros(digesting, start - place);
             writer.skip(start - place).map_err(|error| Failure::At(to, error))?;
@@ -138,19 +181,22 @@ fn pump(
             let count = reader.read(&mut buffer[..wanted]).map_err(|error| Failure::At(from, error))?;
             if count == 0 {
                 // Shorter than it was: the look after the copy says so.
-                return Ok(digesting.finish());
+                return Ok((place, digesting.finish()));
             }
             writer.write_all(&buffer[..count]).map_err(|error| Failure::At(to, error))?;
             (run.copied)(to, count as u64);
-            if place == 0 && count as u64 == size {
+            if place == 0 && count as u64 == size && pauses.none() {
                 // All of it at once, as most files are: no need to feed the digest piece by piece.
-                return Ok(digest::of(&buffer[..count]));
+                return Ok((size, digest::of(&buffer[..count])));
             }
             digesting.update(&buffer[..count]);
             place += count as u64;
         }
+        if place == pause {
+            pauses.reached(place, digesting);
+        }
     }
-    Ok(digesting.finish())
+    Ok((place, digesting.finish()))
 }
 
 fn digest_zeros(digesting: &mut Digesting, mut count: u64) {

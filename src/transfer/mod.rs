@@ -8,6 +8,7 @@
 
 mod chunk;
 mod copy;
+mod growth;
 mod keep;
 mod place;
 mod remove;
@@ -27,6 +28,7 @@ use crate::disk::{self, ErrorKind, Root};
 use crate::model::conflict::Conflict;
 use crate::model::entry::{Base, Found, Stamp};
 use crate::model::finding::{Note, Problem, ProblemKind};
+use crate::model::ignore::Patterns;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Why};
@@ -52,6 +54,8 @@ pub struct Run<'a> {
     pub owner: u32,
     /// Flush before the base says so.
     pub flush: bool,
+    /// Files that programs only append to.
+    pub append: &'a Patterns,
     pub stop: &'a AtomicBool,
     /// Called with bytes as they are copied.
     pub copied: &'a (dyn Fn(Side, u64) + Sync),
@@ -75,6 +79,8 @@ pub enum Ending {
     Done { learnt: Learnt, tally: Tally },
     /// This path could not be done; it stays pending.
     Problem(Problem),
+    /// The file at `side` was written to during its copy, which took so long.
+    Torn { side: Side, took: Duration },
     /// The path holds a version that nobody looked at: nothing was displaced.
     Conflict(Conflict),
     /// Left for the next run, with a word about it.
@@ -127,6 +133,8 @@ pub(crate) enum Failure {
     Unexpected(Seen),
     /// A sentence for a problem of this path.
     Path(Side, ProblemKind, String),
+    /// The source at this side was written to while it was copied, for so long.
+    Torn(Side, Duration),
     Stopped,
 }
 
@@ -159,6 +167,7 @@ pub(crate) fn ending(failure: Failure, path: &RelPath, why: Why, to: Side, from:
     let problem = |side, kind, message| Ok(Ending::Problem(Problem { path: path.clone(), side, kind, message }));
     match failure {
         Failure::Stopped => Err(Halt::Stopped),
+        Failure::Torn(side, took) => Ok(Ending::Torn { side, took }),
         Failure::Path(side, kind, message) => problem(side, kind, message),
         Failure::Unexpected(there) => {
             let brought = from.map_or(Seen::Absent, |found| Seen::There(Box::new(found.clone())));

@@ -17,7 +17,7 @@ use super::{Ending, Halt, Outcome, Run, Tally, carry_chunk, restamp};
 use crate::disk::{Freshness, Root, open_root};
 use crate::model::change::Change;
 use crate::model::entry::{Base, Found};
-use crate::model::ignore::is_temp_name;
+use crate::model::ignore::{Patterns, is_temp_name};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op, Why};
@@ -39,6 +39,7 @@ struct World {
     traits: PerSide<Traits>,
     stop: AtomicBool,
     flush: bool,
+    append: Patterns,
     began: Time,
 }
 
@@ -54,7 +55,17 @@ fn world() -> World {
     let roots = PerSide::new(root(STAGING), root(NETWORK));
     let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
-    World { _held: held, at, roots, meddler, traits, stop: AtomicBool::new(false), flush: false, began: Time(i64::MAX) }
+    World {
+        _held: held,
+        at,
+        roots,
+        meddler,
+        traits,
+        stop: AtomicBool::new(false),
+        flush: false,
+        append: Patterns::none(),
+        began: Time(i64::MAX),
+    }
 }
 
 impl World {
@@ -67,6 +78,7 @@ impl World {
             trash_name: Name::new(b"run").expect("a name"),
             owner: 0xabcd_0123,
             flush: self.flush,
+            append: &self.append,
             stop: &self.stop,
             copied: &|_, _| {},
             trash_made: PerSide::default(),

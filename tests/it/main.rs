@@ -11,6 +11,7 @@ mod doctor;
 mod first_sync;
 mod golden;
 mod ground;
+mod growing;
 mod guards;
 mod harness;
 mod incremental;
