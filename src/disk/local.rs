@@ -43,6 +43,48 @@ pub fn create_text(path: &Path, text: &str) -> Result<()> {
     write().map_err(|source| error("create", path, source))
 }
 
+/// Writes a file in the place of an old one, in one step; with `flush` it outlives a power cut.
+pub fn replace_text(path: &Path, text: &str, flush: bool) -> Result<()> {
+    let new = path.with_added_extension("new");
+    let write = || {
+        let mut file = fs::File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        if flush {
+            file.sync_all()?;
+        }
+        fs::rename(&new, path)
+    };
+    write().map_err(|source| error("write", path, source))
+}
+
+/// Removes a file; with `flush` it does not come back after a power cut.
+pub fn remove_for_good(path: &Path, flush: bool) -> Result<()> {
+    let remove = || {
+        fs::remove_file(path)?;
+        match path.parent().filter(|_| flush) {
+            Some(folder) => fs::File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    remove().map_err(|source| error("remove", path, source))
+}
+
+/// The files in a folder with their mtimes; none where it does not exist.
+pub fn files(path: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
+    let list = || -> io::Result<Vec<(PathBuf, SystemTime)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            files.push((entry.path(), entry.metadata()?.modified()?));
+        }
+        Ok(files)
+    };
+    match list() {
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|source| error("list", path, source)),
+    }
+}
+
 /// The names of the folders in a folder, sorted; none where it does not exist.
 pub fn folders(path: &Path) -> Result<Vec<OsString>> {
     let list = || -> io::Result<Vec<OsString>> {

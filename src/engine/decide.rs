@@ -4,6 +4,7 @@ use super::error::Error;
 use super::growing;
 use super::moved;
 use super::open::{Session, now};
+use super::partials;
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
 use crate::disk::{ErrorKind, local};
@@ -173,7 +174,7 @@ fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<H
 /// A run that cannot fit stops before it writes. Trash costs nothing here: it is made of renames and links.
 fn no_room(session: &Session<'_>, plan: &Plan) -> Result<Option<Refusal>, Error> {
     for side in Side::BOTH {
-        let needed = guard::room_needed(plan, side);
+        let needed = guard::room_needed(plan, side).saturating_sub(partials::done(session, plan, side));
         if needed == 0 {
             continue;
         }

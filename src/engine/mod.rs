@@ -17,6 +17,7 @@ mod ledger;
 mod look;
 mod moved;
 mod open;
+mod partials;
 pub mod report;
 pub mod request;
 mod status;

@@ -9,6 +9,7 @@ use super::growing;
 use super::ledger::Ledger;
 use super::look::{look, width};
 use super::open::{Access, Session, Store, now};
+use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Durability, Options, Pair, Request};
 use super::trash;
@@ -137,7 +138,8 @@ fn write(
     let started = session.started;
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
-    clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
+    let kept = partials::kept(session, request, &plan, owner);
+    clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name, &kept);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
@@ -194,6 +196,7 @@ fn hands<'s>(
         trash_name: trash::run_name(session.started, host),
         owner: owner(host, session.pair),
         flush: session.options.durability == Durability::Full,
+        partials: partials::folder(session.pair),
         append: &session.append,
         stop,
         copied,
@@ -319,7 +322,7 @@ fn unwritable(error: Error, side: Side) -> Error {
 }
 
 /// The first part of temporary names: this machine and pair.
-fn owner(host: &str, pair: &Pair) -> u32 {
+pub(super) fn owner(host: &str, pair: &Pair) -> u32 {
     let key = format!("{host}\0{}", pair.state.display());
     let [a, b, c, d, ..] = digest::of(key.as_bytes()).0;
     u32::from_be_bytes([a, b, c, d])

@@ -207,8 +207,8 @@ impl<'a, 'r> Chunk<'a, 'r> {
         let (parent, name) = split(&action.path);
         let folder = self.open[*to].at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
         place(self.run, &Spot { side: *to, path: &action.path, folder, name: &name }, temp, &staged.node.stamp, expect)?;
-        let tally = Tally::File { bytes: staged.from.stamp.size, revived: *revived };
-        let Staged { from, node } = staged;
+        let tally = Tally::File { bytes: staged.from.stamp.size - staged.resumed, revived: *revived };
+        let Staged { from, node, .. } = staged;
         Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally))
     }
 

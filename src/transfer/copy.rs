@@ -1,7 +1,8 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
 use super::growth::Growth;
-use super::{Failure, Run, trash};
+use super::partial::{self, Begun, Saving};
+use super::{Failure, Run};
 use crate::disk::{self, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind, Stamp};
@@ -19,8 +20,8 @@ const BUFFER: usize = 256 * 1024;
 
 /// One worker's buffer and hash state.
 pub(crate) struct Copying {
-    buffer: Vec<u8>,
-    digesting: Digesting,
+    pub(super) buffer: Vec<u8>,
+    pub(super) digesting: Digesting,
 }
 
 impl Default for Copying {
@@ -35,6 +36,8 @@ pub(crate) struct Staged {
     pub from: Found,
     /// What the handle of the temporary file said at the end.
     pub node: Node,
+    /// Bytes of it that an earlier run had copied.
+    pub resumed: u64,
 }
 
 /// One copy: from where to where.
@@ -53,31 +56,22 @@ pub(crate) struct Errand<'a> {
 
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
 pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
-    let &Errand { to, source, name, planned, replaced, target, temp, flush, .. } = errand;
+    let &Errand { to, source, name, planned, replaced, flush, .. } = errand;
     let began = Instant::now();
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let at_target = |error| Failure::At(to, error);
     let mut reader = source.read(name).map_err(at_source)?;
     let before = reader.opened();
-    let mut writer = match target.stage(temp) {
-        Err(error) if error.kind == disk::ErrorKind::Exists => {
-            // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
-            // under it. So it is never simply removed.
-            trash::set_temp_aside(run, to, errand.path, temp)?;
-            target.stage(temp).map_err(at_target)?
-        }
-        other => other.map_err(at_target)?,
-    };
-    let torn = |failure| {
-        // What is left behind is a temporary name that the next run clears.
-        let _ = target.remove_file(temp);
-        failure
-    };
-    copying.digesting.reset();
-    let mut pauses = Pauses { growth: Growth::of(run, errand, before.size) };
-    let flow = Flow { to, reader: &mut *reader, writer: &mut *writer, place: 0, size: before.size };
-    let (read, digest) = pump(run, flow, copying, &mut pauses).map_err(torn)?;
+    let Begun { mut writer, done } = partial::begin(run, errand, &mut *reader, copying)?;
+    // A copy that goes on is held to the stamp of its first beginning, which is this one.
+    let growth = if done == 0 { Growth::of(run, errand, before.size) } else { None };
+    let mut pauses = Pauses { growth, saving: Saving::of(run, errand, &*reader, done) };
+    let flow = Flow { to, reader: &mut *reader, writer: &mut *writer, place: done, size: before.size };
+    let pumped = pump(run, flow, copying, &mut pauses);
+    let saved = pauses.saved();
+    let torn = |failure| partial::leave(run, errand, saved, failure);
+    let (read, digest) = pumped.map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
     let traits = &run.traits[side];
     let still = same_version(&before, &after.stamp, traits) && after.stamp.size == before.size;
@@ -100,7 +94,10 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
     }
     let content = Content::File { size: stamp.size, digest: Some(digest) };
     let entry = Entry { content, mtime, mode: mode.unwrap_or(after.mode) };
-    Ok(Staged { from: Found { entry, stamp }, node })
+    if saved {
+        partial::forget(run, errand.temp);
+    }
+    Ok(Staged { from: Found { entry, stamp }, node, resumed: done })
 }
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
@@ -126,25 +123,33 @@ pub(super) struct Flow<'a> {
 }
 
 /// Places at which a copy pauses.
-struct Pauses {
+struct Pauses<'a> {
     growth: Option<Growth>,
+    saving: Option<Saving<'a>>,
 }
 
-impl Pauses {
+impl Pauses<'_> {
     fn none(&self) -> bool {
-        self.growth.is_none()
+        self.growth.is_none() && self.saving.is_none()
     }
 
     /// The next one after `place`, or the end.
     fn next(&self, place: u64, size: u64) -> u64 {
         let growth = self.growth.as_ref().and_then(|growth| growth.next(place));
-        growth.map_or(size, |next| next.min(size))
+        let saving = self.saving.as_ref().map(|_| Saving::next(place));
+        [growth, saving].into_iter().flatten().fold(size, u64::min)
     }
 
-    fn reached(&mut self, place: u64, digesting: &Digesting) {
+    fn reached(&mut self, place: u64, digesting: &Digesting, writer: &mut dyn Writer) -> Result<(), Failure> {
         if let Some(growth) = &mut self.growth {
             growth.reached(place, digesting.finish());
         }
+        self.saving.as_mut().map_or(Ok(()), |saving| saving.reached(place, digesting, writer))
+    }
+
+    /// Could a later run go on with what is there?
+    fn saved(&self) -> bool {
+        self.saving.as_ref().is_some_and(|saving| saving.saved)
     }
 
     fn only_grew(&self, reader: &mut dyn Reader, before: &Stamp, after: &Stamp, traits: &Traits) -> disk::Result<bool> {
@@ -154,7 +159,7 @@ impl Pauses {
 
 /// Moves the content through the buffer, holes as holes. Returns how far it came, which is not the end where the file
 /// got shorter, and the digest of what lies before that.
-fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pauses) -> Result<(u64, Digest), Failure> {
+fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pauses<'_>) -> Result<(u64, Digest), Failure> {
     let Flow { to, reader, writer, mut place, size } = flow;
     let from = to.other();
     let Copying { buffer, digesting } = copying;
@@ -193,7 +198,7 @@ fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pause
             place += count as u64;
         }
         if place == pause {
-            pauses.reached(place, digesting);
+            pauses.reached(place, digesting, writer)?;
         }
     }
     Ok((place, digesting.finish()))

@@ -10,6 +10,7 @@ mod chunk;
 mod copy;
 mod growth;
 mod keep;
+pub mod partial;
 mod place;
 mod remove;
 mod restamp;
@@ -37,6 +38,7 @@ use crate::model::traits::Traits;
 use crate::model::vouch::Clock;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -54,6 +56,8 @@ pub struct Run<'a> {
     pub owner: u32,
     /// Flush before the base says so.
     pub flush: bool,
+    /// The folder on this machine for records of large copies.
+    pub partials: PathBuf,
     /// Files that programs only append to.
     pub append: &'a Patterns,
     pub stop: &'a AtomicBool,
@@ -141,12 +145,7 @@ pub(crate) enum Failure {
 impl Run<'_> {
     /// The name of this run's temporary file for a path: always the same for one version of it.
     pub(crate) fn temp_name(&self, path: &RelPath, source: &Stamp) -> Name {
-        let mut key = path.as_bytes().to_vec();
-        key.extend_from_slice(&source.size.to_le_bytes());
-        key.extend_from_slice(&source.mtime.0.to_le_bytes());
-        let [a, b, c, d, ..] = crate::model::digest::of(&key).0;
-        let text = format!(".dl~{:08x}-{:08x}", self.owner, u32::from_be_bytes([a, b, c, d]));
-        Name::new(text.as_bytes()).expect("hex digits make a name")
+        temp_name(self.owner, path, source)
     }
 
     /// The root's clock now, as far as our monotonic clock can carry it on.
@@ -160,6 +159,16 @@ impl Run<'_> {
         let step = u64::try_from(self.traits[side].clock_step_ns).unwrap_or(0);
         (step <= 50_000_000).then(|| Duration::from_nanos(step + step / 4))
     }
+}
+
+/// See [`Run::temp_name`].
+fn temp_name(owner: u32, path: &RelPath, source: &Stamp) -> Name {
+    let mut key = path.as_bytes().to_vec();
+    key.extend_from_slice(&source.size.to_le_bytes());
+    key.extend_from_slice(&source.mtime.0.to_le_bytes());
+    let [a, b, c, d, ..] = crate::model::digest::of(&key).0;
+    let text = format!(".dl~{owner:08x}-{:08x}", u32::from_be_bytes([a, b, c, d]));
+    Name::new(text.as_bytes()).expect("hex digits make a name")
 }
 
 /// Sorts a failure into what the path reports; `Err` where the root itself is concerned.

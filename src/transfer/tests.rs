@@ -39,6 +39,7 @@ struct World {
     traits: PerSide<Traits>,
     stop: AtomicBool,
     flush: bool,
+    partials: PathBuf,
     append: Patterns,
     began: Time,
 }
@@ -54,6 +55,7 @@ fn world() -> World {
     };
     let roots = PerSide::new(root(STAGING), root(NETWORK));
     let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
+    let partials = held.path().join("partial");
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
     World {
         _held: held,
@@ -63,6 +65,7 @@ fn world() -> World {
         traits,
         stop: AtomicBool::new(false),
         flush: false,
+        partials,
         append: Patterns::none(),
         began: Time(i64::MAX),
     }
@@ -78,6 +81,7 @@ impl World {
             trash_name: Name::new(b"run").expect("a name"),
             owner: 0xabcd_0123,
             flush: self.flush,
+            partials: self.partials.clone(),
             append: &self.append,
             stop: &self.stop,
             copied: &|_, _| {},
