@@ -251,7 +251,8 @@ impl<'a> Saving<'a> {
         let (there, here) = (&run.traits[to], &run.traits[side]);
         // A remote source is not read twice, so its stamp alone has to vouch for what was read.
         let vouches = !here.remote || !racy(&source, here, run.clock_now(side));
-        let worth = source.size > STEP && !reader.sparse() && vouches && !(here.remote && there.remote);
+        let provable = (there.ids || !there.exchange) && !(here.remote && there.remote);
+        let worth = source.size > STEP && !reader.sparse() && vouches && provable;
         worth.then_some(Saving { run, to, temp, source, saved: done > 0 })
     }
 

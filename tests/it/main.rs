@@ -18,5 +18,6 @@ mod incremental;
 mod kills;
 mod man;
 mod mounts;
+mod resume;
 mod services;
 mod tree;
