@@ -7,6 +7,7 @@ use super::open::{Session, now};
 use super::partials;
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
+use super::whole;
 use crate::disk::{ErrorKind, local};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::finding::Note;
@@ -14,7 +15,7 @@ use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
-use crate::model::reconcile::{Rules, reconcile};
+use crate::model::reconcile::Rules;
 use crate::model::rename;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
@@ -55,7 +56,7 @@ pub(super) fn decide(
         now: now(),
         host: &host,
     };
-    let mut plan = reconcile(differences, &rules);
+    let mut plan = whole::plan(session, request, differences, &rules)?;
     if plan.aborted {
         return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
     }

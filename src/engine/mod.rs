@@ -23,6 +23,7 @@ pub mod request;
 mod status;
 mod sync;
 pub mod trash;
+mod whole;
 
 pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};

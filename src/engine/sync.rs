@@ -198,6 +198,7 @@ fn hands<'s>(
         flush: session.options.durability == Durability::Full,
         partials: partials::folder(session.pair),
         append: &session.append,
+        whole: &session.whole,
         stop,
         copied,
         trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),

@@ -24,6 +24,7 @@ pub mod time;
 pub mod traits;
 pub mod utc;
 pub mod vouch;
+pub mod whole;
 
 #[cfg(test)]
 mod laws;

@@ -63,6 +63,11 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
     let at_target = |error| Failure::At(to, error);
     let mut reader = source.read(name).map_err(at_source)?;
     let before = reader.opened();
+    if !same_version(&before, &planned.stamp, &run.traits[side]) && run.whole.name_or_hold(errand.path) {
+        // With a newer file than the others a repository would be none that there ever was.
+        let message = "changed since it was looked at, and its folder is carried as one; the next run takes it".to_owned();
+        return Err(Failure::Path(side, ProblemKind::Busy, message));
+    }
     let Begun { mut writer, done } = partial::begin(run, errand, &mut *reader, copying)?;
     // A copy that goes on is held to the stamp of its first beginning, which is this one.
     let growth = if done == 0 { Growth::of(run, errand, before.size) } else { None };

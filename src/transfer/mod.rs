@@ -60,6 +60,8 @@ pub struct Run<'a> {
     pub partials: PathBuf,
     /// Files that programs only append to.
     pub append: &'a Patterns,
+    /// Folders that are carried as one.
+    pub whole: &'a Patterns,
     pub stop: &'a AtomicBool,
     /// Called with bytes as they are copied.
     pub copied: &'a (dyn Fn(Side, u64) + Sync),

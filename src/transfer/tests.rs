@@ -41,6 +41,7 @@ struct World {
     flush: bool,
     partials: PathBuf,
     append: Patterns,
+    whole: Patterns,
     began: Time,
 }
 
@@ -67,6 +68,7 @@ fn world() -> World {
         flush: false,
         partials,
         append: Patterns::none(),
+        whole: Patterns::none(),
         began: Time(i64::MAX),
     }
 }
@@ -83,6 +85,7 @@ impl World {
             flush: self.flush,
             partials: self.partials.clone(),
             append: &self.append,
+            whole: &self.whole,
             stop: &self.stop,
             copied: &|_, _| {},
             trash_made: PerSide::default(),

@@ -18,6 +18,7 @@ mod incremental;
 mod kills;
 mod man;
 mod mounts;
+mod repositories;
 mod resume;
 mod services;
 mod tree;
