@@ -1,6 +1,7 @@
 //! What carrying out promises, on two real folders and with somebody meddling at any step.
 
 mod failures;
+mod growing;
 mod meddler;
 mod removes;
 mod writes;

@@ -149,7 +149,7 @@ fn a_growing_file_is_left_alone_until_it_was_quiet() {
     assert_eq!(fs::read(ground.network.join("scan.bin")).expect("sent"), fs::read(&here).expect("the file"));
     // That copy went well, and the next one in vain is a first one again.
     let _appending = Appending::to(&here);
-    busy(&ground.sync(&["up"]), "scan.bin", "once it was quiet for 2 s");
+    busy(&ground.sync(&["up"]), "scan.bin", "was written to while it was copied; it is tried again once it was quiet for 2 s");
 }
 
 #[test]
