@@ -43,15 +43,11 @@ pub fn create_text(path: &Path, text: &str) -> Result<()> {
     write().map_err(|source| error("create", path, source))
 }
 
-/// Writes a file in the place of an old one, in one step; with `flush` it outlives a power cut.
-pub fn replace_text(path: &Path, text: &str, flush: bool) -> Result<()> {
+/// Writes a file in the place of an old one, in one step. Not flushed: after a power cut it may be the old one, or broken.
+pub fn replace_text(path: &Path, text: &str) -> Result<()> {
     let new = path.with_added_extension("new");
     let write = || {
-        let mut file = fs::File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        if flush {
-            file.sync_all()?;
-        }
+        fs::write(&new, text)?;
         fs::rename(&new, path)
     };
     write().map_err(|source| error("write", path, source))

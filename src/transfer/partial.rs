@@ -1,7 +1,7 @@
 //! Copies of large files that were broken off go on where they were.
 //!
-//! Invariants. A record is a claim about the first bytes of a temporary file, written after they were (flushed, where they
-//! cannot be read back as cheaply as they were written). It is believed only after a proof: the source still shows the
+//! Invariants. A record is a claim about the first bytes of a temporary file, written after they were (flushed on a remote
+//! root, where they are not all read back). It is believed only after a proof: the source still shows the
 //! recorded stamp, the temporary file is the recorded one and holds what the source holds. Anything odd, and the copy
 //! starts anew. The record goes before the temporary file takes its name, because a name that was exchanged may hold
 //! somebody's version afterwards: nothing but our own unfinished copy is ever written on.
@@ -20,8 +20,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Bytes between two records, and the size from which files are resumed: what is lost by a break takes seconds over a slow
-/// network, and a flush at each step costs a local disk about 2 % (docs/growing-files.md).
+/// Bytes between two records, and the size from which files are resumed: a broken run loses at most what takes seconds over
+/// a slow network, and the record costs too little to be measured (docs/growing-files.md).
 pub const STEP: u64 = 64 << 20;
 
 /// How far a copy came.
@@ -266,12 +266,10 @@ impl<'a> Saving<'a> {
         if !place.is_multiple_of(STEP) || place >= source.size {
             return Ok(());
         }
-        // What lies on a local disk is read again before it is believed; then a flush is only for the power's sake.
-        let flush = run.flush || run.traits[to].remote;
-        let node = writer.pause(flush).map_err(|error| Failure::At(to, error))?;
+        // What lies on a local disk is read again before it is believed, so that a power cut costs no more than a proof.
+        let node = writer.pause(run.traits[to].remote).map_err(|error| Failure::At(to, error))?;
         let partial = Partial { side: to, done: place, digest: digesting.finish(), temp: node.stamp, source };
-        let made =
-            local::make_folders(&run.partials).and_then(|()| local::replace_text(&file(run, temp), &partial.text(), run.flush));
+        let made = local::make_folders(&run.partials).and_then(|()| local::replace_text(&file(run, temp), &partial.text()));
         match made {
             Ok(()) => self.saved = true,
             // The copy itself is none the worse.
