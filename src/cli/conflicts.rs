@@ -11,7 +11,7 @@ use crate::cli::render::count;
 use crate::cli::sync::once;
 use crate::cli::{Answer, Context, json, paths, render, settings, warn};
 use crate::engine::report::Report;
-use crate::engine::request::{Deletes, Request};
+use crate::engine::request::Request;
 use crate::engine::{self, KeptConflict};
 use crate::model::conflict::Policies;
 use crate::model::ignore::Patterns;
@@ -69,18 +69,15 @@ fn run_resolve(context: &Context, typed: &Resolve) -> Result<Answer, Failure> {
         return Ok(context.answer(Exit::Done, || json::resolved(name, typed.keep.word(), None, &[], Exit::Done), nothing));
     }
     let request = Request {
-        direction: Direction::Both,
         paths: selected.clone(),
         dry_run: typed.dry_run,
         policies: Policies::all(typed.keep.policy()),
         policies_by_flag: true,
-        take: None,
-        deletes: Deletes::Guarded,
-        verify: false,
-        trust_times: false,
         wait: settings.wait,
         yes: context.common.yes,
         list_actions: typed.dry_run || context.common.verbose,
+        insist: true,
+        ..Request::plain(Direction::Both)
     };
     let (report, done) = once(context, &chosen, &request, &settings)?;
     let (exit, _) = exit::of_report(&report, context.stop.signal());

@@ -7,7 +7,6 @@ use crate::cli::settings;
 use crate::cli::sync::once;
 use crate::cli::{Answer, Context, exit, json, paths, render, warn};
 use crate::engine::request::{Deletes, Request};
-use crate::model::conflict::{Policies, Policy};
 use crate::model::side::{Direction, Side};
 
 pub fn run(context: &Context, typed: &Revert) -> Result<Answer, Failure> {
@@ -15,18 +14,15 @@ pub fn run(context: &Context, typed: &Revert) -> Result<Answer, Failure> {
     let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let request = Request {
-        direction: Direction::Down,
         paths: paths::resolve(&chosen.pair, &context.place.here, &typed.paths)?,
         dry_run: typed.dry_run,
-        policies: Policies::all(Policy::Hold),
         policies_by_flag: true,
         take: Some(Side::Network),
         deletes: if typed.allow_deletes { Deletes::Allow } else { Deletes::Guarded },
-        verify: false,
-        trust_times: false,
         wait: settings.wait,
         yes: context.common.yes,
         list_actions: true,
+        ..Request::plain(Direction::Down)
     };
     let (report, done) = once(context, &chosen, &request, &settings)?;
     let (exit, outcome) = exit::of_report(&report, context.stop.signal());

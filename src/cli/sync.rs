@@ -18,18 +18,17 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let settings = settings::of_pair(&chosen.pair, flags, std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let mut request = Request {
-        direction,
         paths: paths::resolve(&chosen.pair, &context.place.here, &typed_paths)?,
         dry_run: typed.dry_run,
         policies: settings.policies.clone(),
         policies_by_flag: settings.policies_by_flag,
-        take: None,
         deletes: deletes(typed),
         verify: typed.verify,
         trust_times: typed.trust_times,
         wait: settings.wait,
         yes: context.common.yes,
         list_actions: typed.dry_run || context.common.verbose,
+        ..Request::plain(direction)
     };
     if chosen.new && !typed.dry_run {
         init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));

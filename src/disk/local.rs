@@ -58,6 +58,44 @@ pub fn replace_text(path: &Path, text: &str) -> Result<()> {
     write().map_err(|source| error("replace", path, source))
 }
 
+/// Writes a file in one step, also in the place of an old one. Not flushed: after a power cut it may be the old one, or broken.
+pub fn write_text(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_added_extension("new");
+    let write = || {
+        fs::write(&new, text)?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|source| error("write", path, source))
+}
+
+/// Removes a file; with `flush` it does not come back after a power cut.
+pub fn remove_for_good(path: &Path, flush: bool) -> Result<()> {
+    let remove = || {
+        fs::remove_file(path)?;
+        match path.parent().filter(|_| flush) {
+            Some(folder) => fs::File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    remove().map_err(|source| error("remove", path, source))
+}
+
+/// The files in a folder with their mtimes; none where it does not exist.
+pub fn files(path: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
+    let list = || -> io::Result<Vec<(PathBuf, SystemTime)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            files.push((entry.path(), entry.metadata()?.modified()?));
+        }
+        Ok(files)
+    };
+    match list() {
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|source| error("list", path, source)),
+    }
+}
+
 /// The names of the folders in a folder, sorted; none where it does not exist.
 pub fn folders(path: &Path) -> Result<Vec<OsString>> {
     let list = || -> io::Result<Vec<OsString>> {

@@ -119,6 +119,9 @@ pub trait Folder: Send + Sync {
     fn read(&self, name: &Name) -> Result<Box<dyn Reader>>;
     /// Creates `name` exclusively for writing, readable by its owner only until [`Writer::finish`].
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>>;
+    /// Opens the file `name`, made by [`Folder::stage`], for writing on behind its first `length` bytes; the rest is cut
+    /// off. [`ErrorKind::Barred`], and nothing is changed, where that is not the file `id`, is shorter, or has a second name.
+    fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>>;
     /// Renames within this folder.
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()>;
     /// Exchanges two names in one step; `Unsupported` where the file system cannot.
@@ -167,6 +170,8 @@ pub trait Writer: Send {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
     /// Leaves a hole of `bytes` at the current place.
     fn skip(&mut self, bytes: u64) -> Result<()>;
+    /// What the handle's stat says now; with `flush` after an `fsync`.
+    fn pause(&mut self, flush: bool) -> Result<Node>;
     /// Sets size (for a hole at the end), mode and mtime on the handle; with `flush` also `fsync`s; closes and reports late
     /// errors; returns what the handle's stat said at the end.
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node>;

@@ -10,12 +10,13 @@ use crate::model::vouch::Clock;
 use crate::roots::own;
 use crate::transfer;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Another pair's temporary file may be in use; after this long nobody comes back for it.
 const OTHERS_AGE_NS: i64 = 7 * 86_400_000_000_000;
 
-/// Moves leftover temporary files to the trash. Not removed: a run that was killed between the two halves of an
+/// Moves leftover temporary files to the trash, but for those that a copy goes on with. Not removed: a run that was killed between the two halves of an
 /// exchange left a user's version under such a name.
 pub(super) fn leftovers(
     session: &Session<'_>,
@@ -23,6 +24,7 @@ pub(super) fn leftovers(
     writes: impl Fn(Side) -> bool,
     owner: u32,
     trash: &Name,
+    kept: &PerSide<HashSet<Name>>,
 ) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
         let (Clock::Own(now) | Clock::DayAgo(now)) = session.clocks[side];
@@ -31,14 +33,21 @@ pub(super) fn leftovers(
         }
         for path in &found[side] {
             // Housekeeping never fails a run.
-            if let Err(error) = clear(session, side, path, owner, trash) {
+            if let Err(error) = clear(session, side, path, owner, trash, &kept[side]) {
                 tracing::debug!(%path, %error, "temporary files stay");
             }
         }
     }
 }
 
-fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &Name) -> disk::Result<()> {
+fn clear(
+    session: &Session<'_>,
+    side: Side,
+    path: &RelPath,
+    owner: u32,
+    trash: &Name,
+    partial: &HashSet<Name>,
+) -> disk::Result<()> {
     let root: &dyn Root = &*session.roots[side];
     let folder = root.folder(path)?;
     let prefix = format!(".dl~{owner:08x}-");
@@ -48,6 +57,9 @@ fn clear(session: &Session<'_>, side: Side, path: &RelPath, owner: u32, trash: &
         let stamp = item.value.stamp;
         let newest = if session.traits[side].ctime { stamp.mtime.max(stamp.ctime) } else { stamp.mtime };
         let ours = item.name.starts_with(prefix.as_bytes());
+        if ours && partial.contains(&item.name) {
+            continue;
+        }
         if ours || newest.0 < now.0 - OTHERS_AGE_NS {
             transfer::trash::make_folders(root, &kept)?;
             root.rename(&path.join(&item.name), &kept.join(&item.name), Onto::Nothing)?;

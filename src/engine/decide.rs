@@ -1,10 +1,13 @@
 //! From differences to a plan that may be carried out: reconcile, renames, guards, room.
 
 use super::error::Error;
+use super::growing;
 use super::moved;
 use super::open::{Session, now};
+use super::partials;
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
+use super::whole;
 use crate::disk::{ErrorKind, local};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::finding::Note;
@@ -12,7 +15,7 @@ use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
-use crate::model::reconcile::{Rules, reconcile};
+use crate::model::reconcile::Rules;
 use crate::model::rename;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
@@ -54,10 +57,11 @@ pub(super) fn decide(
         now: now(),
         host: &host,
     };
-    let mut plan = reconcile(differences, &rules);
+    let mut plan = whole::plan(session, request, differences, &rules)?;
     if plan.aborted {
         return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
     }
+    growing::hold_back(session, request, &mut plan);
     read_candidates(session, &mut plan, stop)?;
     let ids = traits.map(|traits| traits.ids);
     plan = rename::pair(plan, ids);
@@ -172,7 +176,7 @@ fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<H
 /// A run that cannot fit stops before it writes. Trash costs nothing here: it is made of renames and links.
 fn no_room(session: &Session<'_>, plan: &Plan) -> Result<Option<Refusal>, Error> {
     for side in Side::BOTH {
-        let needed = guard::room_needed(plan, side);
+        let needed = guard::room_needed(plan, side).saturating_sub(partials::done(session, plan, side));
         if needed == 0 {
             continue;
         }

@@ -6,7 +6,8 @@ use super::report::{Counts, Work};
 use crate::manifest::{EventRecord, Manifest, RunId, Version};
 use crate::model::conflict::Conflict;
 use crate::model::entry::Base;
-use crate::model::finding::{Note, Problem};
+use crate::model::finding::{Note, Problem, ProblemKind};
+use crate::model::growing::Torn;
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
@@ -33,6 +34,8 @@ pub(super) struct Ledger<'a> {
     pub notes: Vec<Note>,
     /// Something went to this side's trash.
     pub trashed: PerSide<bool>,
+    /// Files that were written to while they were copied: few or none.
+    torn: Vec<Torn>,
 }
 
 /// What an event says besides its action.
@@ -47,12 +50,12 @@ struct Told<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    pub fn new(store: &'a mut Store, run: RunId) -> Ledger<'a> {
+    pub fn new(store: &'a mut Store, run: RunId, torn: Vec<Torn>) -> Ledger<'a> {
         let manifest = store.writing().expect("books are only kept by a run that writes");
         let (counts, done) = (Counts::default(), PerSide::default());
         let (problems, conflicts, notes) = (Vec::new(), Vec::new(), Vec::new());
         let trashed = PerSide::new(false, false);
-        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, trashed }
+        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, trashed, torn }
     }
 
     /// Both sides agree on this path.
@@ -102,10 +105,21 @@ impl<'a> Ledger<'a> {
                     }
                 }
             }
+            Ending::Torn { side, took } => self.torn(path, side, took)?,
             Ending::Problem(problem) => self.problems.push(problem),
             Ending::Conflict(conflict) => self.conflicts.push(conflict),
             Ending::Later(note) => self.notes.push(note),
         }
+        Ok(())
+    }
+
+    /// A copy in vain: how long the file is left alone.
+    fn torn(&mut self, path: RelPath, side: Side, took: Duration) -> Result<(), Error> {
+        let before = self.torn.iter().find(|torn| torn.path == path && torn.side == side);
+        let torn = Torn::after(before, path.clone(), side, i64::try_from(took.as_nanos()).unwrap_or(i64::MAX));
+        self.manifest.put_torn(&torn)?;
+        let message = format!("was written to while it was copied; it is tried again once it was quiet for {}", torn.quiet());
+        self.problems.push(Problem { path, side, kind: ProblemKind::Busy, message });
         Ok(())
     }
 

@@ -127,16 +127,24 @@ pub(super) fn width(session: &Session<'_>) -> usize {
 /// More than any sensible file of settings.
 const SHARED_LIMIT: usize = 1 << 20;
 
-/// The `ignore` patterns of the network root's `driftless.toml`; none where there is no such file. The command line
-/// checks the whole file; here only the list is taken, and a file that cannot be read stops the run: with other
+/// The lists of patterns in the network root's `driftless.toml`.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub ignore: Option<Vec<String>>,
+    pub append: Option<Vec<String>>,
+    pub whole: Option<Vec<String>>,
+}
+
+/// The patterns of the network root's `driftless.toml`; none where there is no such file. The command line
+/// checks the whole file; here only the lists are taken, and a file that cannot be read stops the run: with other
 /// patterns it could carry what is not to be carried.
-pub(super) fn shared_patterns(network: &dyn Root) -> Result<Vec<String>, Error> {
+pub(super) fn shared_patterns(network: &dyn Root) -> Result<Shared, Error> {
     let at = Error::disk_at(Side::Network);
     let folder = network.folder(&RelPath::root()).map_err(&at)?;
     let name = Name::new(b"driftless.toml").expect("one name without a slash");
     let mut file = match folder.read(&name) {
         Ok(file) => file,
-        Err(error) if error.kind == ErrorKind::Absent => return Ok(Vec::new()),
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(Shared::default()),
         Err(error) => return Err(at(error)),
     };
     let mut bytes = Vec::new();
@@ -151,7 +159,11 @@ pub(super) fn shared_patterns(network: &dyn Root) -> Result<Vec<String>, Error> 
     let broken = |message: String| Error::Shared { path: "driftless.toml".to_owned(), message };
     let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
     let table: toml::Table = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
-    let Some(list) = table.get("ignore") else { return Ok(Vec::new()) };
-    let patterns = list.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
-    patterns.flatten().ok_or_else(|| broken("`ignore` is not a list of strings".to_owned()))
+    let list = |key: &str| {
+        let Some(list) = table.get(key) else { return Ok(None) };
+        let texts = |items: &Vec<toml::Value>| items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+        let patterns: Option<Vec<String>> = list.as_array().and_then(texts);
+        patterns.map(Some).ok_or_else(|| broken(format!("`{key}` is not a list of strings")))
+    };
+    Ok(Shared { ignore: list("ignore")?, append: list("append")?, whole: list("whole")? })
 }

@@ -4,9 +4,10 @@ use super::claim;
 use super::error::Error;
 use super::identify::{Standing, identify};
 use super::report::{Progress, Refusal, WaitingFor, Way};
-use super::request::{Durability, Options, Pair};
+use super::request::{APPEND, Durability, Options, Pair, WHOLE};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Manifest, Opened, Reader};
+use crate::model::growing::Torn;
 use crate::model::ignore::Patterns;
 use crate::model::listing::Row;
 use crate::model::path::RelPath;
@@ -55,6 +56,12 @@ pub(super) struct Session<'a> {
     pub patterns: Patterns,
     /// What the patterns are, to be compared with those of the run that wrote the base.
     pub patterns_text: String,
+    /// Files that programs only append to.
+    pub append: Patterns,
+    /// Folders that are carried whole or not at all.
+    pub whole: Patterns,
+    /// Files that were written to while they were copied.
+    pub torn: Vec<Torn>,
     pub notes: Vec<String>,
     /// A staging folder that stands in for one that a dry run may not make.
     _stand_in: Option<local::Scratch>,
@@ -98,6 +105,7 @@ impl<'a> Session<'a> {
         session.standing = identify(&mut session, access)?;
         claim::heed(&mut session)?;
         session.read_patterns()?;
+        session.torn = session.store.torn()?;
         session.measure(access)?;
         Ok(session)
     }
@@ -131,6 +139,9 @@ impl<'a> Session<'a> {
             stale_base: false,
             patterns: Patterns::none(),
             patterns_text: String::new(),
+            append: Patterns::none(),
+            whole: Patterns::none(),
+            torn: Vec::new(),
             notes: Vec::new(),
             roots,
             verdicts,
@@ -145,9 +156,11 @@ impl<'a> Session<'a> {
     /// The patterns of the network root's `driftless.toml`, then this machine's.
     fn read_patterns(&mut self) -> Result<(), Error> {
         let shared = super::look::shared_patterns(&*self.roots.network)?;
-        let all: Vec<&str> = shared.iter().chain(&self.options.ignore).map(String::as_str).collect();
+        let all: Vec<&str> = shared.ignore.iter().flatten().chain(&self.options.ignore).map(String::as_str).collect();
         self.patterns = Patterns::new(all.iter().copied())?;
         self.patterns_text = all.join("\n");
+        self.append = nearest(self.options.append.as_ref(), shared.append, APPEND)?;
+        self.whole = nearest(self.options.whole.as_ref(), shared.whole, WHOLE)?;
         Ok(())
     }
 
@@ -179,6 +192,12 @@ impl<'a> Session<'a> {
         self.began = Instant::now();
         Ok(())
     }
+}
+
+/// The patterns of this machine, else those of the network root, else the default.
+fn nearest(own: Option<&Vec<String>>, shared: Option<Vec<String>>, default: &str) -> Result<Patterns, Error> {
+    let list = own.cloned().or(shared).unwrap_or_else(|| default.split(',').map(str::to_owned).collect());
+    Ok(Patterns::new(list.iter().map(String::as_str))?)
 }
 
 /// A dry run may not try anything out: careful where the mount says network, normal else.
@@ -437,6 +456,14 @@ impl Store {
             Store::Writing(manifest) => manifest.has_base()?,
             Store::Reading(Some(reader)) => reader.has_base()?,
             Store::Reading(None) => false,
+        })
+    }
+
+    pub fn torn(&self) -> Result<Vec<Torn>, Error> {
+        Ok(match self {
+            Store::Writing(manifest) => manifest.torn()?,
+            Store::Reading(Some(reader)) => reader.torn()?,
+            Store::Reading(None) => Vec::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::conflict::Policies;
+use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 
@@ -51,6 +51,29 @@ pub struct Request {
     pub yes: bool,
     /// Ask for the list of actions in the report.
     pub list_actions: bool,
+    /// Try files that are still being written to at once, instead of waiting until they were quiet.
+    pub insist: bool,
+}
+
+impl Request {
+    /// Everything as it is without a flag.
+    pub fn plain(direction: Direction) -> Request {
+        Request {
+            direction,
+            paths: Vec::new(),
+            dry_run: false,
+            policies: Policies::all(Policy::Hold),
+            policies_by_flag: false,
+            take: None,
+            deletes: Deletes::Guarded,
+            verify: false,
+            trust_times: false,
+            wait: Duration::ZERO,
+            yes: false,
+            list_actions: false,
+            insist: false,
+        }
+    }
 }
 
 /// What a mass delete may do.
@@ -71,6 +94,10 @@ pub struct Options {
     pub durability: Durability,
     /// Patterns of the user besides those of the network root's `driftless.toml`, in `.gitignore` syntax.
     pub ignore: Vec<String>,
+    /// Patterns of files that programs only append to; `None`: as the network root's `driftless.toml` says, else [`APPEND`].
+    pub append: Option<Vec<String>>,
+    /// Patterns of folders that are carried whole or not at all; `None`: as `driftless.toml` says, else [`WHOLE`].
+    pub whole: Option<Vec<String>>,
     /// Bytes the trash of a root may hold; `None`: 5 % of its file system, at most 20 GiB.
     pub trash_max: Option<u64>,
     /// Age after which a trashed version goes.
@@ -82,6 +109,11 @@ pub struct Options {
     /// Workers; `None`: by the machine and the roots.
     pub threads: Option<usize>,
 }
+
+/// `append` where nobody says anything else; separated by commas.
+pub const APPEND: &str = "*.log,*.out,*.err,.workflow_logs/**";
+/// `whole` where nobody says anything else.
+pub const WHOLE: &str = ".git";
 
 /// When a written file counts as kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::error::{Error, ErrorKind};
 use super::open::{Access, Session};
 use super::report::{Outcome, Report};
-use super::request::{Deletes, Options, Pair, Request};
+use super::request::{Options, Pair, Request};
 use super::sync::sync;
 use crate::manifest::Reader;
 use crate::model::conflict::Policies;
@@ -70,20 +70,7 @@ pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicB
             return Ok(status);
         }
     }
-    let request = Request {
-        direction: Direction::Both,
-        paths: Vec::new(),
-        dry_run: true,
-        policies,
-        policies_by_flag: false,
-        take: None,
-        deletes: Deletes::Guarded,
-        verify: false,
-        trust_times: false,
-        wait: Duration::ZERO,
-        yes: true,
-        list_actions: true,
-    };
+    let request = Request { dry_run: true, policies, yes: true, list_actions: true, ..Request::plain(Direction::Both) };
     let report = sync(pair, &request, options, &|_| {}, stop)?;
     if let Outcome::Offline { side, message } = &report.outcome {
         status.roots[*side].reachable = false;

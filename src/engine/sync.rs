@@ -7,9 +7,11 @@ use super::copies;
 use super::databases;
 use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
+use super::growing;
 use super::ledger::Ledger;
 use super::look::{look, width};
 use super::open::{Access, Session, Store, now};
+use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Durability, Options, Pair, Request};
 use super::trash;
@@ -117,6 +119,7 @@ fn run(
     claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
+    growing::forget_quiet(&mut session, request, report)?;
     finish(&mut session, request, report)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)
@@ -139,7 +142,8 @@ fn write(
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
     sweep_snapshots(&databases::scratch(session.pair));
-    clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name);
+    let kept = partials::kept(session, request, &plan, owner);
+    clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name, &kept);
     let nothing = plan.actions.is_empty();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
@@ -155,9 +159,9 @@ fn write(
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
     };
-    let threads = width(session);
+    let (threads, torn) = (width(session), session.torn.clone());
     let Hands { run, store, patterns } = hands(session, &host, stop, &count);
-    let mut ledger = Ledger::new(store, run_id);
+    let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means);
@@ -180,13 +184,13 @@ fn write(
 }
 
 /// What carrying out needs of a session, apart from what it writes down in.
-struct Hands<'s> {
-    run: Run<'s>,
-    store: &'s mut Store,
-    patterns: &'s Patterns,
+pub(super) struct Hands<'s> {
+    pub run: Run<'s>,
+    pub store: &'s mut Store,
+    pub patterns: &'s Patterns,
 }
 
-fn hands<'s>(
+pub(super) fn hands<'s>(
     session: &'s mut Session<'_>,
     host: &str,
     stop: &'s AtomicBool,
@@ -200,6 +204,9 @@ fn hands<'s>(
         trash_name: trash::run_name(session.started, host),
         owner: owner(host, session.pair),
         flush: session.options.durability == Durability::Full,
+        partials: partials::folder(session.pair),
+        append: &session.append,
+        whole: &session.whole,
         stop,
         copied,
         scratch: databases::scratch(session.pair),

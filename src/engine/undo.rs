@@ -5,15 +5,13 @@
 //! asking again. A version leaves the trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
-use super::databases;
 use super::error::Error;
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
 use super::open::{Access, Session, Store, now};
 use super::report::Progress;
-use super::request::{Durability, Options, Pair};
+use super::request::{Options, Pair};
 use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, tasks, trash_run, unrecorded};
-use super::sync::{Borrowed, expect_in_place, keep_trash_small, next_generations, owner};
-use super::trash;
+use super::sync::{Borrowed, Hands, expect_in_place, hands, keep_trash_small, next_generations};
 use crate::disk::{self, Root, local};
 use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
@@ -22,9 +20,8 @@ use crate::scan::Reading;
 use crate::transfer::back::{self, MadeAgain, Refused};
 use crate::transfer::{Run, flush_side};
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The direction word of an undo in the history.
@@ -164,21 +161,10 @@ fn write(
     let host = local::host_name();
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, wait, stop)?) } else { None };
     let (roots, traits) = (session.roots.clone(), session.traits);
-    let run = Run {
-        roots: &roots,
-        traits: &traits,
-        clocks: session.clocks,
-        began: session.began,
-        trash_name: trash::run_name(session.started, &host),
-        owner: owner(&host, session.pair),
-        flush: session.options.durability == Durability::Full,
-        stop,
-        copied: &|_, _| {},
-        scratch: databases::scratch(session.pair),
-        trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
-    };
-    let manifest = session.store.writing().expect("an undo that writes has the manifest");
-    let id = manifest.begin_run(DIRECTION, session.started)?;
+    let started = session.started;
+    let Hands { run, store, .. } = hands(session, &host, stop, &|_, _| {});
+    let manifest = store.writing().expect("an undo that writes has the manifest");
+    let id = manifest.begin_run(DIRECTION, started)?;
     undone.as_run = Some(id);
     let why = format!("undo of run {}", undone.run.id.0);
     let mut undoing = Undoing {
@@ -199,13 +185,13 @@ fn write(
             undone.interrupted = true;
             break;
         }
-        result = undoing.one(&mut sight, &mut session.store, task).map(|end| undone.items.push(item(task, end)));
+        result = undoing.one(&mut sight, store, task).map(|end| undone.items.push(item(task, end)));
         result = result.and_then(|()| lease.as_mut().map_or(Ok(()), Borrowed::tend));
         if result.is_err() {
             break;
         }
     }
-    let entered = undoing.close(&mut session.store, undone, &result);
+    let entered = undoing.close(store, undone, &result);
     let trashed = undoing.trashed;
     keep_trash_small(session, &trashed);
     if let Some(lease) = lease {

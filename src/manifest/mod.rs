@@ -18,6 +18,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod torn;
 
 use std::path::{Path, PathBuf};
 

@@ -108,6 +108,19 @@ impl Patterns {
     }
 }
 
+impl Patterns {
+    /// Do these patterns, apart from what is built in, name this path itself?
+    pub fn name(&self, path: &RelPath, folder: bool) -> bool {
+        self.user.as_ref().is_some_and(|user| user.matched(as_path(path.as_bytes()).as_ref(), folder).is_ignore())
+    }
+
+    /// Do they name this file or a folder that it lies in?
+    pub fn name_or_hold(&self, path: &RelPath) -> bool {
+        let user = self.user.as_ref();
+        user.is_some_and(|user| user.matched_path_or_any_parents(as_path(path.as_bytes()).as_ref(), false).is_ignore())
+    }
+}
+
 fn is_junk(name: &[u8], folder: bool, at_root: bool) -> bool {
     let only = if folder { Only::Folders } else { Only::Files };
     // What mkfs puts into the root of a file system; elsewhere somebody may own the name.

@@ -36,6 +36,8 @@ pub enum Unknown {
     Error { kind: ProblemKind, message: String },
     /// Went away or changed while it was looked at; the next run sees it.
     Moving,
+    /// A folder that is held as one; what there is to say is said elsewhere.
+    Whole,
 }
 
 impl Seen {

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod entry;
 pub mod finding;
 
+pub mod growing;
 pub mod guard;
 pub mod ignore;
 pub mod listing;
@@ -24,6 +25,7 @@ pub mod time;
 pub mod traits;
 pub mod utc;
 pub mod vouch;
+pub mod whole;
 
 #[cfg(test)]
 mod laws;

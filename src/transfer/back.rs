@@ -159,6 +159,7 @@ fn refused(failure: Failure) -> Refused {
     match failure {
         Failure::Stopped => Refused::Halt(Halt::Stopped),
         Failure::Path(_, _, message) => Refused::Path(message),
+        Failure::Torn(..) => Refused::Path("is being written to; nothing was moved".to_owned()),
         Failure::Unexpected(_) => Refused::Path("was changed in this very moment; nothing was moved".to_owned()),
         Failure::At(side, source) => match source.kind {
             ErrorKind::Gone => Refused::Halt(Halt::Gone { side, source }),

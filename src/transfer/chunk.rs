@@ -212,7 +212,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
             database::expect_no_log(self.run, &spot, expect).inspect_err(|_| drop(folder.remove_file(temp)))?;
         }
         let kept = place(self.run, &spot, temp, &staged.node.stamp, expect)?;
-        let tally = Tally::File { bytes: staged.node.stamp.size, revived: *revived };
+        let tally = Tally::File { bytes: staged.node.stamp.size - staged.resumed, revived: *revived };
         let Staged { from, node, sent, .. } = staged;
         Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).with_sent(sent).keeping(kept))
     }

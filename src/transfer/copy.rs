@@ -1,23 +1,27 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
-use super::{Failure, Run, snapshot, trash};
-use crate::disk::{ErrorKind, Folder, Node, Reader, Writer};
+use super::growth::Growth;
+use super::partial::{self, Begun, Saving};
+use super::{Failure, Run, snapshot};
+use crate::disk::{self, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind, Sent, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
+use crate::model::traits::Traits;
 use crate::model::vouch::same_version;
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Large enough that calls do not count, small enough to stay in a core's cache.
 const BUFFER: usize = 256 * 1024;
 
 /// One worker's buffer and hash state.
 pub(crate) struct Copying {
-    pub buffer: Vec<u8>,
-    pub digesting: Digesting,
+    pub(super) buffer: Vec<u8>,
+    pub(super) digesting: Digesting,
 }
 
 impl Default for Copying {
@@ -32,13 +36,25 @@ pub(crate) struct Staged {
     pub from: Found,
     /// What the handle of the temporary file said at the end.
     pub node: Node,
+    /// Bytes of it that an earlier run had copied.
+    pub resumed: u64,
     /// It is a database: no log may lie beside its name.
     pub database: bool,
     /// What it holds, where that is not the source's content byte for byte.
     pub sent: Option<Sent>,
 }
 
-/// What the bytes that are copied stand for, where they are those of a private copy.
+/// What the bytes that are copied are.
+pub(crate) enum Bytes {
+    /// The errand's file itself.
+    Plain,
+    /// The same, and it is a database: it has to stand still.
+    Database,
+    /// A private copy that stands for the errand's file.
+    Copy(Origin),
+}
+
+/// What a private copy stands for.
 pub(crate) struct Origin {
     pub stamp: Stamp,
     pub mode: u32,
@@ -62,70 +78,84 @@ pub(crate) struct Errand<'a> {
 
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
 pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
-    let at_source = |error| Failure::At(errand.to.other(), error);
+    let side = errand.to.other();
+    let at_source = |error| Failure::At(side, error);
     let mut reader = errand.source.read(errand.name).map_err(at_source)?;
     if snapshot::is_database(&mut *reader).map_err(at_source)? {
         // One descriptor at a time: this one is closed before the next is opened.
         drop(reader);
         return snapshot::stage(run, errand, copying);
     }
-    fill(run, errand, &mut *reader, copying, None)
+    if !same_version(&reader.opened(), &errand.planned.stamp, &run.traits[side]) && run.whole.name_or_hold(errand.path) {
+        // With a newer file than the others a repository would be none that there ever was.
+        let message = "changed since it was looked at, and its folder is carried as one; the next run takes it".to_owned();
+        return Err(Failure::Path(side, ProblemKind::Busy, message));
+    }
+    fill(run, errand, &mut *reader, copying, Bytes::Plain)
 }
 
-/// Copies what `reader` brings, which stands for the errand's file or is it.
+/// Copies what `reader` brings, which is the errand's file or stands for it.
 pub(crate) fn fill(
     run: &Run<'_>,
     errand: &Errand<'_>,
     reader: &mut dyn Reader,
     copying: &mut Copying,
-    origin: Option<Origin>,
+    bytes: Bytes,
 ) -> Result<Staged, Failure> {
-    let &Errand { to, planned, replaced, target, temp, flush, .. } = errand;
+    let &Errand { to, planned, replaced, flush, .. } = errand;
+    let began = Instant::now();
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
-    let at_target = |error| Failure::At(to, error);
     let before = reader.opened();
-    let mut writer = make_temp(run, errand)?;
-    let torn = |failure| {
-        // What is left behind is a temporary name that the next run clears.
-        let _ = target.remove_file(temp);
-        failure
+    let (Begun { mut writer, done }, mut pauses) = match &bytes {
+        Bytes::Copy(_) => (partial::anew(run, errand, reader, copying)?, Pauses::default()),
+        Bytes::Plain | Bytes::Database => {
+            let begun = partial::begin(run, errand, reader, copying)?;
+            // A copy that goes on is held to the stamp of its first beginning, which is this one.
+            let may_grow = begun.done == 0 && matches!(bytes, Bytes::Plain);
+            let growth = if may_grow { Growth::of(run, errand, before.size) } else { None };
+            let saving = Saving::of(run, errand, reader, begun.done);
+            (begun, Pauses { growth, saving })
+        }
     };
-    let digest = pump(run, to, reader, &mut *writer, before.size, copying).map_err(torn)?;
+    let flow = Flow { to, reader, writer: &mut *writer, place: done, size: before.size };
+    let pumped = pump(run, flow, copying, &mut pauses);
+    let saved = pauses.saved();
+    let torn = |failure| partial::leave(run, errand, saved, failure);
+    let (read, digest) = pumped.map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
-    if !same_version(&before, &after.stamp, &run.traits[side]) || after.stamp.size != before.size {
+    let traits = &run.traits[side];
+    let still = same_version(&before, &after.stamp, traits) && after.stamp.size == before.size;
+    let grew = !still
+        && read == before.size
+        && pauses.only_grew(reader, &before, &after.stamp, traits).map_err(at_source).map_err(torn)?;
+    if !still && !grew {
         drop(writer);
-        let message = "was written to while it was copied; the next run tries again".to_owned();
-        return Err(torn(Failure::Path(side, ProblemKind::Busy, message)));
+        return Err(torn(Failure::Torn(side, began.elapsed())));
     }
-    let size = after.stamp.size;
-    let origin = origin.unwrap_or(Origin { stamp: after.stamp, mode: after.mode, content: None });
+    // What was sent of a file that went on growing is what it was when it was opened.
+    let size = before.size;
+    let origin = match bytes {
+        Bytes::Copy(origin) => origin,
+        Bytes::Plain | Bytes::Database => {
+            Origin { stamp: if grew { before } else { after.stamp }, mode: after.mode, content: None }
+        }
+    };
     let mode = mode_for(run, to, origin.mode, replaced);
     // The plan may have put a sane time in the place of the source's.
     let mtime = if planned.entry.mtime == planned.stamp.mtime { origin.stamp.mtime } else { planned.entry.mtime };
-    let node = writer.finish(mtime, mode, flush).map_err(at_target).map_err(torn)?;
+    let node = writer.finish(mtime, mode, flush).map_err(|error| Failure::At(to, error)).map_err(torn)?;
     if node.stamp.size != size {
         let message = format!("holds {} bytes after a copy of {size}", node.stamp.size);
         return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
     }
+    if saved {
+        partial::forget(run, errand.temp);
+    }
     let sent = origin.content.is_some().then_some(Sent { size, digest });
     let content = origin.content.unwrap_or(Content::File { size, digest: Some(digest) });
     let entry = Entry { content, mtime, mode: mode.unwrap_or(origin.mode) };
-    Ok(Staged { from: Found { entry, stamp: origin.stamp }, node, database: false, sent })
-}
-
-fn make_temp(run: &Run<'_>, errand: &Errand<'_>) -> Result<Box<dyn Writer>, Failure> {
-    let &Errand { to, target, temp, .. } = errand;
-    let at_target = |error| Failure::At(to, error);
-    match target.stage(temp) {
-        Err(error) if error.kind == ErrorKind::Exists => {
-            // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
-            // under it. So it is never simply removed.
-            trash::set_temp_aside(run, to, errand.path, temp)?;
-            target.stage(temp).map_err(at_target)
-        }
-        other => other.map_err(at_target),
-    }
+    Ok(Staged { from: Found { entry, stamp: origin.stamp }, node, resumed: done, database: false, sent })
 }
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
@@ -141,27 +171,66 @@ fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> O
     Some(replaced.filter(|old| old.entry.kind() == Kind::File).map_or(PLAIN, |old| old.entry.mode))
 }
 
-/// Moves the content through the buffer, holes as holes.
-fn pump(
-    run: &Run<'_>,
-    to: Side,
-    reader: &mut dyn Reader,
-    writer: &mut dyn Writer,
-    size: u64,
-    copying: &mut Copying,
-) -> Result<Digest, Failure> {
+/// One way of bytes, from `place` on.
+pub(super) struct Flow<'a> {
+    pub to: Side,
+    pub reader: &'a mut dyn Reader,
+    pub writer: &'a mut dyn Writer,
+    pub place: u64,
+    pub size: u64,
+}
+
+/// Places at which a copy pauses.
+#[derive(Default)]
+struct Pauses<'a> {
+    growth: Option<Growth>,
+    saving: Option<Saving<'a>>,
+}
+
+impl Pauses<'_> {
+    fn none(&self) -> bool {
+        self.growth.is_none() && self.saving.is_none()
+    }
+
+    /// The next one after `place`, or the end.
+    fn next(&self, place: u64, size: u64) -> u64 {
+        let growth = self.growth.as_ref().and_then(|growth| growth.next(place));
+        let saving = self.saving.as_ref().map(|_| Saving::next(place));
+        [growth, saving].into_iter().flatten().fold(size, u64::min)
+    }
+
+    fn reached(&mut self, place: u64, digesting: &Digesting, writer: &mut dyn Writer) -> Result<(), Failure> {
+        if let Some(growth) = &mut self.growth {
+            growth.reached(place, digesting.finish());
+        }
+        self.saving.as_mut().map_or(Ok(()), |saving| saving.reached(place, digesting, writer))
+    }
+
+    /// Could a later run go on with what is there?
+    fn saved(&self) -> bool {
+        self.saving.as_ref().is_some_and(|saving| saving.saved)
+    }
+
+    fn only_grew(&self, reader: &mut dyn Reader, before: &Stamp, after: &Stamp, traits: &Traits) -> disk::Result<bool> {
+        self.growth.as_ref().map_or(Ok(false), |growth| growth.only_grew(reader, before, after, traits))
+    }
+}
+
+/// Moves the content through the buffer, holes as holes. Returns how far it came, which is not the end where the file
+/// got shorter, and the digest of what lies before that.
+fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pauses<'_>) -> Result<(u64, Digest), Failure> {
+    let Flow { to, reader, writer, mut place, size } = flow;
     let from = to.other();
     let Copying { buffer, digesting } = copying;
-    digesting.reset();
     let sparse = reader.sparse();
-    let mut place = 0;
     while place < size {
+        let pause = pauses.next(place, size);
         let (start, end) = if sparse {
             reader.next_data(place).map_err(|error| Failure::At(from, error))?.unwrap_or((size, size))
         } else {
             (place, size)
         };
-        let (start, end) = (start.clamp(place, size), end.clamp(place, size));
+        let (start, end) = (start.clamp(place, pause), end.clamp(place, pause));
         if start > place {
             digest_zeros(digesting, start - place);
             writer.skip(start - place).map_err(|error| Failure::At(to, error))?;
@@ -176,19 +245,22 @@ fn pump(
             let count = reader.read(&mut buffer[..wanted]).map_err(|error| Failure::At(from, error))?;
             if count == 0 {
                 // Shorter than it was: the look after the copy says so.
-                return Ok(digesting.finish());
+                return Ok((place, digesting.finish()));
             }
             writer.write_all(&buffer[..count]).map_err(|error| Failure::At(to, error))?;
             (run.copied)(to, count as u64);
-            if place == 0 && count as u64 == size {
+            if place == 0 && count as u64 == size && pauses.none() {
                 // All of it at once, as most files are: no need to feed the digest piece by piece.
-                return Ok(digest::of(&buffer[..count]));
+                return Ok((size, digest::of(&buffer[..count])));
             }
             digesting.update(&buffer[..count]);
             place += count as u64;
         }
+        if place == pause {
+            pauses.reached(place, digesting, writer)?;
+        }
     }
-    Ok(digesting.finish())
+    Ok((place, digesting.finish()))
 }
 
 fn digest_zeros(digesting: &mut Digesting, mut count: u64) {

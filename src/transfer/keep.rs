@@ -99,6 +99,7 @@ fn words(failure: Failure) -> String {
         Failure::At(_, error) => error.to_string(),
         Failure::Unexpected(_) => "it changed meanwhile".to_owned(),
         Failure::Path(_, _, message) => message,
+        Failure::Torn(..) => "it was written to while it was copied".to_owned(),
         Failure::Stopped => "stopped".to_owned(),
     }
 }

@@ -10,7 +10,9 @@ pub mod back;
 mod chunk;
 mod copy;
 mod database;
+mod growth;
 mod keep;
+pub mod partial;
 mod place;
 mod remove;
 mod restamp;
@@ -31,6 +33,7 @@ use crate::disk::{self, ErrorKind, Root};
 use crate::model::conflict::Conflict;
 use crate::model::entry::{Base, Found, Stamp};
 use crate::model::finding::{Note, Problem, ProblemKind};
+use crate::model::ignore::Patterns;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Why};
@@ -57,6 +60,12 @@ pub struct Run<'a> {
     pub owner: u32,
     /// Flush before the base says so.
     pub flush: bool,
+    /// The folder on this machine for records of large copies.
+    pub partials: PathBuf,
+    /// Files that programs only append to.
+    pub append: &'a Patterns,
+    /// Folders that are carried as one.
+    pub whole: &'a Patterns,
     pub stop: &'a AtomicBool,
     /// Called with bytes as they are copied.
     pub copied: &'a (dyn Fn(Side, u64) + Sync),
@@ -82,6 +91,8 @@ pub enum Ending {
     Done { learnt: Learnt, tally: Tally, kept: Option<RelPath> },
     /// This path could not be done; it stays pending.
     Problem(Problem),
+    /// The file at `side` was written to during its copy, which took so long.
+    Torn { side: Side, took: Duration },
     /// The path holds a version that nobody looked at: nothing was displaced.
     Conflict(Conflict),
     /// Left for the next run, with a word about it.
@@ -144,18 +155,15 @@ pub(crate) enum Failure {
     Unexpected(Seen),
     /// A sentence for a problem of this path.
     Path(Side, ProblemKind, String),
+    /// The source at this side was written to while it was copied, for so long.
+    Torn(Side, Duration),
     Stopped,
 }
 
 impl Run<'_> {
     /// The name of this run's temporary file for a path: always the same for one version of it.
     pub(crate) fn temp_name(&self, path: &RelPath, source: &Stamp) -> Name {
-        let mut key = path.as_bytes().to_vec();
-        key.extend_from_slice(&source.size.to_le_bytes());
-        key.extend_from_slice(&source.mtime.0.to_le_bytes());
-        let [a, b, c, d, ..] = crate::model::digest::of(&key).0;
-        let text = format!(".dl~{:08x}-{:08x}", self.owner, u32::from_be_bytes([a, b, c, d]));
-        Name::new(text.as_bytes()).expect("hex digits make a name")
+        temp_name(self.owner, path, source)
     }
 
     /// The root's clock now, as far as our monotonic clock can carry it on.
@@ -171,11 +179,22 @@ impl Run<'_> {
     }
 }
 
+/// See [`Run::temp_name`].
+fn temp_name(owner: u32, path: &RelPath, source: &Stamp) -> Name {
+    let mut key = path.as_bytes().to_vec();
+    key.extend_from_slice(&source.size.to_le_bytes());
+    key.extend_from_slice(&source.mtime.0.to_le_bytes());
+    let [a, b, c, d, ..] = crate::model::digest::of(&key).0;
+    let text = format!(".dl~{owner:08x}-{:08x}", u32::from_be_bytes([a, b, c, d]));
+    Name::new(text.as_bytes()).expect("hex digits make a name")
+}
+
 /// Sorts a failure into what the path reports; `Err` where the root itself is concerned.
 pub(crate) fn ending(failure: Failure, path: &RelPath, why: Why, to: Side, from: Option<&Found>) -> Result<Ending, Halt> {
     let problem = |side, kind, message| Ok(Ending::Problem(Problem { path: path.clone(), side, kind, message }));
     match failure {
         Failure::Stopped => Err(Halt::Stopped),
+        Failure::Torn(side, took) => Ok(Ending::Torn { side, took }),
         Failure::Path(side, kind, message) => problem(side, kind, message),
         Failure::Unexpected(there) => {
             let brought = from.map_or(Seen::Absent, |found| Seen::There(Box::new(found.clone())));

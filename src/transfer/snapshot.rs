@@ -6,7 +6,7 @@
 //! a power failure would have left: whole commits and a rest that SQLite's checksums drop. What was copied from under a
 //! writer is checked before it is sent.
 
-use super::copy::{Copying, Errand, Origin, Staged, fill};
+use super::copy::{Bytes, Copying, Errand, Origin, Staged, fill};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside, Log};
 use crate::disk::local::{self, Scratch};
@@ -125,8 +125,8 @@ fn attempt(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<
     if view.log.is_some() || (young && side == Side::Staging) {
         return send_copy(run, errand, reader, &view, copying);
     }
-    let staged = fill(run, errand, &mut *reader, copying, None).map_err(|failure| match failure {
-        Failure::Path(at, ProblemKind::Busy, _) if at == side => again(WRITTEN),
+    let staged = fill(run, errand, &mut *reader, copying, Bytes::Database).map_err(|failure| match failure {
+        Failure::Torn(at, _) if at == side => again(WRITTEN),
         other => Attempt::Failed(other),
     })?;
     let still = stood_still(&Source::of(run, errand), &mut *reader, &view);
@@ -200,7 +200,7 @@ fn send_copy(
     let taken = take_copy(&source, reader, view, copying)?;
     let mut copy = taken.folder.read(&name(COPY)).map_err(|error| source.at_scratch(&error, view))?;
     let origin = Origin { stamp: view.whole(), mode: view.mode, content: taken.content };
-    Ok(fill(run, errand, &mut *copy, copying, Some(origin))?)
+    Ok(fill(run, errand, &mut *copy, copying, Bytes::Copy(origin))?)
 }
 
 /// A database of the user, and where private copies of it may lie.

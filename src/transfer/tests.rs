@@ -2,6 +2,7 @@
 
 mod databases;
 mod failures;
+mod growing;
 mod meddler;
 mod removes;
 mod writes;
@@ -18,7 +19,7 @@ use super::{Ending, Halt, Outcome, Run, Tally, carry_chunk, restamp};
 use crate::disk::{Freshness, Root, open_root};
 use crate::model::change::Change;
 use crate::model::entry::{Base, Found};
-use crate::model::ignore::is_temp_name;
+use crate::model::ignore::{Patterns, is_temp_name};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op, Why};
@@ -40,6 +41,9 @@ struct World {
     traits: PerSide<Traits>,
     stop: AtomicBool,
     flush: bool,
+    partials: PathBuf,
+    append: Patterns,
+    whole: Patterns,
     began: Time,
     scratch: PathBuf,
 }
@@ -55,9 +59,23 @@ fn world() -> World {
     };
     let roots = PerSide::new(root(STAGING), root(NETWORK));
     let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
+    let partials = held.path().join("partial");
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
     let scratch = held.path().join("scratch");
-    World { scratch, _held: held, at, roots, meddler, traits, stop: AtomicBool::new(false), flush: false, began: Time(i64::MAX) }
+    World {
+        scratch,
+        _held: held,
+        at,
+        roots,
+        meddler,
+        traits,
+        stop: AtomicBool::new(false),
+        flush: false,
+        partials,
+        append: Patterns::none(),
+        whole: Patterns::none(),
+        began: Time(i64::MAX),
+    }
 }
 
 impl World {
@@ -70,6 +88,9 @@ impl World {
             trash_name: Name::new(b"run").expect("a name"),
             owner: 0xabcd_0123,
             flush: self.flush,
+            partials: self.partials.clone(),
+            append: &self.append,
+            whole: &self.whole,
             stop: &self.stop,
             copied: &|_, _| {},
             scratch: self.scratch.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::{Kind, Value};
+use crate::engine::request::{APPEND, WHOLE};
 
 /// One setting.
 #[derive(Debug)]
@@ -44,14 +45,14 @@ pub const KEYS: &[Key] = &[
     shared(
         "append",
         Kind::Patterns,
-        "*.log,*.out,*.err,.workflow_logs/**",
-        "Files that programs only append to. Checked; without effect in this version.",
+        APPEND,
+        "Files that programs only append to: sent up to the length they had, also while they grow.",
     ),
     shared(
         "whole",
         Kind::Patterns,
-        ".git",
-        "Folders that are synchronised whole or not at all. Checked; without effect in this version.",
+        WHOLE,
+        "Folders that are carried as one: not while a lock file in them is young, and a conflict as a whole.",
     ),
     own(
         "conflict",

@@ -69,7 +69,9 @@ pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsStr
     let mut project = if there { project_layer(&project_file, &pair_file)? } else { Layer::new() };
     // Checked here for its mistakes; the run itself takes the patterns through the root's handle, once it knows that the
     // root is the right one.
-    project.remove("ignore");
+    for name in ["ignore", "append", "whole"] {
+        project.remove(name);
+    }
     let (variables, warnings) = variable_layer(variables)?;
     resolve(&[project, own, variables, flags], warnings)
 }
@@ -135,6 +137,11 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Result<Settings, Error> {
     let size = |name| if let Value::Size(size) = values[name] { size } else { unreachable!("{name} is a size") };
     let is = |name, word| values[name] == Value::Choice(word);
     let threads = if let Value::Count(count) = values["threads"] { count } else { None };
+    // Of this machine alone: what the network root says is read through its handle, and lies below it.
+    let set = |name| match layers.iter().rev().find_map(|layer| layer.get(name)) {
+        Some(Value::Patterns(patterns)) => Some(patterns.clone()),
+        _ => None,
+    };
     let ignore = if let Value::Patterns(patterns) = &values["ignore"] { patterns.clone() } else { Vec::new() };
     let listed = if let Value::Policies(list) = &values["conflict"] { list.as_slice() } else { &[] };
     let policies_by_flag = layers.last().is_some_and(|flags| flags.contains_key("conflict"));
@@ -142,6 +149,8 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Result<Settings, Error> {
         options: Options {
             durability: if is("durability", "none") { Durability::None } else { Durability::Full },
             ignore,
+            append: set("append"),
+            whole: set("whole"),
             trash_max: size("trash_max"),
             trash_age: span("trash_age"),
             reserve: size("reserve").unwrap_or(RESERVE),

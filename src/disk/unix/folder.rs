@@ -185,6 +185,13 @@ impl Folder for UnixFolder {
         Ok(Box::new(UnixWriter::new(handle.map_err(self.error("create", name))?, name.clone(), self.facts)))
     }
 
+    fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty());
+        let handle = handle.map_err(self.error("resume", name))?;
+        Ok(Box::new(UnixWriter::behind(handle, name.clone(), self.facts, id, length)?))
+    }
+
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         rename(self, from, self, to, onto).map_err(self.error("rename", from))
     }

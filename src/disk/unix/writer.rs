@@ -3,13 +3,13 @@
 use std::os::fd::IntoRawFd;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use super::Facts;
 use super::folder::times;
 use super::stat::{self, Sync};
-use crate::disk::{Node, Result, Writer};
+use crate::disk::{Error, ErrorKind, Node, Result, Writer};
 use crate::model::path::Name;
 use crate::model::time::Time;
 
@@ -30,7 +30,22 @@ impl UnixWriter {
         UnixWriter { handle, name, facts, place: 0, short: false }
     }
 
-    fn error(&self, op: &'static str) -> impl Fn(Errno) -> crate::disk::Error + '_ {
+    /// Writes on behind the first `length` bytes of `handle`.
+    pub fn behind(handle: OwnedFd, name: Name, facts: Facts, id: u64, length: u64) -> Result<UnixWriter> {
+        let writer = UnixWriter { handle, name, facts, place: length, short: false };
+        let stat = stat::by_handle(&writer.handle, Sync::Force).map_err(writer.error("look at"))?;
+        let names = rustix::fs::fstat(&writer.handle).map_err(writer.error("look at"))?.st_nlink;
+        if stat.kind != FileType::RegularFile || stat.id != id || stat.size < length || names != 1 {
+            let source = std::io::Error::other("it is not the file that was begun");
+            return Err(Error::new("resume", &writer.name, ErrorKind::Barred, source));
+        }
+        if stat.size > length {
+            rustix::fs::ftruncate(&writer.handle, length).map_err(writer.error("write"))?;
+        }
+        Ok(writer)
+    }
+
+    fn error(&self, op: &'static str) -> impl Fn(Errno) -> Error + '_ {
         move |errno| self.facts.error(op, &self.name, errno)
     }
 }
@@ -56,6 +71,14 @@ impl Writer for UnixWriter {
         self.place += bytes;
         self.short = true;
         Ok(())
+    }
+
+    fn pause(&mut self, flush: bool) -> Result<Node> {
+        if flush {
+            rustix::fs::fsync(&self.handle).map_err(self.error("flush"))?;
+        }
+        let stat = stat::by_handle(&self.handle, Sync::Force).map_err(self.error("look at"))?;
+        Ok(stat.node(self.facts, None))
     }
 
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node> {

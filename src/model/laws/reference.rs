@@ -282,6 +282,7 @@ impl Reference<'_> {
                 Unknown::OtherFileSystem if matters => self.problem(row, side, ProblemKind::Unreadable),
                 Unknown::Error { kind, .. } => self.problem(row, side, *kind),
                 Unknown::Special | Unknown::OtherFileSystem | Unknown::Moving => self.note(row),
+                Unknown::Whole => {}
             }
         }
     }

@@ -42,7 +42,7 @@ pub struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    fn compare(&self) -> Compare {
+    pub fn compare(&self) -> Compare {
         Compare { granularity_ns: self.granularity_ns, modes: self.modes }
     }
 }
@@ -163,6 +163,7 @@ impl Deciding<'_> {
                 }
                 Unknown::Special => self.note(&difference.path, "is a device, socket or FIFO: not synchronised"),
                 Unknown::OtherFileSystem => self.note(&difference.path, "lies on another file system: not synchronised"),
+                Unknown::Whole => {}
                 Unknown::Moving => self.note(&difference.path, "changed while it was looked at; the next run sees it"),
             }
         }

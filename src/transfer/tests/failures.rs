@@ -33,8 +33,8 @@ fn a_torn_copy_is_not_shown() {
         match (name, ending) {
             // What was opened is whole; that its name holds something else by now is for the next run.
             ("another file", ending) => assert!(matches!(ending, Ending::Done { .. })),
-            (_, Ending::Problem(problem)) => {
-                assert_eq!((problem.side, problem.kind), (STAGING, ProblemKind::Busy), "{name}");
+            (_, Ending::Torn { side, .. }) => {
+                assert_eq!(side, STAGING, "{name}");
                 assert_eq!(world.shown(NETWORK), tree(&[]), "{name}");
                 done(one(&world.run(), action));
             }

@@ -125,6 +125,12 @@ impl Folder for MeddledFolder {
         Ok(Box::new(MeddledWriter { inner: self.inner.stage(name)?, path, meddler }))
     }
 
+    fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
+        self.call("resume", name)?;
+        let (path, meddler) = (self.path.join(name), self.meddler.clone());
+        Ok(Box::new(MeddledWriter { inner: self.inner.resume(name, id, length)?, path, meddler }))
+    }
+
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         self.call("rename", to)?;
         self.inner.rename(from, to, onto)
@@ -222,6 +228,11 @@ impl Writer for MeddledWriter {
 
     fn skip(&mut self, bytes: u64) -> Result<()> {
         self.inner.skip(bytes)
+    }
+
+    fn pause(&mut self, flush: bool) -> Result<Node> {
+        self.meddler.call("pause", &self.path)?;
+        self.inner.pause(flush)
     }
 
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node> {

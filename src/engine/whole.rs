@@ -1,0 +1,187 @@
+//! Folders that are carried as one (`whole`): not at all while their program is at work in them, and one conflict where
+//! both sides changed them.
+
+use super::decide::note;
+use super::error::Error;
+use super::growing::now_at;
+use super::open::Session;
+use super::request::Request;
+use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
+use crate::model::conflict::Policy;
+use crate::model::entry::{Content, Kind};
+use crate::model::finding::{Note, ProblemKind};
+use crate::model::ignore::is_own_name;
+use crate::model::listing::{Difference, Seen, Unknown};
+use crate::model::path::RelPath;
+use crate::model::plan::Plan;
+use crate::model::reconcile::{Rules, reconcile};
+use crate::model::side::{PerSide, Side};
+use crate::model::time::Time;
+use crate::model::vouch::Clock;
+use crate::model::whole::{self, Folded, Names};
+
+/// A lock file that stood so long was left by a program that crashed.
+const YOUNG_NS: i64 = 600_000_000_000;
+
+/// The plan for what differs, with whole folders decided as such.
+pub(super) fn plan(
+    session: &Session<'_>,
+    request: &Request,
+    differences: Vec<Difference>,
+    rules: &Rules<'_>,
+) -> Result<Plan, Error> {
+    let names = |path: &RelPath| session.whole.name(path, true);
+    let mut notes = Vec::new();
+    let differences = leave_busy(session, differences, &names, &mut notes)?;
+    // Who takes a path back to one side's version takes it with everything in it.
+    let preferred = |path: &RelPath| match rules.policies.of(path, true) {
+        Policy::Prefer(winner) => Some(winner),
+        Policy::Hold | Policy::KeepBoth | Policy::Abort => None,
+    };
+    let folded = if request.take.is_some() {
+        Folded { differences, ..Folded::default() }
+    } else {
+        whole::fold(differences, &names, &preferred, rules.compare())
+    };
+    let mut plan = reconcile(folded.differences, rules);
+    for (winner, group) in folded.preferred {
+        let decided = reconcile(group, &Rules { take: Some(winner), ..*rules });
+        plan.actions.extend(decided.actions);
+        plan.problems.extend(decided.problems);
+        plan.notes.extend(decided.notes);
+        plan.conflicts.extend(decided.conflicts);
+        for side in Side::BOTH {
+            plan.pending[side] += decided.pending[side];
+        }
+    }
+    let told =
+        "both sides changed something in this folder; it is one conflict, and nothing in it is carried until somebody decides";
+    notes.extend(folded.conflicts.iter().map(|conflict| note(&conflict.path, told)));
+    plan.aborted |= folded.conflicts.iter().any(|conflict| rules.policies.of(&conflict.path, true) == Policy::Abort);
+    plan.conflicts.extend(folded.conflicts);
+    plan.notes.append(&mut notes);
+    plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
+    plan.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+    if plan.aborted {
+        plan.actions.clear();
+    }
+    Ok(plan)
+}
+
+/// Takes out what lies in folders in which a program is at work.
+fn leave_busy(
+    session: &Session<'_>,
+    differences: Vec<Difference>,
+    names: &Names<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Difference>, Error> {
+    let mut failed = None;
+    let left = whole::each(differences, names, &mut |folder, group| {
+        if failed.is_some() {
+            return group;
+        }
+        match at_work(session, folder, &group, notes) {
+            Ok(None) => group,
+            Ok(Some((side, message))) => vec![busy(session, folder, group, side, message)],
+            Err(error) => {
+                failed = Some(error);
+                group
+            }
+        }
+    });
+    failed.map_or(Ok(left), Err)
+}
+
+/// The side on which a program is at work in the folder, with what tells it. A lock file that is not in the base is among
+/// the differences; a root on this machine is looked at once more, for what began since.
+fn at_work(
+    session: &Session<'_>,
+    folder: &RelPath,
+    group: &[Difference],
+    notes: &mut Vec<Note>,
+) -> Result<Option<(Side, String)>, Error> {
+    for side in Side::BOTH {
+        for difference in group.iter().filter(|difference| is_lock(&difference.path)) {
+            let seen = if side == Side::Staging { &difference.staging } else { &difference.network };
+            let Some(found) = seen.found().filter(|found| found.entry.kind() == Kind::File) else { continue };
+            if young(session, side, found.stamp.mtime) {
+                return Ok(Some((side, locked(&difference.path))));
+            }
+            let told = "is a lock file older than 10 minutes, left by a program that crashed; it is carried like any file";
+            notes.push(note(&difference.path, told));
+        }
+        if !session.traits[side].remote
+            && let Some(message) = look_again(session, side, folder)?
+        {
+            return Ok(Some((side, message)));
+        }
+    }
+    Ok(None)
+}
+
+fn is_lock(path: &RelPath) -> bool {
+    path.names().next_back().is_some_and(|name| name.ends_with(b".lock"))
+}
+
+/// Where the root's clock is not known, a lock is taken for a young one: waiting costs a run, believing costs a repository.
+fn young(session: &Session<'_>, side: Side, mtime: Time) -> bool {
+    now_at(session, side).is_none_or(|now| now.0.saturating_sub(mtime.0) < YOUNG_NS)
+}
+
+fn locked(path: &RelPath) -> String {
+    format!("a program is at work in this folder ({path} is there); nothing in it is carried until it is done")
+}
+
+/// A lock file that came, or a change, since the look began.
+fn look_again(session: &Session<'_>, side: Side, folder: &RelPath) -> Result<Option<String>, Error> {
+    let root: &dyn Root = &*session.roots[side];
+    let began = match session.clocks[side] {
+        Clock::Own(began) => Some(began),
+        Clock::DayAgo(_) => None,
+    };
+    let changed = |node: &Node| {
+        let newest = if session.traits[side].ctime { node.stamp.mtime.max(node.stamp.ctime) } else { node.stamp.mtime };
+        began.is_some_and(|began| newest > began)
+    };
+    let mut open = vec![folder.clone()];
+    while let Some(path) = open.pop() {
+        let listing = match root.folder(&path).and_then(|folder| folder.list()) {
+            Ok(listing) => listing,
+            Err(error) if error.kind == ErrorKind::Gone => return Err(Error::disk_at(side)(error)),
+            // Gone or barred since: the look saw something else, and what is done looks for itself.
+            Err(disk::Error { .. }) => continue,
+        };
+        for item in listing.into_iter().filter(|item| !is_own_name(&item.name)) {
+            let below = path.join(&item.name);
+            match item.value.content {
+                NodeContent::Plain(Content::File { .. }) if is_lock(&below) && young(session, side, item.value.stamp.mtime) => {
+                    return Ok(Some(locked(&below)));
+                }
+                _ if changed(&item.value) => {
+                    return Ok(Some(format!(
+                        "a program is at work in this folder ({below} changed just now); nothing in it is carried until it is done"
+                    )));
+                }
+                NodeContent::Plain(Content::Folder) => open.push(below),
+                _ => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// One difference for the folder: unknown where a program is at work, so that nothing is done at it, below it, or to what
+/// is above it.
+fn busy(session: &Session<'_>, folder: &RelPath, group: Vec<Difference>, side: Side, message: String) -> Difference {
+    let own = group.into_iter().find(|difference| difference.path == *folder);
+    let row = own.is_none().then(|| session.store.find(folder).ok().flatten()).flatten();
+    let seen = PerSide::new(Seen::Unknown(Unknown::Whole), Seen::Unknown(Unknown::Whole));
+    let base = own.map_or_else(|| row.map(|row| Box::new(row.base)), |own| own.base);
+    let mut difference = Difference { path: folder.clone(), base, staging: seen.staging, network: seen.network };
+    let unseen = Seen::Unknown(Unknown::Error { kind: ProblemKind::Busy, message });
+    match side {
+        Side::Staging => difference.staging = unseen,
+        Side::Network => difference.network = unseen,
+    }
+    difference
+}

@@ -1,0 +1,188 @@
+//! `.git` is carried as one: not while git is at work in it, and one conflict where both sides changed it.
+
+#![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use crate::ground::{Ended, Ground, assert_same, set_time, then, tree, wait_until, write};
+use crate::services::Running;
+
+/// git alone, without anybody's settings.
+fn git_command(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "gc.auto=0"]).args(words);
+    // The same folder by two mounts has two owners for git, where the tests run as root.
+    command
+        .args([] as [&str; 0])
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn git(folder: &Path, words: &[&str]) -> String {
+    let output = git_command(folder, words).output().expect("git starts; is it installed?");
+    assert!(output.status.success(), "git {words:?} in {folder:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn commit(folder: &Path, text: &str) -> String {
+    fs::write(folder.join("notes.txt"), text).expect("a file");
+    git(folder, &["add", "-A", "--", ":!.driftless"]);
+    git(folder, &["commit", "-q", "-m", text]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+/// A pair in step with a repository of two commits.
+fn repository() -> Ground {
+    let ground = Ground::new();
+    git(&ground.staging, &["init", "-q", "-b", "main"]);
+    commit(&ground.staging, "one");
+    commit(&ground.staging, "two");
+    ground.synced(&[]);
+    sound(&ground.network);
+    ground
+}
+
+#[track_caller]
+fn sound(folder: &Path) {
+    git(folder, &["fsck", "--full", "--strict"]);
+}
+
+fn messages(ended: &Ended, key: &str) -> String {
+    ended.list(key).iter().filter_map(|item| item["message"].as_str()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn commits_on_both_sides_are_one_conflict() {
+    let ground = repository();
+    let ours = commit(&ground.staging, "ours");
+    let theirs = commit(&ground.network, "theirs");
+    write(&ground.staging.join("data.csv"), b"goes along", then(1));
+    for words in [&[][..], &["up"], &["down"]] {
+        let ended = ground.sync(words);
+        assert_eq!(ended.code, Some(3), "{ended:#?}");
+        assert_eq!(ended.paths("conflicts"), [".git", "notes.txt"], "{words:?}: {ended:#?}");
+        assert!(messages(&ended, "notes").contains("both sides changed something in this folder"), "{ended:#?}");
+        for (folder, head) in [(&ground.staging, &ours), (&ground.network, &theirs)] {
+            sound(folder);
+            assert_eq!(&git(folder, &["rev-parse", "HEAD"]), head);
+        }
+    }
+    assert!(ground.network.join("data.csv").exists(), "everything else goes on");
+}
+
+#[test]
+fn a_commit_on_one_side_is_carried() {
+    let ground = repository();
+    for (from, to) in [(&ground.staging, &ground.network), (&ground.network, &ground.staging)] {
+        let head = commit(from, &format!("in {from:?}"));
+        ground.synced(&[]);
+        sound(to);
+        assert_eq!(git(to, &["rev-parse", "HEAD"]), head);
+    }
+    ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn a_folder_with_a_young_lock_is_not_touched_on_either_side() {
+    for staging_holds in [true, false] {
+        let ground = repository();
+        let (here, there) = match staging_holds {
+            true => (&ground.staging, &ground.network),
+            false => (&ground.network, &ground.staging),
+        };
+        commit(here, "three");
+        fs::remove_file(here.join(".git/description")).expect("git makes one");
+        fs::write(here.join(".git/refs/heads/main.lock"), b"").expect("a lock");
+        write(&ground.staging.join("data.csv"), b"goes along", then(1));
+        let before = tree(&there.join(".git"));
+        let held = ground.sync(&[]);
+        assert_eq!(held.code, Some(6), "{held:#?}");
+        assert_eq!(held.paths("problems"), [".git"], "{held:#?}");
+        assert!(messages(&held, "problems").contains(".git/refs/heads/main.lock"), "{held:#?}");
+        assert_same(&before, &tree(&there.join(".git")), "while git is at work");
+        assert!(ground.network.join("data.csv").exists(), "everything else goes on");
+        fs::remove_file(here.join(".git/refs/heads/main.lock")).expect("the lock goes");
+        ground.synced(&[]);
+        sound(there);
+        assert_same(&tree(&ground.staging), &tree(&ground.network), "after git has ended");
+    }
+}
+
+#[test]
+fn an_old_lock_was_left_by_a_crash_and_goes_along() {
+    let ground = repository();
+    commit(&ground.staging, "three");
+    let lock = ground.staging.join(".git/index.lock");
+    fs::write(&lock, b"").expect("a lock");
+    set_time(&lock, SystemTime::now() - Duration::from_secs(660));
+    let up = ground.synced(&["up"]);
+    assert!(messages(&up, "notes").contains("older than 10 minutes"), "{up:#?}");
+    assert_same(&tree(&ground.staging), &tree(&ground.network), "after a crash of git");
+}
+
+#[test]
+fn other_folders_may_be_named_and_git_left_out() {
+    let ground = repository();
+    write(&ground.network.join("driftless.toml"), b"whole = [\"*.zarr\"]\n", then(1));
+    write(&ground.staging.join("a.zarr/0"), b"zero", then(1));
+    write(&ground.staging.join("a.zarr/1"), b"one", then(1));
+    ground.synced(&[]);
+    write(&ground.staging.join("a.zarr/0"), b"ours", then(2));
+    write(&ground.network.join("a.zarr/1"), b"theirs", then(2));
+    write(&ground.staging.join(".git/description"), b"ours", then(2));
+    write(&ground.network.join(".git/config.worktree"), b"theirs", then(2));
+    let ended = ground.sync(&[]);
+    assert_eq!((ended.code, ended.paths("conflicts")), (Some(3), vec!["a.zarr"]), "{ended:#?}");
+    assert!(ground.staging.join(".git/config.worktree").exists(), "an ordinary folder now");
+}
+
+#[test]
+fn a_deleted_repository_against_a_commit_is_one_conflict_and_stays() {
+    let ground = Ground::new();
+    let project = |root: &Path| root.join("project");
+    fs::create_dir(project(&ground.staging)).expect("a folder");
+    git(&project(&ground.staging), &["init", "-q", "-b", "main"]);
+    commit(&project(&ground.staging), "one");
+    ground.synced(&[]);
+    let head = commit(&project(&ground.network), "two");
+    fs::remove_dir_all(project(&ground.staging)).expect("gone");
+    let ended = ground.sync(&[]);
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(ended.paths("conflicts"), ["project/.git"], "{ended:#?}");
+    sound(&project(&ground.network));
+    assert_eq!(git(&project(&ground.network), &["rev-parse", "HEAD"]), head);
+}
+
+#[test]
+fn syncs_beside_a_loop_of_commits_end_with_the_same_repository() {
+    let ground = repository();
+    let script = "n=0; while [ ! -e \"$1\" ]; do n=$((n+1)); echo $n > notes.txt; git -c user.name=t -c user.email=t@e \
+                  -c gc.auto=0 commit -q -a -m $n || exit 1; done";
+    let stop = ground.place("stop");
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(&stop).current_dir(&ground.staging).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let first = git(&ground.staging, &["rev-parse", "HEAD"]);
+    let mut commits = Running::start(command.stdin(Stdio::null()));
+    wait_until("the first commit", Duration::from_secs(20), || git(&ground.staging, &["rev-parse", "HEAD"]) != first);
+    for _ in 0..20 {
+        let up = ground.sync(&["up"]);
+        assert!([Some(0), Some(6)].contains(&up.code), "{up:#?}");
+        // Whatever was carried is a repository that there was.
+        sound(&ground.network);
+    }
+    fs::write(&stop, b"").expect("a word to stop");
+    wait_until("the last commit", Duration::from_secs(20), || commits.has_ended());
+    // The last commit may be so young that the folder changed "just now".
+    wait_until("a run that carries it", Duration::from_secs(20), || ground.sync(&["up"]).code == Some(0));
+    sound(&ground.network);
+    let heads = [&ground.staging, &ground.network].map(|folder| git(folder, &["rev-parse", "HEAD"]));
+    assert_eq!(heads[0], heads[1]);
+    assert_eq!(git(&ground.network, &["--no-optional-locks", "status", "--porcelain", "--", "notes.txt"]), "");
+    ground.synced(&[]).did_nothing();
+}
