@@ -43,6 +43,20 @@ const SESSION: &[Step] = &[
     Edit(agree),
     Run("sync-agreed", &["sync", "--pair", "lab"]),
     Run("conflicts-none", &["conflicts", "list", "--pair", "lab"]),
+    Edit(both_edit_again),
+    Run("sync-conflict-again", &["sync", "--pair", "lab"]),
+    Run("conflicts-resolve-dry-run", &["conflicts", "resolve", "--all", "--keep", "both", "--pair", "lab", "--dry-run"]),
+    Run("conflicts-resolve", &["conflicts", "resolve", "--all", "--keep", "staging", "--pair", "lab"]),
+    Edit(regret),
+    Run("revert", &["revert", "README.txt", "--pair", "lab"]),
+    Run("history", &["history", "--pair", "lab"]),
+    Run("history-run", &["history", "2", "--pair", "lab"]),
+    Run("history-path", &["history", "--path", "README.txt", "--pair", "lab"]),
+    Run("history-no-such-run", &["history", "99", "--pair", "lab"]),
+    Run("undo-dry-run", &["undo", "2", "--pair", "lab", "--dry-run"]),
+    Run("undo", &["undo", "2", "--pair", "lab"]),
+    Run("undo-again", &["undo", "2", "--pair", "lab"]),
+    Run("sync-undone", &["sync", "--pair", "lab"]),
     Edit(delete_a_lot),
     Run("sync-held", &["sync", "up", "--pair", "lab"]),
     Run("sync-restore-deletes", &["sync", "--pair", "lab", "--restore-deletes"]),
@@ -60,8 +74,21 @@ const SESSION: &[Step] = &[
 ];
 
 /// Commands whose `-h` and `--help` are kept.
-const COMMANDS: &[&str] =
-    &["init", "sync", "status", "conflicts", "revert", "trash", "relink", "detect", "doctor", "completions", "man"];
+const COMMANDS: &[&str] = &[
+    "init",
+    "sync",
+    "status",
+    "conflicts",
+    "revert",
+    "history",
+    "undo",
+    "trash",
+    "relink",
+    "detect",
+    "doctor",
+    "completions",
+    "man",
+];
 
 /// What is typed wrong, without a pair. Each line makes NAME.txt.
 const USAGE: &[(&str, &[&str])] = &[
@@ -101,6 +128,18 @@ fn agree(world: &World) {
     touch(&world.staging.join("README.txt"), 1_780_000_003, 0);
 }
 
+fn both_edit_again(world: &World) {
+    for (root, text, seconds) in [(&world.staging, "mine again\n", 1_780_000_004), (&world.network, "yours\n", 1_780_000_005)] {
+        write(&root.join("README.txt"), text);
+        touch(&root.join("README.txt"), seconds, 0);
+    }
+}
+
+fn regret(world: &World) {
+    write(&world.staging.join("README.txt"), "a mistake\n");
+    touch(&world.staging.join("README.txt"), 1_780_000_006, 0);
+}
+
 fn delete_a_lot(world: &World) {
     for folder in [".snapshots", ".workflow_logs"] {
         fs::remove_dir_all(world.staging.join(folder)).expect("removed");
@@ -132,10 +171,12 @@ impl Masks {
             // Before the next: eight hexadecimal digits may begin with six decimal ones.
             (format!(r"({compact})T\d{{6}}Z-{}-[0-9a-f]{{8}}", quoted(&host)), "STAMP-HOST"),
             (format!(r"({compact})T\d{{6}}Z-{}-\d{{6}}", quoted(&host)), "RUN"),
+            (format!(r"({compact})T\d{{6}}Z-{}", quoted(&host)), "STAMP-HOST"),
             (format!(r"({days})[T ]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z)?"), "TIME"),
             (format!(r"({compact})T\d{{6}}Z"), "STAMP"),
             (format!(r"driftless( |\\-)?v?{}", quoted(env!("CARGO_PKG_VERSION"))), "driftless VERSION"),
             (r#""elapsed_ms":\d+"#.to_owned(), r#""elapsed_ms":0"#),
+            (format!(r#""host":"{}""#, quoted(&host)), r#""host":"HOST""#),
             (r#""free":\d+"#.to_owned(), r#""free":0"#),
             (r#""(file_system|source|reason)":"([^"\\]|\\.)*""#.to_owned(), r#""$1":"…""#),
             (r#""mount_point":\{[^}]*\}"#.to_owned(), r#""mount_point":"…""#),
