@@ -147,7 +147,8 @@ fn summary(report: &Report, done: PerSide<Work>, paint: Paint) -> String {
     }
     let finished = matches!(report.outcome, Outcome::Done);
     if text.is_empty() && finished {
-        text.push_str("Nothing to do.\n");
+        let left = report.held.is_some() || !report.conflicts.is_empty() || !report.problems.is_empty();
+        text.push_str(if left { "Nothing was changed.\n" } else { "Nothing to do.\n" });
     }
     text
 }
