@@ -29,8 +29,8 @@ pub(super) fn hold_back(session: &Session<'_>, request: &Request, plan: &mut Pla
         if from.entry.is_folder() || !torn.waits(from.stamp.mtime, now) {
             return true;
         }
-        let (last, quiet) = (utc::rfc3339(from.stamp.mtime), torn.quiet());
-        let message = format!("is still being written (last at {last}); it is tried again once it was quiet for {quiet}");
+        let (last, quiet) = (utc::plain(from.stamp.mtime), torn.quiet());
+        let message = format!("is still being written (last at {last} UTC); it is tried again once it was quiet for {quiet}");
         problems.push(Problem { path: action.path.clone(), side, kind: ProblemKind::Busy, message });
         false
     });
