@@ -72,12 +72,6 @@ pub fn first(folder: &dyn Folder, name: &Name) -> Result<Option<First>> {
         other => other?,
     };
     let mut first = [0; HEADER];
-    let mut filled = 0;
-    while filled < HEADER {
-        match reader.read(&mut first[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    reader.fill(&mut first)?;
     Ok(Some(first))
 }

@@ -152,6 +152,17 @@ pub trait Folder: Send + Sync {
 pub trait Reader: Send {
     /// Like `read(2)` at the current place; 0 is the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+    /// Reads until `buffer` is full or the file ends; answers with the bytes read.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(filled)
+    }
     /// The next region that holds data at or after `offset`, as (start, end); `None` where only a hole is left.
     /// A file system that does not know holes answers with the whole rest. Does not move the place of `read`.
     fn next_data(&mut self, offset: u64) -> Result<Option<(u64, u64)>>;

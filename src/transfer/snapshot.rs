@@ -59,13 +59,7 @@ pub(crate) fn is_database(reader: &mut dyn Reader) -> disk::Result<bool> {
 fn header(reader: &mut dyn Reader) -> disk::Result<[u8; HEADER]> {
     let mut header = [0; HEADER];
     reader.seek(0)?;
-    let mut filled = 0;
-    while filled < HEADER {
-        match reader.read(&mut header[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    reader.fill(&mut header)?;
     Ok(header)
 }
 
