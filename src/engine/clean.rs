@@ -27,7 +27,7 @@ pub(super) fn leftovers(
     kept: &PerSide<HashSet<Name>>,
 ) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
-        let (Clock::Own(now) | Clock::DayAgo(now)) = session.clocks[side];
+        let now = session.clocks[side].earliest();
         if let Err(error) = own::sweep(&*session.roots[side], now) {
             tracing::debug!(%side, %error, "old files of this program stay");
         }
@@ -51,7 +51,7 @@ fn clear(
     let root: &dyn Root = &*session.roots[side];
     let folder = root.folder(path)?;
     let prefix = format!(".dl~{owner:08x}-");
-    let (Clock::Own(now) | Clock::DayAgo(now)) = session.clocks[side];
+    let now = session.clocks[side].earliest();
     let kept = transfer::trash::home().join(trash).append(path);
     for item in folder.list()?.into_iter().filter(|item| is_temp_name(&item.name)) {
         let stamp = item.value.stamp;

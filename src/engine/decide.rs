@@ -52,8 +52,8 @@ pub(super) fn decide(
         direction: request.direction,
         policies: policies(session, request)?,
         take: request.take,
-        granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
-        modes: traits.staging.modes && traits.network.modes,
+        granularity_ns: traits.granularity_ns(),
+        modes: traits.modes(),
         now: now(),
         host: &host,
     };

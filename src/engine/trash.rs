@@ -11,12 +11,11 @@ use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, R
 use crate::manifest::Reader;
 use crate::model::conflict::host_word;
 use crate::model::database::{self, Ending, database_of};
-use crate::model::entry::{Content, Kind};
+use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
-use crate::model::vouch::Clock;
 use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again};
 use crate::transfer::trash::{home, mode_of_kept};
 
@@ -160,7 +159,7 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         for (path, version) in versions {
             let result = put_back(&session, &path, &version, &mut made)?;
             let kept = home().join(&version.run).append(&path);
-            let folder = version.node.content == NodeContent::Plain(Content::Folder);
+            let folder = version.node.is_folder();
             emptied.extend(if folder { Some(kept) } else { kept.parent() }.map(|kept| (version.side, kept)));
             results.push(Restored { path, side: Some(version.side), result });
         }
@@ -194,7 +193,7 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
                 continue;
             }
             let mut one = |below: &RelPath, node: &Node| {
-                let folder = node.content == NodeContent::Plain(Content::Folder);
+                let folder = node.is_folder();
                 let newer = newest.get(below).is_none_or(|known| known.run < run);
                 if newer && (!folder || mode_of_kept(node.mode).is_some()) {
                     newest.insert(below.clone(), Version { side, run: run.clone(), node: node.clone() });
@@ -207,7 +206,7 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
             }
         }
     }
-    let itself = newest.get(path).filter(|version| version.node.content != NodeContent::Plain(Content::Folder));
+    let itself = newest.get(path).filter(|version| !version.node.is_folder());
     if let Some(run) = itself.map(|version| version.run.clone()) {
         let below = newest.iter().filter(|(below, _)| *below != path).map(|(_, version)| &version.run).max();
         if below.is_none_or(|below| *below <= run) {
@@ -250,7 +249,7 @@ fn put_back(
 ) -> Result<Result<(), String>, Error> {
     let Version { side, run, node } = version;
     let root = &*session.roots[*side];
-    let folder = node.content == NodeContent::Plain(Content::Folder);
+    let folder = node.is_folder();
     let done = make_folders_again(root, *side, path, folder, run).and_then(|again| {
         made.extend(again);
         if folder { Ok(()) } else { root.rename(&home().join(run).append(path), path, Onto::Nothing) }
@@ -274,7 +273,7 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
     let mut emptied = Emptied::default();
     for side in Side::BOTH.into_iter().filter(|&at| side.is_none_or(|side| side == at)) {
         let root = &*session.roots[side];
-        let (Clock::Own(clock) | Clock::DayAgo(clock)) = session.clocks[side];
+        let clock = session.clocks[side].earliest();
         for (run, last) in runs_by_age(root).map_err(Error::disk_at(side))? {
             if older_than.is_some_and(|limit| age(&run, now()).is_none_or(|age| age <= limit)) {
                 continue;
@@ -287,7 +286,7 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
             }
             let (mut files, mut bytes) = (0, 0);
             let counted = each(root, &run, &mut |_, node| {
-                if node.content != NodeContent::Plain(Content::Folder) {
+                if !node.is_folder() {
                     files += 1;
                     bytes += node.stamp.size;
                 }
@@ -317,9 +316,7 @@ pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
         Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
         Err(error) => return Err(error),
     };
-    let ours = listing
-        .into_iter()
-        .filter(|item| item.value.content == NodeContent::Plain(Content::Folder) && utc::parse_compact(&item.name).is_some());
+    let ours = listing.into_iter().filter(|item| item.value.is_folder() && utc::parse_compact(&item.name).is_some());
     let mut runs: Vec<(Name, Time)> = ours.map(|item| (item.name, item.value.stamp.mtime)).collect();
     runs.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
     Ok(runs)
@@ -374,7 +371,7 @@ fn each_below(root: &dyn Root, run: &Name, path: &RelPath, tell: &mut Tell<'_>) 
         };
         let Some(node) = folder.look(&name, Freshness::Fresh)? else { return Ok(()) };
         tell(path, &node)?;
-        if node.content != NodeContent::Plain(Content::Folder) {
+        if !node.is_folder() {
             return Ok(());
         }
     }
@@ -383,7 +380,7 @@ fn each_below(root: &dyn Root, run: &Name, path: &RelPath, tell: &mut Tell<'_>) 
         for item in root.folder(&top.append(&path))?.list()? {
             let below = path.join(&item.name);
             tell(&below, &item.value)?;
-            if item.value.content == NodeContent::Plain(Content::Folder) {
+            if item.value.is_folder() {
                 open.push(below);
             }
         }
@@ -401,7 +398,7 @@ pub(super) fn remove_run(root: &dyn Root, run: &Name) -> disk::Result<()> {
 fn clear(root: &dyn Root, path: &RelPath) -> disk::Result<()> {
     let folder: Box<dyn Folder> = root.folder(path)?;
     for item in folder.list()? {
-        if item.value.content == NodeContent::Plain(Content::Folder) {
+        if item.value.is_folder() {
             let below = path.join(&item.name);
             // A folder that came to the trash without the right to change it.
             let _ = root.folder(&below).and_then(|folder| folder.touch_self(None, Some(0o700)));
