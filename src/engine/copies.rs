@@ -4,9 +4,8 @@
 //! Bounded in size, refreshed now and then, and moved to the trash when the conflict ends. They only add to safety: what
 //! cannot be copied is noted and fails nothing.
 
-use super::decide::note;
+use super::clock::now;
 use super::error::Error;
-use super::open::now;
 use super::request::Options;
 use crate::disk::{self, ErrorKind, Freshness, Node, Root};
 use crate::manifest::{Manifest, What};
@@ -90,7 +89,7 @@ fn keep(run: &Run<'_>, original: &Original<'_>, mark: &str, notes: &mut Vec<Note
     match keep_copy(run, original, &kept) {
         Ok(made) => made.then_some(kept),
         Err(message) => {
-            notes.push(note(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
+            notes.push(Note::of(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
             None
         }
     }

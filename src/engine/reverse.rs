@@ -7,7 +7,8 @@
 
 use super::error::Error;
 use super::history::{self, EventRecord, RunRecord, Version, What};
-use super::open::Store;
+use super::store::Store;
+use super::trash::runs;
 use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
 use crate::model::digest::{Digest, Digesting};
 use crate::model::entry::{Content, Found};
@@ -126,7 +127,7 @@ pub(super) fn unrecorded(
             }
             Ok(())
         };
-        match super::trash::each(&*roots[side], &name, &mut one) {
+        match runs::each(&*roots[side], &name, &mut one) {
             Err(error) if error.kind == ErrorKind::Absent => {}
             other => other.map_err(Error::disk_at(side))?,
         }
