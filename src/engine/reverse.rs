@@ -294,7 +294,7 @@ impl Sight<'_> {
             },
             // History does not say where a link led.
             (What::Link, Content::Link { .. }) => {
-                near || in_base(store, path)?.is_some_and(|row| row.base.entry.content == found.entry.content)
+                near || store.find(path)?.is_some_and(|row| row.base.entry.content == found.entry.content)
             }
             (What::Folder, Content::Folder) => match version.digest {
                 Some(wanted) => fingerprint(&*self.roots[side], path).ok() == Some(wanted),
@@ -310,7 +310,7 @@ impl Sight<'_> {
 
     /// What a file holds: as the base says where its stamp vouches, else it is read. `None` where it cannot be read.
     fn digest(&mut self, store: &Store, side: Side, path: &RelPath, node: &Node) -> Result<Option<Digest>, Error> {
-        if let Some(Row { base, .. }) = in_base(store, path)?
+        if let Some(Row { base, .. }) = store.find(path)?
             && vouches(base.stamps[side].as_ref(), &node.stamp, &self.traits[side])
         {
             return Ok(base.entry.digest());
@@ -336,7 +336,7 @@ impl Sight<'_> {
             };
             for item in listing {
                 let below = path.join(&item.name);
-                let Some(Row { base, .. }) = in_base(store, &below)? else { return Ok(false) };
+                let Some(Row { base, .. }) = store.find(&below)? else { return Ok(false) };
                 let same = match (&base.entry.content, &item.value.content) {
                     (Content::Folder, NodeContent::Plain(Content::Folder)) => {
                         open.push(below);
@@ -387,10 +387,6 @@ pub(super) fn fingerprint(root: &dyn Root, top: &RelPath) -> disk::Result<Digest
         }
     }
     Ok(digesting.finish())
-}
-
-fn in_base(store: &Store, path: &RelPath) -> Result<Option<Row>, Error> {
-    store.find(path)
 }
 
 /// The run's folder in the trash, of what is kept there.

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::open::Access;
 use super::request::{Durability, Options, Pair};
 use crate::disk::local;
-use crate::manifest::{self, Manifest, Opened, Reader};
+use crate::manifest::{self, Manifest, Opened, Reader, View};
 use crate::model::growing::Torn;
 use crate::model::listing::Row;
 use crate::model::path::RelPath;
@@ -40,37 +40,34 @@ pub(super) fn open_store(pair: &Pair, options: &Options, access: Access) -> Resu
 }
 
 impl Store {
+    /// `None` where there is no manifest yet.
+    fn view(&self) -> Option<&View> {
+        match self {
+            Store::Writing(manifest) => Some(manifest),
+            Store::Reading(reader) => reader.as_deref(),
+        }
+    }
+
+    /// What the manifest answers; nothing, or 0, where there is none yet.
+    fn ask<T: Default>(&self, question: impl FnOnce(&View) -> manifest::Result<T>) -> Result<T, Error> {
+        Ok(self.view().map_or(Ok(T::default()), question)?)
+    }
+
     pub fn root(&self, side: Side) -> Result<Option<manifest::RootRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.root(side)?,
-            Store::Reading(Some(reader)) => reader.root(side)?,
-            Store::Reading(None) => None,
-        })
+        self.ask(|view| view.root(side))
     }
 
     pub fn meta(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.meta(key)?,
-            Store::Reading(Some(reader)) => reader.meta(key)?,
-            Store::Reading(None) => None,
-        })
+        self.ask(|view| view.meta(key))
     }
 
     /// The newest first.
     pub fn runs(&self) -> Result<Vec<manifest::RunRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.runs()?,
-            Store::Reading(Some(reader)) => reader.runs()?,
-            Store::Reading(None) => Vec::new(),
-        })
+        self.ask(View::runs)
     }
 
     pub fn events(&self, run: manifest::RunId) -> Result<Vec<manifest::EventRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.events(run)?,
-            Store::Reading(Some(reader)) => reader.events(run)?,
-            Store::Reading(None) => Vec::new(),
-        })
+        self.ask(|view| view.events(run))
     }
 
     /// `None` in a dry run.
@@ -87,51 +84,32 @@ impl Store {
     }
 
     pub fn has_base(&self) -> Result<bool, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.has_base()?,
-            Store::Reading(Some(reader)) => reader.has_base()?,
-            Store::Reading(None) => false,
-        })
+        self.ask(View::has_base)
+    }
+
+    /// What giving up the base would end.
+    pub fn to_give_up(&self) -> Result<manifest::GivenUp, Error> {
+        self.ask(View::to_give_up)
     }
 
     pub fn torn(&self) -> Result<Vec<Torn>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.torn()?,
-            Store::Reading(Some(reader)) => reader.torn()?,
-            Store::Reading(None) => Vec::new(),
-        })
+        self.ask(View::torn)
     }
 
     pub fn count_files(&self) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.count_files()?,
-            Store::Reading(Some(reader)) => reader.count_files()?,
-            Store::Reading(None) => 0,
-        })
+        self.ask(View::count_files)
     }
 
     /// What the base holds at a path.
     pub fn find(&self, path: &RelPath) -> Result<Option<Row>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.find(path)?,
-            Store::Reading(Some(reader)) => reader.find(path)?,
-            Store::Reading(None) => None,
-        })
+        self.ask(|view| view.find(path))
     }
 
     pub fn files_below(&self, path: &RelPath) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.files_below(path)?,
-            Store::Reading(Some(reader)) => reader.files_below(path)?,
-            Store::Reading(None) => 0,
-        })
+        self.ask(|view| view.files_below(path))
     }
 
     pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.deletes_since(side, since)?,
-            Store::Reading(Some(reader)) => reader.deletes_since(side, since)?,
-            Store::Reading(None) => 0,
-        })
+        self.ask(|view| view.deletes_since(side, since))
     }
 }
