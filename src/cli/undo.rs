@@ -11,7 +11,7 @@ use crate::cli::render::{Paint, count};
 use crate::cli::settings;
 use crate::cli::trash::carried_over;
 use crate::cli::{Answer, Context, json, paths, warn};
-use crate::engine::undo::{self, Item, Request, Result as Taken, Undone};
+use crate::engine::undo::{self, Item, Outcome, Request, Undone};
 use crate::model::side::Side;
 use crate::model::utc;
 
@@ -29,7 +29,7 @@ pub fn run(context: &Context, typed: &Undo) -> Result<Answer, Failure> {
     let undone = undone?;
     let exit = if undone.interrupted {
         Exit::Signal(context.stop.signal().unwrap_or(INTERRUPT))
-    } else if undone.items.iter().any(|item| matches!(item.result, Taken::Left(_))) {
+    } else if undone.items.iter().any(|item| matches!(item.result, Outcome::Left(_))) {
         Exit::Partial
     } else {
         Exit::Done
@@ -42,9 +42,9 @@ fn text(undone: &Undone, dry_run: bool, paint: Paint) -> String {
     let number = undone.run.id.0;
     let mut text = undone.notes.iter().map(|note| format!("Note: {note}\n")).collect::<String>();
     undone.items.iter().for_each(|item| text.push_str(&line(item, dry_run)));
-    let of = |wanted: fn(&Taken) -> bool| undone.items.iter().filter(|item| wanted(&item.result)).count() as u64;
-    let done = of(|result| *result == Taken::Done);
-    let left = of(|result| matches!(result, Taken::Left(_)));
+    let of = |wanted: fn(&Outcome) -> bool| undone.items.iter().filter(|item| wanted(&item.result)).count() as u64;
+    let done = of(|result| *result == Outcome::Done);
+    let left = of(|result| matches!(result, Outcome::Left(_)));
     let started = utc::plain(undone.run.started);
     let head = match (done, dry_run) {
         (0, _) if undone.items.is_empty() => {
@@ -64,7 +64,7 @@ fn text(undone: &Undone, dry_run: bool, paint: Paint) -> String {
     if let Some(run) = undone.as_run.filter(|_| done > 0) {
         let _ = writeln!(text, "This was run {}; `driftless undo {}` takes it back again.", run.0, run.0);
     }
-    let mut sides: Vec<Side> = undone.items.iter().filter(|item| item.result == Taken::Done).map(|item| item.side).collect();
+    let mut sides: Vec<Side> = undone.items.iter().filter(|item| item.result == Outcome::Done).map(|item| item.side).collect();
     sides.sort();
     sides.dedup();
     if !dry_run {
@@ -81,7 +81,7 @@ fn line(item: &Item, dry_run: bool) -> String {
     };
     let would = if dry_run { "would be " } else { "" };
     match result {
-        Taken::Done => {
+        Outcome::Done => {
             let words = match *did {
                 "write" => "put back in place of what replaced it",
                 "rename" => "renamed back",
@@ -90,7 +90,7 @@ fn line(item: &Item, dry_run: bool) -> String {
             };
             format!("{side:7} {path}: {would}{words}\n", side = side.word())
         }
-        Taken::Already => format!("{:7} {path}: is as it was before that run\n", side.word()),
-        Taken::Left(message) => format!("{:7} {path}: {}\n", side.word(), shown(message.as_ref())),
+        Outcome::Already => format!("{:7} {path}: is as it was before that run\n", side.word()),
+        Outcome::Left(message) => format!("{:7} {path}: {}\n", side.word(), shown(message.as_ref())),
     }
 }

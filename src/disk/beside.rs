@@ -1,8 +1,8 @@
 //! What SQLite keeps beside a database, asked of one open folder. The database itself is only read, never by SQLite.
 
-use super::{ErrorKind, Folder, Freshness, Node, NodeContent, Result};
+use super::{ErrorKind, Folder, Freshness, Node, Result};
 use crate::model::database::{self, Ending, HEADER};
-use crate::model::entry::{Content, Stamp};
+use crate::model::entry::Stamp;
 use crate::model::path::Name;
 
 /// The files beside one database.
@@ -32,7 +32,7 @@ pub fn beside(folder: &dyn Folder, name: &Name, freshness: Freshness) -> Result<
     let mut found = Beside::default();
     for ending in Ending::ALL {
         let Some(side_name) = database::beside(name, ending) else { continue };
-        let Some(node) = look(folder, &side_name, freshness)?.filter(is_file) else { continue };
+        let Some(node) = look(folder, &side_name, freshness)?.filter(Node::is_file) else { continue };
         if node.stamp.size > 0 {
             match ending {
                 Ending::Shm => {}
@@ -53,13 +53,9 @@ fn look(folder: &dyn Folder, name: &Name, freshness: Freshness) -> Result<Option
     }
 }
 
-pub fn is_file(node: &Node) -> bool {
-    matches!(node.content, NodeContent::Plain(Content::File { .. }))
-}
-
 /// Is the file `node` at `name` a database? Its size answers for nearly all files without reading them.
 pub fn is_database(folder: &dyn Folder, name: &Name, node: &Node) -> Result<bool> {
-    if !is_file(node) || !database::may_be_database(node.stamp.size) {
+    if !node.is_file() || !database::may_be_database(node.stamp.size) {
         return Ok(false);
     }
     Ok(first(folder, name)?.is_some_and(|first| database::is_database(&first)))
@@ -72,12 +68,6 @@ pub fn first(folder: &dyn Folder, name: &Name) -> Result<Option<First>> {
         other => other?,
     };
     let mut first = [0; HEADER];
-    let mut filled = 0;
-    while filled < HEADER {
-        match reader.read(&mut first[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    reader.fill(&mut first)?;
     Ok(Some(first))
 }

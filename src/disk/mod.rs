@@ -18,9 +18,9 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 pub use unix::{is_gone, open_root};
 
-use crate::model::entry::{Content, Stamp};
+use crate::model::entry::{Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
-use crate::model::listing::Listing;
+use crate::model::listing::{Listing, Seen, Unknown};
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
 
@@ -43,6 +43,36 @@ pub enum NodeContent {
     OtherFileSystem,
     /// The name is there, asking about it failed.
     Unreadable { kind: ProblemKind, message: String },
+}
+
+impl Node {
+    pub fn is_folder(&self) -> bool {
+        self.content == NodeContent::Plain(Content::Folder)
+    }
+
+    pub fn is_file(&self) -> bool {
+        matches!(self.content, NodeContent::Plain(Content::File { .. }))
+    }
+
+    /// As an entry, where it is of a kind that is synchronised.
+    pub fn found(&self) -> Option<Found> {
+        let NodeContent::Plain(content) = &self.content else { return None };
+        let entry = Entry { content: content.clone(), mtime: self.stamp.mtime, mode: self.mode };
+        Some(Found { entry, stamp: self.stamp })
+    }
+
+    /// As a look tells it.
+    pub fn seen(self) -> Seen {
+        match self.content {
+            NodeContent::Plain(content) => {
+                let entry = Entry { content, mtime: self.stamp.mtime, mode: self.mode };
+                Seen::There(Box::new(Found { entry, stamp: self.stamp }))
+            }
+            NodeContent::Special => Seen::Unknown(Unknown::Special),
+            NodeContent::OtherFileSystem => Seen::Unknown(Unknown::OtherFileSystem),
+            NodeContent::Unreadable { kind, message } => Seen::Unknown(Unknown::Error { kind, message }),
+        }
+    }
 }
 
 /// How sure an answer has to be.
@@ -95,6 +125,11 @@ pub struct Space {
 pub trait Root: Send + Sync {
     /// Opens a folder beneath the root. `RelPath::root()` is the root itself.
     fn folder(&self, path: &RelPath) -> Result<Box<dyn Folder>>;
+    /// What stands at `path`, by a look into the folder above it, which has to be there; `None` for the root too.
+    fn look(&self, path: &RelPath, freshness: Freshness) -> Result<Option<Node>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
+        self.folder(&parent)?.look(&name, freshness)
+    }
     /// Renames within the root; the parents are opened beneath it.
     fn rename(&self, from: &RelPath, to: &RelPath, onto: Onto) -> Result<()>;
     /// Makes `to` a hard link to the file `from`; `to` must not exist.
@@ -152,6 +187,17 @@ pub trait Folder: Send + Sync {
 pub trait Reader: Send {
     /// Like `read(2)` at the current place; 0 is the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize>;
+    /// Reads until `buffer` is full or the file ends; answers with the bytes read.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        Ok(filled)
+    }
     /// The next region that holds data at or after `offset`, as (start, end); `None` where only a hole is left.
     /// A file system that does not know holes answers with the whole rest. Does not move the place of `read`.
     fn next_data(&mut self, offset: u64) -> Result<Option<(u64, u64)>>;

@@ -4,16 +4,15 @@
 //! Bounded in size, refreshed now and then, and moved to the trash when the conflict ends. They only add to safety: what
 //! cannot be copied is noted and fails nothing.
 
-use super::decide::note;
+use super::clock::now;
 use super::error::Error;
-use super::open::now;
 use super::request::Options;
-use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
+use crate::disk::{self, ErrorKind, Freshness, Node, Root};
 use crate::manifest::{Manifest, What};
 use crate::model::conflict::{host_word, split_extension};
-use crate::model::entry::Content;
 use crate::model::finding::Note;
 use crate::model::ignore::{OWN_FOLDER, Patterns, Verdict, is_own_name};
+use crate::model::listing::Item;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
@@ -90,7 +89,7 @@ fn keep(run: &Run<'_>, original: &Original<'_>, mark: &str, notes: &mut Vec<Note
     match keep_copy(run, original, &kept) {
         Ok(made) => made.then_some(kept),
         Err(message) => {
-            notes.push(note(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
+            notes.push(Note::of(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
             None
         }
     }
@@ -110,34 +109,28 @@ fn is_ours(name: &Name, mark: &str) -> bool {
 }
 
 fn node_at(root: &dyn Root, path: &RelPath) -> disk::Result<Option<Node>> {
-    let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
-    match root.folder(&parent) {
-        Ok(folder) => folder.look(&name, Freshness::Fresh),
+    match root.look(path, Freshness::Fresh) {
         Err(error) if error.kind == ErrorKind::Absent => Ok(None),
-        Err(error) => Err(error),
+        other => other,
     }
 }
 
 /// Does the copy still show the sizes and times of the original? What cannot be looked at counts as different.
 fn same_tree(run: &Run<'_>, original: &RelPath, copy: &RelPath) -> bool {
-    let granularity = run.traits.staging.granularity_ns.max(run.traits.network.granularity_ns);
+    let granularity = run.traits.granularity_ns();
     let nodes = (node_at(&*run.roots.staging, original), node_at(&*run.roots.network, copy));
     let (Ok(Some(a)), Ok(Some(b))) = nodes else { return false };
-    match (&a.content, &b.content) {
-        (NodeContent::Plain(Content::File { .. }), NodeContent::Plain(Content::File { .. })) => {
-            a.stamp.size == b.stamp.size && a.stamp.mtime.near(b.stamp.mtime, granularity)
-        }
-        (NodeContent::Plain(Content::Folder), NodeContent::Plain(Content::Folder)) => {
-            let list = |side: Side, path: &RelPath| run.roots[side].folder(path).and_then(|folder| folder.list());
-            let (Ok(mine), Ok(theirs)) = (list(Side::Staging, original), list(Side::Network, copy)) else { return false };
-            mine.len() == theirs.len()
-                && mine
-                    .iter()
-                    .zip(&theirs)
-                    .all(|(a, b)| a.name == b.name && same_tree(run, &original.join(&a.name), &copy.join(&b.name)))
-        }
-        _ => false,
+    if a.is_file() && b.is_file() {
+        return a.stamp.size == b.stamp.size && a.stamp.mtime.near(b.stamp.mtime, granularity);
     }
+    if !(a.is_folder() && b.is_folder()) {
+        return false;
+    }
+    let list = |side: Side, path: &RelPath| run.roots[side].folder(path).and_then(|folder| folder.list());
+    let (Ok(mine), Ok(theirs)) = (list(Side::Staging, original), list(Side::Network, copy)) else { return false };
+    let same =
+        |(a, b): (&Item<Node>, &Item<Node>)| a.name == b.name && same_tree(run, &original.join(&a.name), &copy.join(&b.name));
+    mine.len() == theirs.len() && mine.iter().zip(&theirs).all(same)
 }
 
 /// Copies of this pair whose conflict has ended, or that a newer one replaces, go to the trash. Best effort: the next run
@@ -163,7 +156,7 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
             {
                 tracing::debug!(%error, "a copy of an ended conflict stays");
             }
-        } else if item.value.content == NodeContent::Plain(Content::Folder) {
+        } else if item.value.is_folder() {
             sweep_folder(run, &below, mark, alive)?;
             // Only an empty one goes.
             let _ = folder.remove_folder(&item.name);

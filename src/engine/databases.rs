@@ -44,8 +44,7 @@ pub(super) fn know_again(
 
 /// Two files, each of them news.
 fn both_changed(session: &Session<'_>, difference: &Difference) -> bool {
-    let traits = &session.traits;
-    let compare = Compare { granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns), modes: false };
+    let compare = Compare { granularity_ns: session.traits.granularity_ns(), modes: false };
     let news = |seen: &Seen, side: Side| {
         seen.found().is_some_and(|found| found.entry.kind() == Kind::File)
             && matches!(change_of(difference.base.as_deref(), seen, side, compare), Change::Created | Change::Modified)

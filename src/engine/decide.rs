@@ -1,16 +1,16 @@
 //! From differences to a plan that may be carried out: reconcile, renames, guards, room.
 
+use super::clock::now;
 use super::error::Error;
 use super::growing;
 use super::moved;
-use super::open::{Session, now};
+use super::open::Session;
 use super::partials;
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
 use super::whole;
 use crate::disk::{ErrorKind, local};
 use crate::model::conflict::{Policies, Policy};
-use crate::model::finding::Note;
 use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
 use crate::model::path::RelPath;
@@ -31,6 +31,8 @@ pub(super) struct Decision {
     pub stop: Option<Outcome>,
 }
 
+/// Set once a run over everything was about to write: the question whether these are one project is answered.
+pub(super) const FIRST_SYNC_BEGUN: &str = "first_sync_done";
 /// Set once a run over everything came to its end: from then on the two folders have met.
 pub(super) const FIRST_SYNC_ENDED: &str = "first_sync_ended";
 
@@ -52,8 +54,8 @@ pub(super) fn decide(
         direction: request.direction,
         policies: policies(session, request)?,
         take: request.take,
-        granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
-        modes: traits.staging.modes && traits.network.modes,
+        granularity_ns: traits.granularity_ns(),
+        modes: traits.modes(),
         now: now(),
         host: &host,
     };
@@ -86,7 +88,7 @@ fn policies<'r>(session: &Session<'_>, request: &'r Request) -> Result<&'r Polic
 
 /// The question of a first sync: do these two folders hold the same project at all?
 fn ask_first(session: &Session<'_>, request: &Request, differences: &[Difference]) -> Result<Option<Refusal>, Error> {
-    if request.yes || request.take.is_some() || session.store.meta("first_sync_done")?.is_some() {
+    if request.yes || request.take.is_some() || session.store.meta(FIRST_SYNC_BEGUN)?.is_some() {
         return Ok(None);
     }
     let meeting = Meeting::of(differences);
@@ -206,9 +208,4 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
         }
     }
     work
-}
-
-/// Something worth telling about a path.
-pub(super) fn note(path: &RelPath, message: &str) -> Note {
-    Note { path: path.clone(), message: message.to_owned() }
 }

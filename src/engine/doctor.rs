@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::open::now;
+use super::clock::now;
 use super::request::Pair;
-use super::trash;
+use super::trash::runs;
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Reader, RootRecord};
 use crate::model::side::{PerSide, Side};
@@ -62,12 +62,12 @@ fn lock(staging: &Path) -> Check {
 
 fn trash_size(root: &dyn Root) -> disk::Result<Check> {
     let (began, mut bytes, mut counted) = (Instant::now(), 0, 0);
-    let runs = trash::runs(root)?;
+    let runs = runs::runs(root)?;
     for run in &runs {
         if began.elapsed() > COUNTING {
             break;
         }
-        bytes += trash::size(root, run)?;
+        bytes += runs::size(root, run)?;
         counted += 1;
     }
     let least = if counted < runs.len() { "at least " } else { "" };

@@ -1,5 +1,6 @@
 //! Files that were written to while they were copied: left alone, unread, until they were quiet.
 
+use super::clock::now_at;
 use super::error::Error;
 use super::open::Session;
 use super::report::Report;
@@ -9,9 +10,7 @@ use crate::model::growing::Torn;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::Side;
-use crate::model::time::Time;
 use crate::model::utc;
-use crate::model::vouch::Clock;
 
 use std::collections::HashMap;
 
@@ -50,14 +49,4 @@ pub(super) fn forget_quiet(session: &mut Session<'_>, request: &Request, report:
         }
     }
     Ok(())
-}
-
-/// A root's own clock, as far as it is known: where the root lies on this machine, this machine's is the same.
-pub(super) fn now_at(session: &Session<'_>, side: Side) -> Option<Time> {
-    const DAY_NS: i64 = 86_400_000_000_000;
-    let elapsed = i64::try_from(session.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
-    match session.clocks[side].after(elapsed) {
-        Clock::Own(now) => Some(now),
-        Clock::DayAgo(time) => (!session.traits[side].remote).then(|| Time(time.0.saturating_add(DAY_NS))),
-    }
 }

@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use super::request::Pair;
-use super::trash;
+use super::trash::runs;
 use crate::disk::local;
 use crate::manifest::Reader;
 use crate::model::path::{Name, RelPath};
@@ -109,7 +109,7 @@ fn tell(pair: &Pair, record: RunRecord, newest: Option<RunId>) -> ToldRun {
 
 /// The name of a run's folder in both trashes, where this machine made it.
 pub(super) fn trash_name(run: &RunRecord) -> Name {
-    trash::run_name(run.started, &local::host_name())
+    runs::run_name(run.started, &local::host_name())
 }
 
 /// Why a version went to the trash, and by which run.

@@ -1,8 +1,9 @@
 //! Are these the roots of this pair? Markers, generations, device numbers.
 
 use super::error::Error;
-use super::open::{Access, Session, Store};
+use super::open::{Access, Session};
 use super::report::{Refusal, Way};
+use super::store::Store;
 use crate::disk::ErrorKind;
 use crate::manifest::RootRecord;
 use crate::model::side::{PerSide, Side};

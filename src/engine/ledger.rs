@@ -1,8 +1,9 @@
 //! What a run did: counts for the report, history and base for the manifest, in batches.
 
+use super::clock::now;
 use super::error::Error;
-use super::open::{Store, now};
 use super::report::{Counts, Work};
+use super::store::Store;
 use crate::manifest::{EventRecord, Manifest, RunId, Version};
 use crate::model::conflict::Conflict;
 use crate::model::entry::Base;

@@ -2,9 +2,10 @@
 
 use super::decide::FIRST_SYNC_ENDED;
 use super::error::Error;
-use super::open::{Session, Store};
+use super::open::Session;
 use super::report::Progress;
 use super::request::Request;
+use super::store::Store;
 use crate::disk::{ErrorKind, Root};
 use crate::manifest::Reader;
 use crate::model::digest::Digest;

@@ -1,11 +1,11 @@
 //! A run limited to some paths does not delete what was only moved out of them.
 
-use super::decide::note;
 use super::error::Error;
 use super::open::Session;
 use super::request::Request;
 use crate::disk::{ErrorKind, NodeContent};
 use crate::model::entry::{Content, Kind, Stamp};
+use crate::model::finding::Note;
 use crate::model::ignore::is_own_name;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
@@ -31,7 +31,7 @@ pub(super) fn hold_moved_out(session: &Session<'_>, request: &Request, plan: &mu
             .partition(|action| deleted(&action.op, side).is_none_or(|stamp| !elsewhere.contains(&stamp)));
         plan.actions = kept;
         for action in moved {
-            plan.notes.push(note(
+            plan.notes.push(Note::of(
                 &action.path,
                 "moved to a place outside the paths given; its delete waits for a run that covers both",
             ));

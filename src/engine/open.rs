@@ -1,16 +1,16 @@
 //! Open a pair: both roots by handle, the lock, the manifest, who the roots are and what they can do.
 
 use super::claim;
+use super::clock::now;
 use super::error::Error;
 use super::identify::{Standing, identify};
 use super::report::{Progress, Refusal, WaitingFor, Way};
-use super::request::{APPEND, Durability, Options, Pair, WHOLE};
+use super::request::{APPEND, Options, Pair, WHOLE};
+use super::store::{Store, open_store};
 use crate::disk::{self, Root, local};
-use crate::manifest::{self, Manifest, Opened, Reader};
+use crate::manifest::{self};
 use crate::model::growing::Torn;
 use crate::model::ignore::Patterns;
-use crate::model::listing::Row;
-use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -19,24 +19,17 @@ use crate::model::vouch::Clock;
 use crate::roots::edges::{self, KnownRoot};
 use crate::roots::mounts::{self, Verdict};
 use crate::roots::{own, probe};
-use crate::sqlite::Synchronous;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// May this opening write (markers, lock, manifest)?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Write,
     LookOnly,
-}
-
-/// The base, as far as this run may touch it.
-pub(super) enum Store {
-    Writing(Box<Manifest>),
-    Reading(Option<Reader>),
 }
 
 /// A pair that is open.
@@ -82,12 +75,6 @@ pub fn init(pair: &Pair, options: &Options) -> Result<Initialised, Error> {
     let stop = AtomicBool::new(false);
     let session = Session::open(pair, options, Access::Write, Duration::ZERO, &|_| {}, &stop)?;
     Ok(Initialised { created: session.standing.created, notes: session.notes })
-}
-
-/// This machine's clock. Never compared with a root's for a decision.
-pub(super) fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 impl<'a> Session<'a> {
@@ -382,121 +369,4 @@ pub(super) fn try_lock(file: &Path, waiting: &Waiting<'_>) -> Result<local::Lock
     let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), utc::rfc3339(now()));
     let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(file, &holder)?))?;
     lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(file).unwrap_or_default() })
-}
-
-fn open_store(pair: &Pair, options: &Options, access: Access) -> Result<(Store, Vec<String>), Error> {
-    if access == Access::LookOnly {
-        return Ok((Store::Reading(Reader::open(&pair.state)?), Vec::new()));
-    }
-    local::make_private_folder(&pair.state)?;
-    let synchronous = match options.durability {
-        Durability::Full => Synchronous::Full,
-        Durability::None => Synchronous::Normal,
-    };
-    let (manifest, opened) = Manifest::open(&pair.state, synchronous, now())?;
-    let mut notes = Vec::new();
-    if let Opened::SetAside(path) = opened {
-        notes.push(format!(
-            "the manifest was damaged; it is kept as {path:?}. This run treats both folders as if they met for the first time: \
-             nothing is deleted"
-        ));
-    }
-    Ok((Store::Writing(Box::new(manifest)), notes))
-}
-
-impl Store {
-    pub fn root(&self, side: Side) -> Result<Option<manifest::RootRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.root(side)?,
-            Store::Reading(Some(reader)) => reader.root(side)?,
-            Store::Reading(None) => None,
-        })
-    }
-
-    pub fn meta(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.meta(key)?,
-            Store::Reading(Some(reader)) => reader.meta(key)?,
-            Store::Reading(None) => None,
-        })
-    }
-
-    /// The newest first.
-    pub fn runs(&self) -> Result<Vec<manifest::RunRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.runs()?,
-            Store::Reading(Some(reader)) => reader.runs()?,
-            Store::Reading(None) => Vec::new(),
-        })
-    }
-
-    pub fn events(&self, run: manifest::RunId) -> Result<Vec<manifest::EventRecord>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.events(run)?,
-            Store::Reading(Some(reader)) => reader.events(run)?,
-            Store::Reading(None) => Vec::new(),
-        })
-    }
-
-    /// `None` in a dry run.
-    pub fn writing(&mut self) -> Option<&mut Manifest> {
-        match self {
-            Store::Writing(manifest) => Some(manifest),
-            Store::Reading(_) => None,
-        }
-    }
-
-    /// Did nobody write to the base while this run read it without a lock?
-    pub fn undisturbed(&self) -> bool {
-        !matches!(self, Store::Reading(Some(reader)) if !reader.undisturbed())
-    }
-
-    pub fn has_base(&self) -> Result<bool, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.has_base()?,
-            Store::Reading(Some(reader)) => reader.has_base()?,
-            Store::Reading(None) => false,
-        })
-    }
-
-    pub fn torn(&self) -> Result<Vec<Torn>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.torn()?,
-            Store::Reading(Some(reader)) => reader.torn()?,
-            Store::Reading(None) => Vec::new(),
-        })
-    }
-
-    pub fn count_files(&self) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.count_files()?,
-            Store::Reading(Some(reader)) => reader.count_files()?,
-            Store::Reading(None) => 0,
-        })
-    }
-
-    /// What the base holds at a path.
-    pub fn find(&self, path: &RelPath) -> Result<Option<Row>, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.find(path)?,
-            Store::Reading(Some(reader)) => reader.find(path)?,
-            Store::Reading(None) => None,
-        })
-    }
-
-    pub fn files_below(&self, path: &RelPath) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.files_below(path)?,
-            Store::Reading(Some(reader)) => reader.files_below(path)?,
-            Store::Reading(None) => 0,
-        })
-    }
-
-    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64, Error> {
-        Ok(match self {
-            Store::Writing(manifest) => manifest.deletes_since(side, since)?,
-            Store::Reading(Some(reader)) => reader.deletes_since(side, since)?,
-            Store::Reading(None) => 0,
-        })
-    }
 }

@@ -1,8 +1,8 @@
 //! The records of large copies that were broken off, in the pair's state folder.
 
+use super::hands::owner;
 use super::open::Session;
 use super::request::{Pair, Request};
-use super::sync::owner;
 use crate::disk::local;
 use crate::model::path::Name;
 use crate::model::plan::{Op, Plan};

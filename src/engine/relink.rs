@@ -7,7 +7,7 @@
 
 use super::error::Error;
 use super::identify::{UNMARKED, known, refused};
-use super::open::{Access, Session, Store, Waiting, try_lock};
+use super::open::{Access, Session, Waiting, try_lock};
 use super::report::{Progress, Refusal};
 use super::request::{Durability, Options, Pair};
 use crate::disk::{ErrorKind, Root, local};
@@ -79,7 +79,7 @@ pub fn relink(
     let top = PerSide::new(staging?, network?);
     let accepted = |side: Side, marked| Accepted { taken: taken[side], marked, top: top[side] };
     let roots = PerSide::new(accepted(Side::Staging, marked[0]), accepted(Side::Network, marked[1]));
-    let given_up = if request.dry_run { to_give_up(&session.store)? } else { GivenUp::default() };
+    let given_up = if request.dry_run { session.store.to_give_up()? } else { GivenUp::default() };
     let mut relinked = Relinked { roots, given_up, notes: Vec::new() };
     if !request.dry_run {
         carry_out(&mut session, &records, &marks, &wanted, &mut relinked)?;
@@ -134,14 +134,6 @@ fn wanted(marks: &PerSide<Found>, taken: &PerSide<Taken>) -> Result<PerSide<Mark
 fn top(root: &dyn Root) -> crate::disk::Result<u64> {
     let listing = root.folder(&RelPath::root())?.list()?;
     Ok(listing.iter().filter(|item| &item.name[..] != own::FOLDER.as_bytes()).count() as u64)
-}
-
-fn to_give_up(store: &Store) -> Result<GivenUp, Error> {
-    Ok(match store {
-        Store::Writing(manifest) => manifest.to_give_up()?,
-        Store::Reading(Some(reader)) => reader.to_give_up()?,
-        Store::Reading(None) => GivenUp::default(),
-    })
 }
 
 fn carry_out(

@@ -7,10 +7,11 @@
 
 use super::error::Error;
 use super::history::{self, EventRecord, RunRecord, Version, What};
-use super::open::Store;
+use super::store::Store;
+use super::trash::runs;
 use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
 use crate::model::digest::{Digest, Digesting};
-use crate::model::entry::{Content, Entry, Found, Kind};
+use crate::model::entry::{Content, Found};
 use crate::model::listing::Row;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
@@ -117,17 +118,16 @@ pub(super) fn unrecorded(
         let mut one = |path: &RelPath, node: &Node| {
             let kept = home().join(&name).append(path);
             let wanted = paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
-            let NodeContent::Plain(content) = &node.content else { return Ok(()) };
+            let Some(Found { entry, .. }) = node.found() else { return Ok(()) };
             // A folder may be there only for what it holds.
-            let told = known.contains(&(side, kept.clone())) || content.kind() == Kind::Folder;
-            let entry = Entry { content: content.clone(), mtime: node.stamp.mtime, mode: node.mode };
+            let told = known.contains(&(side, kept.clone())) || entry.is_folder();
             if wanted && !told {
                 let (before, after) = (Version::of_entry(&entry), Version::UNKNOWN);
                 tasks.push(Task { side, path: path.clone(), did: Did::Unknown, kept, before, after });
             }
             Ok(())
         };
-        match super::trash::each(&*roots[side], &name, &mut one) {
+        match runs::each(&*roots[side], &name, &mut one) {
             Err(error) if error.kind == ErrorKind::Absent => {}
             other => other.map_err(Error::disk_at(side))?,
         }
@@ -172,7 +172,7 @@ pub(super) fn judge(sight: &mut Sight<'_>, store: &Store, task: &Task) -> Result
         (Did::Restore, None) => Ok(Verdict::Already),
         (Did::Restore, Some(node)) => {
             // A folder only goes where nothing is left inside.
-            let folder = plain(&node).filter(|found| after.what == What::Folder && found.entry.is_folder());
+            let folder = node.found().map(Box::new).filter(|found| after.what == What::Folder && found.entry.is_folder());
             match folder.map_or_else(|| sight.prove(store, *side, path, &node, after), |found| Ok(Some(found)))? {
                 Some(found) => Ok(Verdict::Do(Step::Away(found))),
                 None => left("was changed since it came back; it stays"),
@@ -224,7 +224,7 @@ fn judge_rename(
         (Some(node), None) => {
             let proven = match after.what {
                 // What a folder holds goes along, whatever was done to it since.
-                What::Folder => plain(&node).filter(|found| found.entry.is_folder()),
+                What::Folder => node.found().map(Box::new).filter(|found| found.entry.is_folder()),
                 _ => sight.prove(store, *side, path, &node, after)?,
             };
             match proven {
@@ -246,17 +246,11 @@ fn unseen(side: Side, error: disk::Error) -> Result<Verdict, Error> {
     }
 }
 
-fn plain(node: &Node) -> Option<Box<Found>> {
-    let NodeContent::Plain(content) = &node.content else { return None };
-    let entry = Entry { content: content.clone(), mtime: node.stamp.mtime, mode: node.mode };
-    Some(Box::new(Found { entry, stamp: node.stamp }))
-}
-
 impl Sight<'_> {
     fn look(&self, side: Side, path: &RelPath) -> disk::Result<Stands> {
-        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(Stands::Barred) };
-        match self.roots[side].folder(&parent) {
-            Ok(folder) => Ok(folder.look(&name, Freshness::Fresh)?.map_or(Stands::Nothing, Stands::There)),
+        match self.roots[side].look(path, Freshness::Fresh) {
+            Ok(_) if path.is_root() => Ok(Stands::Barred),
+            Ok(node) => Ok(node.map_or(Stands::Nothing, Stands::There)),
             Err(error) if error.kind == ErrorKind::Absent => Ok(Stands::Nothing),
             Err(error) if matches!(error.kind, ErrorKind::WrongKind | ErrorKind::Barred) => Ok(Stands::Barred),
             Err(error) => Err(error),
@@ -276,7 +270,7 @@ impl Sight<'_> {
     /// Is it this version, as far as a name alone is concerned? A folder is, whatever it holds.
     fn is(&mut self, store: &Store, side: Side, path: &RelPath, node: &Node, version: &Version) -> Result<bool, Error> {
         if version.what == What::Folder {
-            return Ok(node.content == NodeContent::Plain(Content::Folder));
+            return Ok(node.is_folder());
         }
         Ok(self.prove(store, side, path, node, version)?.is_some())
     }
@@ -290,8 +284,8 @@ impl Sight<'_> {
         node: &Node,
         version: &Version,
     ) -> Result<Option<Box<Found>>, Error> {
-        let Some(mut found) = plain(node) else { return Ok(None) };
-        let near = version.mtime.is_some_and(|mtime| node.stamp.mtime.near(mtime, self.granularity_ns()));
+        let Some(mut found) = node.found().map(Box::new) else { return Ok(None) };
+        let near = version.mtime.is_some_and(|mtime| node.stamp.mtime.near(mtime, self.traits.granularity_ns()));
         let same = match (version.what, &found.entry.content) {
             (What::File, Content::File { size, .. }) if version.size != Some(*size) => false,
             (What::File, Content::File { .. }) => match version.digest {
@@ -300,7 +294,7 @@ impl Sight<'_> {
             },
             // History does not say where a link led.
             (What::Link, Content::Link { .. }) => {
-                near || in_base(store, path)?.is_some_and(|row| row.base.entry.content == found.entry.content)
+                near || store.find(path)?.is_some_and(|row| row.base.entry.content == found.entry.content)
             }
             (What::Folder, Content::Folder) => match version.digest {
                 Some(wanted) => fingerprint(&*self.roots[side], path).ok() == Some(wanted),
@@ -314,13 +308,9 @@ impl Sight<'_> {
         Ok(same.then_some(found))
     }
 
-    fn granularity_ns(&self) -> i64 {
-        self.traits.staging.granularity_ns.max(self.traits.network.granularity_ns)
-    }
-
     /// What a file holds: as the base says where its stamp vouches, else it is read. `None` where it cannot be read.
     fn digest(&mut self, store: &Store, side: Side, path: &RelPath, node: &Node) -> Result<Option<Digest>, Error> {
-        if let Some(Row { base, .. }) = in_base(store, path)?
+        if let Some(Row { base, .. }) = store.find(path)?
             && vouches(base.stamps[side].as_ref(), &node.stamp, &self.traits[side])
         {
             return Ok(base.entry.digest());
@@ -346,7 +336,7 @@ impl Sight<'_> {
             };
             for item in listing {
                 let below = path.join(&item.name);
-                let Some(Row { base, .. }) = in_base(store, &below)? else { return Ok(false) };
+                let Some(Row { base, .. }) = store.find(&below)? else { return Ok(false) };
                 let same = match (&base.entry.content, &item.value.content) {
                     (Content::Folder, NodeContent::Plain(Content::Folder)) => {
                         open.push(below);
@@ -397,10 +387,6 @@ pub(super) fn fingerprint(root: &dyn Root, top: &RelPath) -> disk::Result<Digest
         }
     }
     Ok(digesting.finish())
-}
-
-fn in_base(store: &Store, path: &RelPath) -> Result<Option<Row>, Error> {
-    store.find(path)
 }
 
 /// The run's folder in the trash, of what is kept there.

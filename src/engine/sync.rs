@@ -2,36 +2,35 @@
 
 use super::carry::{Means, carry};
 use super::claim;
-use super::clean;
+use super::clean::{self, keep_trash_small};
+use super::clock::now;
 use super::copies;
 use super::databases;
-use super::decide::{Decision, FIRST_SYNC_ENDED, decide, work};
+use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::growing;
+use super::hands::{Hands, expect_in_place, hands, next_generations, owner, unwritable};
+use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
-use super::open::{Access, Session, Store, now};
+use super::open::{Access, Session};
 use super::partials;
-use super::report::{Counts, Outcome, Progress, Refusal, Report};
-use super::request::{Durability, Options, Pair, Request};
-use super::trash;
-use crate::disk::{ErrorKind, Root, local};
+use super::report::{Counts, Outcome, Progress, Report};
+use super::request::{Options, Pair, Request};
+use super::trash::runs::run_name;
+use crate::disk::local;
 use crate::manifest::RunId;
-use crate::model::digest;
 use crate::model::entry::Kind;
-use crate::model::ignore::Patterns;
+use crate::model::finding::Note;
 use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
-use crate::roots::lease::{self, Holder, Lease};
-use crate::transfer::{Run, sweep_snapshots};
+use crate::transfer::sweep_snapshots;
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// History older than this goes.
 const HISTORY_NS: i64 = 90 * 86_400_000_000_000;
@@ -89,7 +88,7 @@ fn run(
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let mut session = Session::open(pair, options, access, request.wait, tell, stop)?;
     let root = RelPath::root();
-    report.notes.extend(session.notes.iter().map(|message| super::decide::note(&root, message)));
+    report.notes.extend(session.notes.iter().map(|message| Note::of(&root, message)));
     let seen = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let sight = look(&session, request, &seen, tell, stop);
     report.scanned = seen.as_ref().map(|count| count.load(Ordering::Relaxed));
@@ -109,7 +108,7 @@ fn run(
     if request.dry_run {
         report.counts = would(&plan);
         if !session.store.undisturbed() {
-            report.notes.push(super::decide::note(&root, "another run wrote meanwhile; look again for a picture of one moment"));
+            report.notes.push(Note::of(&root, "another run wrote meanwhile; look again for a picture of one moment"));
         }
         return Ok(stopped.unwrap_or(Outcome::Done));
     }
@@ -140,7 +139,7 @@ fn write(
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
     let started = session.started;
     let host = local::host_name();
-    let (owner, trash_name) = (owner(&host, session.pair), trash::run_name(started, &host));
+    let (owner, trash_name) = (owner(&host, session.pair), run_name(started, &host));
     sweep_snapshots(&databases::scratch(session.pair));
     let kept = partials::kept(session, request, &plan, owner);
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name, &kept);
@@ -183,38 +182,6 @@ fn write(
     Ok(Outcome::Done)
 }
 
-/// What carrying out needs of a session, apart from what it writes down in.
-pub(super) struct Hands<'s> {
-    pub run: Run<'s>,
-    pub store: &'s mut Store,
-    pub patterns: &'s Patterns,
-}
-
-pub(super) fn hands<'s>(
-    session: &'s mut Session<'_>,
-    host: &str,
-    stop: &'s AtomicBool,
-    copied: &'s (dyn Fn(Side, u64) + Sync),
-) -> Hands<'s> {
-    let run = Run {
-        roots: &session.roots,
-        traits: &session.traits,
-        clocks: session.clocks,
-        began: session.began,
-        trash_name: trash::run_name(session.started, host),
-        owner: owner(host, session.pair),
-        flush: session.options.durability == Durability::Full,
-        partials: partials::folder(session.pair),
-        append: &session.append,
-        whole: &session.whole,
-        stop,
-        copied,
-        scratch: databases::scratch(session.pair),
-        trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
-    };
-    Hands { run, store: &mut session.store, patterns: &session.patterns }
-}
-
 /// Staging's versions of conflicts that are held do not live on one disk only.
 fn keep_copies(session: &mut Session<'_>, request: &Request, report: &mut Report, stop: &AtomicBool) -> Result<(), Error> {
     if !request.direction.writes(Side::Network) {
@@ -227,35 +194,8 @@ fn keep_copies(session: &mut Session<'_>, request: &Request, report: &mut Report
     Ok(())
 }
 
-/// A mount that dropped out from under its path leaves a local folder there that takes writes.
-pub(super) fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
-    for side in Side::BOTH {
-        if !session.roots[side].still_there().map_err(Error::disk_at(side))? {
-            return Err(Error::Offline { side, message: "another folder stands at its path now".to_owned() });
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result<(), Error> {
-    for side in Side::BOTH.into_iter().filter(|&side| writes[side]) {
-        let root = session.roots[side].clone();
-        let bumped = session.standing.next_generation(&*root, &mut session.store, side);
-        bumped.map_err(|error| unwritable(error, side))?;
-    }
-    Ok(())
-}
-
 fn make_claim(session: &mut Session<'_>) -> Result<(), Error> {
     claim::make(session).map_err(|error| unwritable(error, Side::Staging))
-}
-
-pub(super) fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
-    for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
-        if let Err(error) = clean::trash_limits(session, side) {
-            tracing::warn!(%side, %error, "the trash could not be brought within its limits");
-        }
-    }
 }
 
 /// The last entries of a run's books.
@@ -323,27 +263,11 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
 /// mostly different, is not asked about again. Only a look at everything could have asked.
 fn met(session: &mut Session<'_>, request: &Request) -> Result<(), Error> {
     match session.store.writing() {
-        Some(manifest) if request.paths.is_empty() && manifest.meta("first_sync_done")?.is_none() => {
-            Ok(manifest.set_meta("first_sync_done", "1")?)
+        Some(manifest) if request.paths.is_empty() && manifest.meta(FIRST_SYNC_BEGUN)?.is_none() => {
+            Ok(manifest.set_meta(FIRST_SYNC_BEGUN, "1")?)
         }
         _ => Ok(()),
     }
-}
-
-fn unwritable(error: Error, side: Side) -> Error {
-    match &error {
-        Error::Root { source, .. } if matches!(source.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly)) => {
-            Error::Refused(Refusal::ReadOnly { side })
-        }
-        _ => error,
-    }
-}
-
-/// The first part of temporary names: this machine and pair.
-pub(super) fn owner(host: &str, pair: &Pair) -> u32 {
-    let key = format!("{host}\0{}", pair.state.display());
-    let [a, b, c, d, ..] = digest::of(key.as_bytes()).0;
-    u32::from_be_bytes([a, b, c, d])
 }
 
 /// What a dry run's plan would count.
@@ -371,73 +295,4 @@ fn would(plan: &Plan) -> Counts {
         }
     }
     counts
-}
-
-/// The network root's lease while this run shows writes there.
-pub(super) struct Borrowed {
-    root: Arc<dyn Root>,
-    lease: Option<Lease>,
-    renewed: Instant,
-}
-
-struct Monotonic<'a> {
-    began: Instant,
-    stop: &'a AtomicBool,
-}
-
-impl lease::Clock for Monotonic<'_> {
-    fn now(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn pause(&self, time: Duration) -> bool {
-        std::thread::sleep(time.min(Duration::from_millis(200)));
-        !self.stop.load(Ordering::Relaxed)
-    }
-}
-
-impl Borrowed {
-    /// Others save work by it; what keeps data safe is the look before each visible step. So none to be had is no reason
-    /// to stop.
-    pub fn take(session: &Session<'_>, host: &str, wait: Duration, stop: &AtomicBool) -> Result<Self, Error> {
-        let root = session.roots.network.clone();
-        let holder = Holder { host: host.to_owned(), state: format!("{:08x}", owner(host, session.pair)) };
-        let clock = Monotonic { began: Instant::now(), stop };
-        let lease = match lease::take(&*root, &holder, wait, &clock).map_err(Error::at(Side::Network))? {
-            lease::Outcome::Ours(lease) => Some(lease),
-            lease::Outcome::Busy { holder } => {
-                tracing::info!(?holder, "another machine writes to the network root; going on beside it");
-                None
-            }
-            lease::Outcome::None { reason } => {
-                tracing::debug!(%reason, "no lease to be had");
-                None
-            }
-        };
-        Ok(Borrowed { root, lease, renewed: Instant::now() })
-    }
-
-    pub fn tend(&mut self) -> Result<(), Error> {
-        if self.renewed.elapsed() < lease::RENEW_EVERY {
-            return Ok(());
-        }
-        self.renewed = Instant::now();
-        let kept = self.lease.as_mut().map(|lease| lease.renew(&*self.root));
-        match kept {
-            Some(Err(error)) if error.is_gone() => Err(Error::at(Side::Network)(error)),
-            Some(Ok(false) | Err(_)) => {
-                self.lease = None;
-                Ok(())
-            }
-            Some(Ok(true)) | None => Ok(()),
-        }
-    }
-
-    pub fn release(self) {
-        if let Some(lease) = self.lease
-            && let Err(error) = lease.release(&*self.root)
-        {
-            tracing::debug!(%error, "the lease stays until others take it over");
-        }
-    }
 }

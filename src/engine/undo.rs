@@ -5,13 +5,17 @@
 //! asking again. A version leaves the trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
+use super::clean::keep_trash_small;
+use super::clock::now;
 use super::error::Error;
+use super::hands::{Hands, expect_in_place, hands, next_generations};
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
-use super::open::{Access, Session, Store, now};
+use super::lease::Borrowed;
+use super::open::{Access, Session};
 use super::report::Progress;
 use super::request::{Options, Pair};
 use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, tasks, trash_run, unrecorded};
-use super::sync::{Borrowed, Hands, expect_in_place, hands, keep_trash_small, next_generations};
+use super::store::Store;
 use crate::disk::{self, Root, local};
 use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
@@ -64,11 +68,12 @@ pub struct Item {
     pub back_to: Option<RelPath>,
     /// What the run had done: `delete`, `write`, `rename`, `restore`, or `unrecorded`.
     pub did: &'static str,
-    pub result: Result,
+    pub result: Outcome,
 }
 
+/// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Result {
+pub enum Outcome {
     /// Taken back; in a dry run: it would be.
     Done,
     /// It is as it was before that run.
@@ -84,7 +89,7 @@ pub fn undo(
     options: &Options,
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
-) -> std::result::Result<Undone, Error> {
+) -> Result<Undone, Error> {
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let mut session = Session::open(pair, options, access, request.wait, tell, stop)?;
     let (run, all) = of_run(&session.store, request.run, &session.notes)?;
@@ -102,7 +107,7 @@ pub fn undo(
     Ok(undone)
 }
 
-fn of_run(store: &Store, which: Which, notes: &[String]) -> std::result::Result<(RunRecord, Vec<EventRecord>), Error> {
+fn of_run(store: &Store, which: Which, notes: &[String]) -> Result<(RunRecord, Vec<EventRecord>), Error> {
     let Some(run) = pick(store.runs()?, which) else {
         // A manifest that was just set aside explains it.
         let why = notes.first().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -119,7 +124,7 @@ fn pick(mut runs: Vec<RunRecord>, which: Which) -> Option<RunRecord> {
 }
 
 /// A dry run: looks only.
-fn would(session: &Session<'_>, todo: &[Task], stop: &AtomicBool, undone: &mut Undone) -> std::result::Result<(), Error> {
+fn would(session: &Session<'_>, todo: &[Task], stop: &AtomicBool, undone: &mut Undone) -> Result<(), Error> {
     let mut sight = Sight { roots: &session.roots, traits: &session.traits, reading: Reading::default(), stop };
     for task in todo {
         if stop.load(Ordering::Relaxed) {
@@ -127,16 +132,16 @@ fn would(session: &Session<'_>, todo: &[Task], stop: &AtomicBool, undone: &mut U
             return Ok(());
         }
         let result = match judge(&mut sight, &session.store, task)? {
-            Verdict::Do(_) => Result::Done,
-            Verdict::Already => Result::Already,
-            Verdict::Left(message) => Result::Left(message),
+            Verdict::Do(_) => Outcome::Done,
+            Verdict::Already => Outcome::Already,
+            Verdict::Left(message) => Outcome::Left(message),
         };
         undone.items.push(item(task, result));
     }
     Ok(())
 }
 
-fn item(task: &Task, result: Result) -> Item {
+fn item(task: &Task, result: Outcome) -> Item {
     let (back_to, did) = match &task.did {
         Did::Delete => (None, "delete"),
         Did::Write => (None, "write"),
@@ -148,13 +153,7 @@ fn item(task: &Task, result: Result) -> Item {
 }
 
 /// Everything of an undo that writes at a root.
-fn write(
-    session: &mut Session<'_>,
-    todo: &[Task],
-    wait: Duration,
-    stop: &AtomicBool,
-    undone: &mut Undone,
-) -> std::result::Result<(), Error> {
+fn write(session: &mut Session<'_>, todo: &[Task], wait: Duration, stop: &AtomicBool, undone: &mut Undone) -> Result<(), Error> {
     expect_in_place(session)?;
     let writes = PerSide::new(Side::Staging, Side::Network).map(|side| todo.iter().any(|task| task.side == side));
     next_generations(session, &writes)?;
@@ -218,33 +217,33 @@ struct Undoing<'a, 'r> {
 }
 
 impl Undoing<'_, '_> {
-    fn one(&mut self, sight: &mut Sight<'_>, store: &mut Store, task: &Task) -> std::result::Result<Result, Error> {
+    fn one(&mut self, sight: &mut Sight<'_>, store: &mut Store, task: &Task) -> Result<Outcome, Error> {
         let step = match judge(sight, store, task)? {
             Verdict::Do(step) => step,
             Verdict::Already => {
                 if let Err(Refused::Halt(halt)) = back::clear_half_done(self.run, task.side, &task.path) {
                     return Err(halted(halt));
                 }
-                return Ok(Result::Already);
+                return Ok(Outcome::Already);
             }
-            Verdict::Left(message) => return Ok(Result::Left(message)),
+            Verdict::Left(message) => return Ok(Outcome::Left(message)),
         };
         distrust(store, task)?;
         match self.carry(task, &step) {
             Ok(event) => {
                 self.events.push(event);
             }
-            Err(Refused::Path(message)) => return Ok(Result::Left(message)),
+            Err(Refused::Path(message)) => return Ok(Outcome::Left(message)),
             Err(Refused::Halt(halt)) => return Err(halted(halt)),
         }
         if self.events.len() >= BATCH {
             self.commit(store)?;
         }
-        Ok(Result::Done)
+        Ok(Outcome::Done)
     }
 
     /// The visible step, and what history says of it.
-    fn carry(&mut self, task: &Task, step: &Step) -> std::result::Result<EventRecord, Refused> {
+    fn carry(&mut self, task: &Task, step: &Step) -> Result<EventRecord, Refused> {
         let Task { side, path, kept, before, after, .. } = task;
         let (side, run) = (*side, self.run);
         match step {
@@ -283,7 +282,7 @@ impl Undoing<'_, '_> {
         }
     }
 
-    fn make_folders(&mut self, side: Side, path: &RelPath, itself: bool, kept: &RelPath) -> std::result::Result<(), Refused> {
+    fn make_folders(&mut self, side: Side, path: &RelPath, itself: bool, kept: &RelPath) -> Result<(), Refused> {
         let none = || Name::new(b"-").expect("one character is a name");
         let trashed = trash_run(kept).unwrap_or_else(none);
         match back::make_folders_again(&*self.roots[side], side, path, itself, &trashed) {
@@ -311,7 +310,7 @@ impl Undoing<'_, '_> {
     }
 
     /// Durable, then recorded, then without its second names in the trash.
-    fn commit(&mut self, store: &mut Store) -> std::result::Result<(), Error> {
+    fn commit(&mut self, store: &mut Store) -> Result<(), Error> {
         let events = std::mem::take(&mut self.events);
         for side in Side::BOTH.into_iter().filter(|&side| events.iter().any(|event| event.side == Some(side))) {
             flush_side(self.run, side).map_err(halted)?;
@@ -334,12 +333,7 @@ impl Undoing<'_, '_> {
     }
 
     /// The end: the last batch, times of folders, the trash's empty folders, and how it ended.
-    fn close(
-        &mut self,
-        store: &mut Store,
-        undone: &Undone,
-        result: &std::result::Result<(), Error>,
-    ) -> std::result::Result<(), Error> {
+    fn close(&mut self, store: &mut Store, undone: &Undone, result: &Result<(), Error>) -> Result<(), Error> {
         for side in Side::BOTH {
             let made: Vec<MadeAgain> = self.made.iter().filter(|made| made.side == side).cloned().collect();
             back::finish_made_again(&*self.roots[side], &self.run.traits[side], &made);
@@ -348,11 +342,11 @@ impl Undoing<'_, '_> {
         for side in Side::BOTH {
             back::clear_empty(&*self.roots[side], &self.emptied[side]);
         }
-        let count = |wanted: fn(&Result) -> bool| undone.items.iter().filter(|item| wanted(&item.result)).count() as u64;
+        let count = |wanted: fn(&Outcome) -> bool| undone.items.iter().filter(|item| wanted(&item.result)).count() as u64;
         let counts = [
             (UNDONE_RUN, undone.run.id.0.cast_unsigned()),
-            ("taken_back", count(|result| *result == Result::Done)),
-            ("not_taken_back", count(|result| matches!(result, Result::Left(_)))),
+            ("taken_back", count(|result| *result == Outcome::Done)),
+            ("not_taken_back", count(|result| matches!(result, Outcome::Left(_)))),
         ];
         let ending = match result.as_ref().and(committed.as_ref().map(|_| &())) {
             Ok(()) if undone.interrupted => "interrupted",
@@ -376,7 +370,7 @@ fn refused(side: Side, error: disk::Error) -> Refused {
 }
 
 /// What comes back may show the very size and time that the base knows of what it replaces: then the next look reads it.
-fn distrust(store: &mut Store, task: &Task) -> std::result::Result<(), Error> {
+fn distrust(store: &mut Store, task: &Task) -> Result<(), Error> {
     if (task.before.size, task.before.mtime) != (task.after.size, task.after.mtime) {
         return Ok(());
     }

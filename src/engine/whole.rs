@@ -1,9 +1,8 @@
 //! Folders that are carried as one (`whole`): not at all while their program is at work in them, and one conflict where
 //! both sides changed them.
 
-use super::decide::note;
+use super::clock::now_at;
 use super::error::Error;
-use super::growing::now_at;
 use super::open::Session;
 use super::request::Request;
 use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
@@ -56,7 +55,7 @@ pub(super) fn plan(
     }
     let told =
         "both sides changed something in this folder; it is one conflict, and nothing in it is carried until somebody decides";
-    notes.extend(folded.conflicts.iter().map(|conflict| note(&conflict.path, told)));
+    notes.extend(folded.conflicts.iter().map(|conflict| Note::of(&conflict.path, told)));
     plan.aborted |= folded.conflicts.iter().any(|conflict| rules.policies.of(&conflict.path, true) == Policy::Abort);
     plan.conflicts.extend(folded.conflicts);
     plan.notes.append(&mut notes);
@@ -108,7 +107,7 @@ fn at_work(
                 return Ok(Some((side, locked(&difference.path))));
             }
             let told = "is a lock file older than 10 minutes, left by a program that crashed; it is carried like any file";
-            notes.push(note(&difference.path, told));
+            notes.push(Note::of(&difference.path, told));
         }
         if !session.traits[side].remote
             && let Some(message) = look_again(session, side, folder)?

@@ -8,16 +8,14 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Manifest;
 use super::error::{Error, Result};
 use super::rows::{self, FILE, FOLDER, LINK, row_columns, stamp_columns};
-use super::{Manifest, reader};
 use crate::model::entry::{Base, Content, Entry};
-use crate::model::listing::Listing;
-use crate::model::listing::{FolderId, Row};
+use crate::model::listing::FolderId;
 use crate::model::path::RelPath;
 use crate::model::side::PerSide;
 use crate::model::time::Time;
-use crate::sqlite::failed;
 
 /// Ids of folders by path; bounded, because a tree may have more folders than we want to hold.
 #[derive(Default)]
@@ -93,26 +91,6 @@ impl Manifest {
             }
             Ok(true)
         })
-    }
-
-    /// Like [`super::Reader::folder`], and sees what the open transaction wrote.
-    pub fn folder(&self, id: FolderId) -> Result<Listing<Row>> {
-        Ok(rows::folder(&self.connection, id).map_err(failed("read the base in", &self.connection))?)
-    }
-
-    /// Like [`super::Reader::find`], and sees what the open transaction wrote.
-    pub fn find(&self, path: &RelPath) -> Result<Option<Row>> {
-        Ok(rows::find(&self.connection, path).map_err(failed("read the base in", &self.connection))?)
-    }
-
-    /// Files in the base. Reads every page.
-    pub fn count_files(&self) -> Result<u64> {
-        Ok(rows::count_files(&self.connection).map_err(failed("count files in", &self.connection))?)
-    }
-
-    /// Files in the base at or below `path`.
-    pub fn files_below(&self, path: &RelPath) -> Result<u64> {
-        Ok(reader::files_below(&self.connection, path).map_err(failed("count files in", &self.connection))?)
     }
 }
 

@@ -13,7 +13,6 @@ use crate::model::path::RelPath;
 use crate::model::plan::Why;
 use crate::model::side::PerSide;
 use crate::model::time::Time;
-use crate::sqlite::failed;
 
 /// A conflict that waits for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +35,8 @@ pub struct KnownProblem {
 }
 
 impl Manifest {
-    /// Puts what a look found in the place of what was known within `looked_at` (empty: everywhere). Returns the
-    /// conflicts that ended, whose copies may go.
-    pub fn replace_conflicts(&mut self, looked_at: &[RelPath], found: &[Conflict], now: Time) -> Result<Vec<KnownConflict>> {
+    /// Puts what a look found in the place of what was known within `looked_at` (empty: everywhere).
+    pub fn replace_conflicts(&mut self, looked_at: &[RelPath], found: &[Conflict], now: Time) -> Result<()> {
         self.write("record conflicts in", |connection, _| {
             let known = conflicts(connection)?;
             for conflict in found {
@@ -46,17 +44,11 @@ impl Manifest {
             }
             let paths: std::collections::HashSet<&RelPath> = found.iter().map(|conflict| &conflict.path).collect();
             let ended = |known: &KnownConflict| within(&known.path, looked_at) && !paths.contains(&known.path);
-            let ended: Vec<KnownConflict> = known.into_iter().filter(ended).collect();
-            for conflict in &ended {
+            for conflict in known.iter().filter(|known| ended(known)) {
                 connection.prepare_cached("DELETE FROM conflict WHERE path = ?1")?.execute([PathColumn(&conflict.path)])?;
             }
-            Ok(ended)
+            Ok(())
         })
-    }
-
-    /// In path order.
-    pub fn conflicts(&self) -> Result<Vec<KnownConflict>> {
-        Ok(conflicts(&self.connection).map_err(failed("read conflicts in", &self.connection))?)
     }
 
     /// Says where the network root keeps a copy of staging's version of a known conflict.
@@ -83,11 +75,6 @@ impl Manifest {
             }
             Ok(())
         })
-    }
-
-    /// In path order.
-    pub fn problems(&self) -> Result<Vec<KnownProblem>> {
-        Ok(problems(&self.connection).map_err(failed("read problems in", &self.connection))?)
     }
 }
 

@@ -60,16 +60,6 @@ impl Manifest {
         })
     }
 
-    /// What giving up the base would end.
-    pub fn to_give_up(&self) -> Result<GivenUp> {
-        Ok(count(&self.connection).map_err(failed("read", &self.connection))?)
-    }
-
-    /// Is anything in the base?
-    pub fn has_base(&self) -> Result<bool> {
-        Ok(has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))?)
-    }
-
     /// After a whole run: what the former rows could save is saved.
     pub fn forget_former(&mut self) -> Result<()> {
         if !has_rows(&self.connection, "former").map_err(failed("read", &self.connection))? {
@@ -88,16 +78,6 @@ impl Manifest {
 }
 
 impl Reader {
-    /// What giving up the base would end.
-    pub fn to_give_up(&self) -> Result<GivenUp> {
-        Ok(count(&self.connection).map_err(failed("read", &self.connection))?)
-    }
-
-    /// Is anything in the base?
-    pub fn has_base(&self) -> Result<bool> {
-        Ok(has_rows(&self.connection, "entry").map_err(failed("read", &self.connection))?)
-    }
-
     /// Is there anything to be had from [`Reader::vouched`]?
     pub fn may_vouch(&self) -> bool {
         self.may_vouch
@@ -112,13 +92,8 @@ impl Reader {
 /// The rows of the base become the former ones. Of two bases that were given up without a whole run between them the one
 /// that knows more stays: their folder numbers do not fit together.
 fn shelve(connection: &Connection) -> rusqlite::Result<()> {
-    const FILL: &str = concat!(
-        "INSERT INTO former (folder, ",
-        row_columns!(),
-        ", sent_size, sent_digest) SELECT folder, ",
-        row_columns!(),
-        ", sent_size, sent_digest FROM entry"
-    );
+    const FILL: &str =
+        concat!("INSERT INTO former (folder, ", row_columns!(), ") SELECT folder, ", row_columns!(), " FROM entry");
     let rows = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let (base, former) = (rows("SELECT count(*) FROM entry")?, rows("SELECT count(*) FROM former")?);
     if base == 0 || base < former {
@@ -128,7 +103,7 @@ fn shelve(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute(FILL, []).map(drop)
 }
 
-fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
     let rows = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(GivenUp {
         files: rows("SELECT count(*) FROM entry WHERE kind = 0")?,

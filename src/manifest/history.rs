@@ -8,7 +8,6 @@ use super::error::Result;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 use crate::model::time::Time;
-use crate::sqlite::failed;
 
 /// A run's number; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,30 +86,6 @@ impl Manifest {
         })
     }
 
-    /// Files deleted at `side` at or after `since`, over all runs; sees what the open transaction wrote.
-    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64> {
-        Ok(deletes_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
-    }
-
-    /// The same by path, for the guard that looks at top-level folders.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the history, relink and conflict commands to come read it; its tests hold it")
-    )]
-    pub fn deleted_since(&self, side: Side, since: Time) -> Result<Vec<(RelPath, u64)>> {
-        Ok(deleted_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
-    }
-
-    /// The newest first.
-    pub fn runs(&self) -> Result<Vec<RunRecord>> {
-        Ok(runs(&self.connection).map_err(failed("read the history in", &self.connection))?)
-    }
-
-    /// In the order in which they happened.
-    pub fn events(&self, run: RunId) -> Result<Vec<EventRecord>> {
-        Ok(events(&self.connection, run).map_err(failed("read the history in", &self.connection))?)
-    }
-
     /// Forgets the runs that started before `before`, with their events and counts.
     pub fn prune(&mut self, before: Time) -> Result<()> {
         self.write("prune the history in", |connection, _| {
@@ -150,18 +125,6 @@ fn add_event(connection: &Connection, run: RunId, event: &EventRecord) -> rusqli
 pub(super) fn deletes_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<u64> {
     let sql = "SELECT coalesce(sum(deleted_files), 0) FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
     connection.query_row(sql, params![side.word(), since.0], |row| count_at(row, 0))
-}
-
-fn deleted_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<Vec<(RelPath, u64)>> {
-    let sql = "SELECT path, deleted_files FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![side.word(), since.0], |row| Ok((path_at(row, 0)?, count_at(row, 1)?)))?;
-    rows.collect()
-}
-
-/// All runs, the newest first.
-pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<RunRecord>> {
-    some_runs(connection, None)
 }
 
 /// The newest first, at most `limit` of them.

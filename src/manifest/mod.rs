@@ -19,7 +19,9 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod torn;
+mod view;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
@@ -30,6 +32,7 @@ pub use former::GivenUp;
 pub use history::{EventRecord, RunId, RunRecord};
 pub use reader::Reader;
 pub use roots::RootRecord;
+pub use view::View;
 
 use crate::disk::local;
 use crate::model::digest;
@@ -47,11 +50,19 @@ const CACHE_KIB: u32 = 2048;
 /// The manifest of one pair, open for writing. Every writing call outside [`Manifest::begin`] and
 /// [`Manifest::commit`] is a transaction of its own.
 pub struct Manifest {
-    connection: Connection,
+    view: View,
     path: PathBuf,
     folders: FolderCache,
     /// Between begin and the end of a batch.
     in_batch: bool,
+}
+
+impl Deref for Manifest {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
 }
 
 /// How [`Manifest::open`] found the file.
@@ -151,11 +162,6 @@ impl Manifest {
         Ok(())
     }
 
-    /// A small string of the pair, such as that the first sync is done.
-    pub fn meta(&self, key: &str) -> Result<Option<String>> {
-        Ok(meta(&self.connection, key).map_err(failed("read", &self.connection))?)
-    }
-
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
         self.write("record in", |connection, _| {
             connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, value]).map(drop)
@@ -173,7 +179,7 @@ impl Manifest {
         if alone {
             self.begin()?;
         }
-        let outcome = call(&self.connection, &mut self.folders).map_err(failed(op, &self.connection));
+        let outcome = call(&self.view.connection, &mut self.folders).map_err(failed(op, &self.connection));
         let outcome = match outcome {
             Ok(value) if alone => self.commit().map(|()| value),
             Ok(value) => Ok(value),
@@ -209,7 +215,7 @@ fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, O
     schema::step_forward(&connection, &path, identity, schema::STEPS)?;
     check_algorithm(&connection, &path)?;
     let opened = if identity == Identity::Empty { Opened::Fresh } else { Opened::Existing };
-    Ok((Manifest { connection, path, folders: FolderCache::default(), in_batch: false }, opened))
+    Ok((Manifest { view: View { connection }, path, folders: FolderCache::default(), in_batch: false }, opened))
 }
 
 fn database(folder: &Path) -> PathBuf {

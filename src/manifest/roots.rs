@@ -7,7 +7,6 @@ use super::columns::count_at;
 use super::error::Result;
 use crate::model::side::Side;
 use crate::model::traits::Traits;
-use crate::sqlite::failed;
 
 /// What the pair knows of one root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +22,6 @@ pub struct RootRecord {
 }
 
 impl Manifest {
-    pub fn root(&self, side: Side) -> Result<Option<RootRecord>> {
-        Ok(root(&self.connection, side).map_err(failed("read the roots in", &self.connection))?)
-    }
-
     pub fn set_root(&mut self, side: Side, record: &RootRecord) -> Result<()> {
         self.write("record a root in", |connection, _| set_root(connection, side, record))
     }

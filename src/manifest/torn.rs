@@ -2,20 +2,14 @@
 
 use rusqlite::{Connection, params};
 
+use super::Manifest;
 use super::columns::{PathColumn, path_at, side_at};
 use super::error::Result;
-use super::{Manifest, Reader};
 use crate::model::growing::Torn;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
-use crate::sqlite::failed;
 
 impl Manifest {
-    /// Few or none, in no order.
-    pub fn torn(&self) -> Result<Vec<Torn>> {
-        Ok(torn(&self.connection).map_err(failed("read torn files in", &self.connection))?)
-    }
-
     /// In the place of what was known of this file.
     pub fn put_torn(&mut self, torn: &Torn) -> Result<()> {
         self.write("record a torn file in", |connection, _| {
@@ -33,14 +27,7 @@ impl Manifest {
     }
 }
 
-impl Reader {
-    /// Few or none, in no order.
-    pub fn torn(&self) -> Result<Vec<Torn>> {
-        Ok(torn(&self.connection).map_err(failed("read torn files in", &self.connection))?)
-    }
-}
-
-fn torn(connection: &Connection) -> rusqlite::Result<Vec<Torn>> {
+pub(super) fn torn(connection: &Connection) -> rusqlite::Result<Vec<Torn>> {
     let mut statement = connection.prepare_cached("SELECT path, side, times, quiet_ns FROM torn")?;
     let rows = statement.query_map([], |row| {
         Ok(Torn { path: path_at(row, 0)?, side: side_at(row, 1)?, times: row.get(2)?, quiet_ns: row.get(3)? })

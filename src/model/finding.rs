@@ -54,3 +54,9 @@ pub struct Note {
     /// A sentence without the path.
     pub message: String,
 }
+
+impl Note {
+    pub fn of(path: &RelPath, message: &str) -> Note {
+        Note { path: path.clone(), message: message.to_owned() }
+    }
+}

@@ -1,5 +1,7 @@
 //! What a root can do and how far its answers can be trusted, as measured once a root.
 
+use super::side::PerSide;
+
 /// How a root treats times, names, links and modes. Measured by `roots::probe`, kept in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traits {
@@ -45,4 +47,16 @@ impl Traits {
         remote: false,
         fuse: false,
     };
+}
+
+impl PerSide<Traits> {
+    /// The coarser granularity of both roots, in nanoseconds: times that differ by less are equal.
+    pub fn granularity_ns(&self) -> i64 {
+        self.staging.granularity_ns.max(self.network.granularity_ns)
+    }
+
+    /// Both roots keep permission bits.
+    pub fn modes(&self) -> bool {
+        self.staging.modes && self.network.modes
+    }
 }

@@ -30,6 +30,12 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// It is at least so late there.
+    pub fn earliest(self) -> Time {
+        let (Clock::Own(time) | Clock::DayAgo(time)) = self;
+        time
+    }
+
     /// This clock `elapsed_ns` later.
     #[must_use]
     pub fn after(self, elapsed_ns: i64) -> Clock {
@@ -44,7 +50,7 @@ impl Clock {
 /// (git calls it *racily clean*.)
 pub fn racy(stamp: &Stamp, traits: &Traits, clock: Clock) -> bool {
     let newest = if traits.ctime { stamp.mtime.max(stamp.ctime) } else { stamp.mtime };
-    let (Clock::Own(now) | Clock::DayAgo(now)) = clock;
+    let now = clock.earliest();
     newest.0.saturating_add(traits.clock_step_ns) >= now.0
 }
 
@@ -83,7 +89,7 @@ pub fn to_learn(base: Option<&Base>, seen: PerSide<Option<&Found>>, traits: &Per
         Some(_) => Learn::Nothing,
     };
     let mut answer = PerSide::new(learn(Side::Staging), learn(Side::Network));
-    let coarser = traits.staging.granularity_ns.max(traits.network.granularity_ns);
+    let coarser = traits.granularity_ns();
     if effort == Effort::TrustTimes && base.is_none() && both_new && coarser < 1_000_000_000 {
         let near = |a: &Found, b: &Found| a.entry.mtime.near(b.entry.mtime, coarser);
         if seen.staging.zip(seen.network).is_some_and(|(a, b)| near(a, b)) {

@@ -80,13 +80,7 @@ pub(super) fn read(folder: &dyn Folder, name: &Name) -> Result<Option<Vec<u8>>> 
         Err(error) => return Err(error.into()),
     };
     let mut bytes = vec![0; LIMIT + 1];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match reader.read(&mut bytes[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let filled = reader.fill(&mut bytes)?;
     bytes.truncate(filled);
     Ok(Some(bytes))
 }

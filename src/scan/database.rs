@@ -3,7 +3,7 @@
 //! Invariants. A log or a hot journal never shows as a file of its own, so that it never travels alone to lie beside
 //! another database. A listing without such names costs nothing. Nothing is opened through SQLite.
 
-use crate::disk::beside::{self, Beside, is_file};
+use crate::disk::beside::{self, Beside};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Result};
 use crate::model::database::{self, Ending, database_of, is_journal, is_log, whole};
 use crate::model::entry::Content;
@@ -23,14 +23,14 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Gathers the databases of a listing. An error is the root's.
 pub(super) fn group(folder: &dyn Folder, side: Side, mut listing: Listing<Node>) -> Result<Listing<Node>> {
     let mut owners: BTreeMap<Name, Vec<Ending>> = BTreeMap::new();
-    for item in listing.iter().filter(|item| is_file(&item.value)) {
+    for item in listing.iter().filter(|item| item.value.is_file()) {
         if let Some((owner, ending)) = database_of(&item.name) {
             owners.entry(owner).or_default().push(ending);
         }
     }
     for (owner, endings) in owners {
         let place = |listing: &Listing<Node>, name: &Name| listing.binary_search_by(|item| item.name.cmp(name)).ok();
-        let at = place(&listing, &owner).filter(|&at| is_file(&listing[at].value));
+        let at = place(&listing, &owner).filter(|&at| listing[at].value.is_file());
         let told = match at {
             Some(at) => judge(folder, side, &listing[at])?,
             None => orphans(folder, &owner, &endings)?,
@@ -122,7 +122,7 @@ fn judge(folder: &dyn Folder, side: Side, item: &Item<Node>) -> Result<Told> {
 /// The file, what lies beside it, and whether it is a database.
 fn look(folder: &dyn Folder, name: &Name) -> Result<Option<(Node, Beside, bool)>> {
     let found = beside::beside(folder, name, Freshness::Cached)?;
-    let Some(node) = folder.look(name, Freshness::Cached)?.filter(is_file) else { return Ok(None) };
+    let Some(node) = folder.look(name, Freshness::Cached)?.filter(Node::is_file) else { return Ok(None) };
     let database = beside::is_database(folder, name, &node)?;
     Ok(Some((node, found, database)))
 }

@@ -3,7 +3,7 @@
 use super::database::{self, Single};
 use super::read::{Reading, Unread, digest_of, unknown};
 use super::{BaseReader, Error, Scope, Sight};
-use crate::disk::beside::{self, is_file};
+use crate::disk::beside;
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent};
 use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
@@ -62,7 +62,7 @@ pub struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub fn new(scope: &'a Scope<'a>, base: Box<dyn BaseReader>) -> Worker<'a> {
-        let modes = scope.traits.staging.modes && scope.traits.network.modes;
+        let modes = scope.traits.modes();
         Worker { scope, base, reading: Reading::default(), sight: Sight::default(), modes }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Worker<'a> {
         for side in Side::BOTH {
             let looked = self.scope.roots[side].folder(&parent).and_then(|folder| {
                 let found = match folder.look(&name, freshness)? {
-                    Some(node) if is_file(&node) => Some(database::single(&*folder, side, &name, node, freshness)?),
+                    Some(node) if node.is_file() => Some(database::single(&*folder, side, &name, node, freshness)?),
                     other => other.map(Single::Node),
                 };
                 Ok((folder, found))
@@ -336,21 +336,13 @@ impl<'a> Worker<'a> {
 
     fn seen(&self, node: Option<Node>, path: &RelPath) -> Seen {
         let Some(node) = node else { return Seen::Absent };
-        let folder = node.content == NodeContent::Plain(Content::Folder) || node.content == NodeContent::OtherFileSystem;
+        let folder = node.is_folder() || node.content == NodeContent::OtherFileSystem;
         match self.scope.patterns.verdict(path, folder) {
             Verdict::Junk => return Seen::Ignored(Ignored::Junk),
             Verdict::Pattern => return Seen::Ignored(Ignored::Pattern),
             Verdict::Wanted => {}
         }
-        match node.content {
-            NodeContent::Special => Seen::Unknown(Unknown::Special),
-            NodeContent::OtherFileSystem => Seen::Unknown(Unknown::OtherFileSystem),
-            NodeContent::Unreadable { kind, message } => Seen::Unknown(Unknown::Error { kind, message }),
-            NodeContent::Plain(content) => {
-                let entry = Entry { content, mtime: node.stamp.mtime, mode: node.mode };
-                Seen::There(Box::new(Found { entry, stamp: node.stamp }))
-            }
-        }
+        node.seen()
     }
 
     fn note_leftover(&mut self, parent: &Task, name: &Name, on: &PerSide<bool>) {

@@ -9,8 +9,8 @@ use super::chunk::split;
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, place, proves, to_trash};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, database, trash};
-use crate::disk::{self, ErrorKind, Folder, Freshness, NodeContent, Onto, Root};
-use crate::model::entry::{Content, Found, Kind, Stamp};
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto, Root};
+use crate::model::entry::{Found, Kind, Stamp};
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
@@ -74,8 +74,7 @@ fn exchange(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath, present: 
 /// that cannot be had.
 fn link_beside(run: &Run<'_>, spot: &Spot<'_>, kept: &RelPath, present: &Found) -> Result<Option<(Name, Stamp)>, Failure> {
     let side = spot.side;
-    let file = |content: &NodeContent| matches!(content, NodeContent::Plain(content) if content.kind() == Kind::File);
-    let Some(node) = trash::look(run, side, kept)?.filter(|node| file(&node.content)) else { return Ok(None) };
+    let Some(node) = trash::look(run, side, kept)?.filter(Node::is_file) else { return Ok(None) };
     if !run.traits[side].hard_links || present.entry.kind() != Kind::File {
         return Ok(None);
     }
@@ -197,7 +196,7 @@ pub fn make_folders_again(
         let (parent, name) = split(&path);
         let folder = root.folder(&parent)?;
         if let Some(node) = folder.look(&name, Freshness::Fresh)? {
-            if node.content != NodeContent::Plain(Content::Folder) {
+            if !node.is_folder() {
                 let source = std::io::Error::other("something else stands where its folder was");
                 return Err(disk::Error::new("make the folder of", &name, ErrorKind::WrongKind, source));
             }
@@ -216,14 +215,10 @@ pub fn make_folders_again(
 
 /// How a folder looked when it went to the trash.
 fn looks(root: &dyn Root, path: &RelPath, trashed: &Name) -> disk::Result<Option<(Time, u32)>> {
-    let (parent, name) = split(&trash::home().join(trashed).append(path));
-    let folder = match root.folder(&parent) {
-        Ok(folder) => folder,
+    let node = match root.look(&trash::home().join(trashed).append(path), Freshness::Cached) {
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => return Ok(None),
-        Err(error) => return Err(error),
+        other => other?.filter(Node::is_folder),
     };
-    let node = folder.look(&name, Freshness::Cached)?;
-    let node = node.filter(|node| node.content == NodeContent::Plain(Content::Folder));
     Ok(node.and_then(|node| Some((node.stamp.mtime, trash::mode_of_kept(node.mode)?))))
 }
 

@@ -5,7 +5,7 @@
 //! something in its log on the network root, is left alone.
 
 use super::chunk::split;
-use super::place::{Spot, expect_quiet, proves, seen, to_trash};
+use super::place::{Spot, expect_quiet, proves, to_trash};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside};
 use crate::disk::{Freshness, Node, Onto};
@@ -69,7 +69,7 @@ fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Opti
     let traits = &run.traits[spot.side];
     if old.entry.kind() != Kind::File || !is_database(spot, &node)? {
         let standing = Standing { old: old.clone(), beside: Vec::new() };
-        return if proves(&node, old, traits) { Ok((standing, None)) } else { Err(Failure::Unexpected(seen(node))) };
+        return if proves(&node, old, traits) { Ok((standing, None)) } else { Err(Failure::Unexpected(node.seen())) };
     }
     let Beside { log, hot, names } = beside::beside(spot.folder, spot.name, Freshness::Fresh).map_err(at)?;
     if hot || (log.is_some() && spot.side == Side::Network) {
@@ -79,7 +79,7 @@ fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Opti
     let stamp = log.map_or(node.stamp, |log| whole(&node.stamp, &log));
     if !same_version(&stamp, &old.stamp, traits) {
         let content = crate::disk::NodeContent::Plain(Content::File { size: stamp.size, digest: None });
-        return Err(Failure::Unexpected(seen(Node { content, stamp, ..node })));
+        return Err(Failure::Unexpected(Node { content, stamp, ..node }.seen()));
     }
     let old = Found { entry: old.entry.clone(), stamp: node.stamp };
     Ok((Standing { old, beside: names }, log))

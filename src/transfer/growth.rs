@@ -64,14 +64,8 @@ impl Growth {
             return Ok(false);
         }
         let mut head = vec![0; usize::try_from(self.head).unwrap_or_default()];
-        let mut filled = 0;
         reader.seek(0)?;
-        while filled < head.len() {
-            match reader.read(&mut head[filled..])? {
-                0 => return Ok(false),
-                count => filled += count,
-            }
-        }
-        Ok(Some(digest::of(&head)) == self.head_digest)
+        let whole = reader.fill(&mut head)? == head.len();
+        Ok(whole && Some(digest::of(&head)) == self.head_digest)
     }
 }

@@ -7,7 +7,7 @@ use super::trash::{make_folders, place_for};
 use super::{Failure, Run};
 use crate::disk::{Freshness, Node, NodeContent, Onto};
 use crate::model::database::{Ending, database_of};
-use crate::model::entry::{Content, Entry, Found};
+use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 
@@ -26,9 +26,7 @@ pub struct Original<'a> {
 /// A sentence for a note: what is copied there only adds to safety.
 pub fn keep_copy(run: &Run<'_>, original: &Original<'_>, kept: &RelPath) -> Result<bool, String> {
     let at = |error: crate::disk::Error| error.to_string();
-    let (parent, name) = split(original.path);
-    let node = run.roots.staging.folder(&parent).and_then(|folder| folder.look(&name, Freshness::Fresh)).map_err(at)?;
-    let Some(node) = node else { return Ok(false) };
+    let Some(node) = run.roots.staging.look(original.path, Freshness::Fresh).map_err(at)? else { return Ok(false) };
     let mut files = Vec::new();
     gather(run, original, &RelPath::root(), &node, &mut files)?;
     let total: u64 = files.iter().map(|(_, node)| node.stamp.size).sum();
@@ -56,7 +54,7 @@ fn gather(
             let path = original.path.append(below);
             let listing = run.roots.staging.folder(&path).and_then(|folder| folder.list()).map_err(|error| error.to_string())?;
             for item in listing {
-                let folder = item.value.content == NodeContent::Plain(Content::Folder);
+                let folder = item.value.is_folder();
                 // Its database is copied with what is in its log; a log never lies beside another database.
                 let log = database_of(&item.name).is_some_and(|(_, ending)| ending != Ending::Journal);
                 if !log && (original.wanted)(&path.join(&item.name), folder) {
@@ -76,8 +74,7 @@ fn copy_one(run: &Run<'_>, path: &RelPath, node: &Node, kept: &RelPath, copying:
     make_folders(root, &kept_parent).map_err(at)?;
     let source = run.roots.staging.folder(&parent).map_err(|error| Failure::At(Side::Staging, error))?;
     let target = root.folder(&kept_parent).map_err(at)?;
-    let NodeContent::Plain(content) = node.content.clone() else { return Ok(()) };
-    let planned = Found { entry: Entry { content, mtime: node.stamp.mtime, mode: node.mode }, stamp: node.stamp };
+    let Some(planned) = node.found() else { return Ok(()) };
     let temp = run.temp_name(kept, &node.stamp);
     let errand = Errand {
         to: Side::Network,

@@ -199,8 +199,8 @@ fn prove(
         let wanted = (step.min(partial.done) - place).min(buffer.len() as u64);
         let (mine, theirs) = (&mut buffer[..fits(wanted)], &mut other[..fits(wanted)]);
         let read_back = !there.remote || place + wanted == step.min(partial.done);
-        let whole = (here.remote || odd(to.other(), fill(source, place, mine))?.is_some_and(|whole| whole))
-            && (!read_back || odd(to, fill(held, place, theirs))?.is_some_and(|whole| whole));
+        let whole = (here.remote || odd(to.other(), fill_from(source, place, mine))?.is_some_and(|whole| whole))
+            && (!read_back || odd(to, fill_from(held, place, theirs))?.is_some_and(|whole| whole));
         if !whole || (!here.remote && read_back && mine != theirs) {
             return Ok(false);
         }
@@ -215,16 +215,9 @@ fn fits(count: u64) -> usize {
 }
 
 /// Fills the buffer from `place` on; `false` where the file ends before.
-fn fill(reader: &mut dyn Reader, place: u64, buffer: &mut [u8]) -> disk::Result<bool> {
+fn fill_from(reader: &mut dyn Reader, place: u64, buffer: &mut [u8]) -> disk::Result<bool> {
     reader.seek(place)?;
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..])? {
-            0 => return Ok(false),
-            count => filled += count,
-        }
-    }
-    Ok(true)
+    Ok(reader.fill(buffer)? == buffer.len())
 }
 
 /// Only a root that went away is told; what else goes wrong means to start anew.

@@ -3,9 +3,9 @@
 use super::{Failure, Run};
 use super::{database, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Onto};
-use crate::model::entry::{Entry, Found, Kind, Stamp};
+use crate::model::entry::{Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
-use crate::model::listing::{Seen, Unknown};
+use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::traits::Traits;
@@ -252,11 +252,9 @@ pub(crate) fn expect_quiet(spot: &Spot<'_>, old: &Found) -> Result<(), Failure> 
 /// Is it really gone on the side that is believed to have deleted or moved it? A listing may have been taken in the
 /// moment between an unlink and a create; one look more is cheap against a delete.
 pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(), Failure> {
-    let (parent, name) = super::chunk::split(path);
-    let looked = run.roots[side].folder(&parent).and_then(|folder| folder.look(&name, Freshness::Fresh));
-    match looked {
+    match run.roots[side].look(path, Freshness::Fresh) {
         Ok(None) => Ok(()),
-        Ok(Some(node)) => Err(Failure::Unexpected(seen(node))),
+        Ok(Some(node)) => Err(Failure::Unexpected(node.seen())),
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => Ok(()),
         Err(error) => Err(Failure::At(side, error)),
     }
@@ -274,17 +272,5 @@ pub(crate) fn proves(node: &Node, old: &Found, traits: &Traits) -> bool {
 
 fn seen_now(spot: &Spot<'_>) -> Result<Seen, Failure> {
     let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(|error| Failure::At(spot.side, error))?;
-    Ok(node.map_or(Seen::Absent, seen))
-}
-
-pub(crate) fn seen(node: Node) -> Seen {
-    match node.content {
-        NodeContent::Plain(content) => {
-            let entry = Entry { content, mtime: node.stamp.mtime, mode: node.mode };
-            Seen::There(Box::new(Found { entry, stamp: node.stamp }))
-        }
-        NodeContent::Special => Seen::Unknown(Unknown::Special),
-        NodeContent::OtherFileSystem => Seen::Unknown(Unknown::OtherFileSystem),
-        NodeContent::Unreadable { kind, message } => Seen::Unknown(Unknown::Error { kind, message }),
-    }
+    Ok(node.map_or(Seen::Absent, Node::seen))
 }

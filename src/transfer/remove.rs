@@ -3,11 +3,12 @@
 use super::chunk::split;
 use super::place::{Kept, Spot, expect_gone, proves, to_trash};
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, database, ending, outcome, trash};
-use crate::disk::{ErrorKind, Folder, Freshness, NodeContent};
-use crate::model::entry::{Content, Found, Kind};
+use crate::disk::{ErrorKind, Folder, Freshness, Node};
+use crate::model::entry::{Found, Kind};
 use crate::model::finding::Note;
 use crate::model::ignore::{Patterns, Verdict, is_own_name};
-use crate::model::path::{Name, RelPath};
+use crate::model::listing::Item;
+use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
 use crate::model::side::Side;
 
@@ -117,11 +118,11 @@ fn clear_junk(run: &Run<'_>, patterns: &Patterns, path: &RelPath, side: Side) ->
     let at = |error| Failure::At(side, error);
     let folder: Box<dyn Folder> = run.roots[side].folder(path).map_err(at)?;
     let listing = folder.list().map_err(at)?;
-    let junk = |name: &Name, content: &NodeContent| {
-        let is_folder = *content == NodeContent::Plain(Content::Folder);
-        is_own_name(name) || patterns.verdict(&path.join(name), is_folder) == Verdict::Junk
+    let junk = |item: &Item<Node>| {
+        let verdict = patterns.verdict(&path.join(&item.name), item.value.is_folder());
+        is_own_name(&item.name) || verdict == Verdict::Junk
     };
-    if !listing.iter().all(|item| junk(&item.name, &item.value.content)) {
+    if !listing.iter().all(junk) {
         return Ok(false);
     }
     for item in listing {

@@ -59,13 +59,7 @@ pub(crate) fn is_database(reader: &mut dyn Reader) -> disk::Result<bool> {
 fn header(reader: &mut dyn Reader) -> disk::Result<[u8; HEADER]> {
     let mut header = [0; HEADER];
     reader.seek(0)?;
-    let mut filled = 0;
-    while filled < HEADER {
-        match reader.read(&mut header[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    reader.fill(&mut header)?;
     Ok(header)
 }
 
@@ -162,7 +156,7 @@ fn view(run: &Run<'_>, errand: &Errand<'_>, reader: &mut dyn Reader) -> Result<V
 fn rest(run: &Run<'_>, side: Side, reader: &dyn Reader, stamp: &Stamp) -> Result<(), Attempt> {
     let step = run.traits[side].clock_step_ns.max(run.traits[side].granularity_ns);
     let step = step.saturating_add(step / 4);
-    let (Clock::Own(now) | Clock::DayAgo(now)) = run.clock_now(side);
+    let now = run.clock_now(side).earliest();
     let missing = stamp.mtime.0.saturating_add(step).saturating_sub(now.0);
     if missing < 0 {
         return Ok(());

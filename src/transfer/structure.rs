@@ -4,7 +4,7 @@
 
 use super::chunk::{ChunkEnd, carry_chunk, split};
 use super::database;
-use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, proves, seen};
+use super::place::{Spot, displace_by_rename, expect_gone, expect_own_name, proves};
 use super::restamp::Item;
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, ending, outcome};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto};
@@ -120,7 +120,7 @@ fn make_at(run: &Run<'_>, spot: &Spot<'_>, mode: u32) -> Result<(), Failure> {
     match spot.folder.make_folder(spot.name, mode) {
         Err(error) if error.kind == ErrorKind::Exists => {
             expect_own_name(run, spot)?;
-            let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
+            let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, Node::seen);
             if there.is_folder() { Ok(()) } else { Err(Failure::Unexpected(there)) }
         }
         other => other.map_err(at),
@@ -201,7 +201,7 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
     let node = folder.look(&new_name, Freshness::Fresh).map_err(at)?;
     if !node.is_some_and(|node| proves(&node, expect, &run.traits[side])) {
         run.roots[side].rename(to, &action.path, Onto::Nothing).map_err(at)?;
-        let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, seen);
+        let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, Node::seen);
         return Err(Failure::Unexpected(there));
     }
     Ok(outcome(action, Ending::Done { learnt: Learnt::Nothing, tally: Tally::Renamed, kept: None }))
@@ -220,9 +220,7 @@ pub(crate) fn move_proven(
         Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, side, from, to, expect, error)?,
         other => other.map_err(at)?,
     }
-    let (parent, name) = split(to);
-    let folder = run.roots[side].folder(&parent).map_err(at)?;
-    let node = folder.look(&name, Freshness::Fresh).map_err(at)?;
+    let node = run.roots[side].look(to, Freshness::Fresh).map_err(at)?;
     let proven = node.filter(|node| proves(node, expect, &run.traits[side]));
     if proven.is_none() {
         // RACE: something else took the old name in the last moment. Back it goes; until then, or where the old name is
@@ -261,9 +259,9 @@ fn rename_folded(
 
 /// A moved file takes the time and mode that it has on the side where the user moved it.
 fn touch_moved(run: &Run<'_>, side: Side, folder: &dyn Folder, name: &Name, node: &Node, found: &Found) -> Result<Time, Failure> {
-    let granularity = run.traits.staging.granularity_ns.max(run.traits.network.granularity_ns);
+    let granularity = run.traits.granularity_ns();
     let mtime = (!node.stamp.mtime.near(found.entry.mtime, granularity)).then_some(found.entry.mtime);
-    let modes = run.traits.staging.modes && run.traits.network.modes;
+    let modes = run.traits.modes();
     let mode = (modes && node.mode != found.entry.mode).then_some(found.entry.mode);
     if mtime.is_some() || mode.is_some() {
         folder.touch(name, mtime, mode).map_err(|error| Failure::At(side, error))?;

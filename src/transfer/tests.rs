@@ -14,9 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::place::seen;
 use super::{Ending, Halt, Outcome, Run, Tally, carry_chunk, restamp};
-use crate::disk::{Freshness, Root, open_root};
+use crate::disk::{Freshness, Node, Root, open_root};
 use crate::model::change::Change;
 use crate::model::entry::{Base, Found};
 use crate::model::ignore::{Patterns, is_temp_name};
@@ -109,9 +108,8 @@ impl World {
     }
 
     fn seen(&self, side: Side, at: &str) -> Seen {
-        let (parent, name) = super::chunk::split(&path(at));
-        let folder = self.roots[side].folder(&parent).expect("opened");
-        folder.look(&name, Freshness::Fresh).expect("looked").map_or(Seen::Absent, seen)
+        let node = self.roots[side].look(&path(at), Freshness::Fresh).expect("looked");
+        node.map_or(Seen::Absent, Node::seen)
     }
 
     fn found(&self, side: Side, at: &str) -> Box<Found> {

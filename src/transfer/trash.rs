@@ -1,12 +1,11 @@
 //! The trash of a root: `.driftless/trash/<run>/<path>`, on the root's own file system so that keeping is a rename.
 
 use super::{Failure, Run};
-use crate::disk::{ErrorKind, Freshness, Node, NodeContent, Onto, Root};
-use crate::model::entry::{Content, Found};
+use crate::disk::{ErrorKind, Freshness, Node, Onto, Root};
+use crate::model::entry::Found;
 use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
-use crate::model::vouch::Clock;
 
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
@@ -109,9 +108,7 @@ pub fn mode_of_kept(mode: u32) -> Option<u32> {
 
 /// What the trash holds at `kept`, really looked at.
 pub(crate) fn look(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<Option<Node>, Failure> {
-    let (parent, name) = super::chunk::split(kept);
-    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
-    folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))
+    run.roots[side].look(kept, Freshness::Fresh).map_err(|error| Failure::At(side, error))
 }
 
 /// Takes a link back out of the trash: the same file stands at its own path.
@@ -125,7 +122,7 @@ pub(crate) fn take_back(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<(),
 /// rename moves no time below the folder itself.
 pub(crate) fn changed_since_start(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<bool, Failure> {
     let traits = &run.traits[side];
-    let (Clock::Own(start) | Clock::DayAgo(start)) = run.clocks[side];
+    let start = run.clocks[side].earliest();
     // Within one step of the clock a change shows the time of the start itself.
     let young = |node: &Node, top: bool| {
         let ctime = traits.ctime && !top && node.stamp.ctime.0 >= start.0;
@@ -141,7 +138,7 @@ pub(crate) fn changed_since_start(run: &Run<'_>, side: Side, kept: &RelPath) -> 
             if young(&item.value, false) {
                 return Ok(true);
             }
-            if item.value.content == NodeContent::Plain(Content::Folder) {
+            if item.value.is_folder() {
                 open.push(path.join(&item.name));
             }
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{PathText, line};
 use crate::cli::exit::Exit;
-use crate::engine::undo::{Item, Result, Undone};
+use crate::engine::undo::{Item, Outcome, Undone};
 use crate::model::path::RelPath;
 
 #[derive(Serialize)]
@@ -20,9 +20,9 @@ struct ItemObject<'a> {
 
 fn item(item: &Item) -> ItemObject<'_> {
     let (result, message) = match &item.result {
-        Result::Done => ("done", None),
-        Result::Already => ("already", None),
-        Result::Left(message) => ("left", Some(message.as_str())),
+        Outcome::Done => ("done", None),
+        Outcome::Already => ("already", None),
+        Outcome::Left(message) => ("left", Some(message.as_str())),
     };
     let text = |path: &RelPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
     let (side, path, back_to) = (item.side.word(), PathText::of(&item.path), item.back_to.as_ref().map(text));

@@ -3,29 +3,28 @@
 //! Invariants. Only folders that are named like a run are the trash's: whatever else somebody put beside them is neither
 //! listed nor removed. Nothing is restored over anything. On a shared root other machines' runs are here as well.
 
-use super::error::Error;
-use super::history::{Reason, Reasons, RunId, trash_name};
-use super::open::{Access, Session, now};
-use super::request::{Options, Pair};
-use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Root, local};
+pub(super) mod runs;
+
+use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Onto, local};
+use crate::engine::clock::now;
+use crate::engine::error::Error;
+use crate::engine::history::{Reason, Reasons, RunId, trash_name};
+use crate::engine::open::{Access, Session};
+use crate::engine::request::{Options, Pair};
 use crate::manifest::Reader;
-use crate::model::conflict::host_word;
 use crate::model::database::{self, Ending, database_of};
-use crate::model::entry::{Content, Kind};
+use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
-use crate::model::vouch::Clock;
 use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again};
 use crate::transfer::trash::{home, mode_of_kept};
+use runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// A run this young may still be at work, on whatever machine.
-pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
 
 /// One version in a trash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +135,7 @@ fn passed(side: Side, run: &Name, error: disk::Error) -> Result<Passed, Error> {
 }
 
 /// A version that may be restored.
-struct Version {
+struct InTrash {
     side: Side,
     run: Name,
     node: Node,
@@ -160,7 +159,7 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         for (path, version) in versions {
             let result = put_back(&session, &path, &version, &mut made)?;
             let kept = home().join(&version.run).append(&path);
-            let folder = version.node.content == NodeContent::Plain(Content::Folder);
+            let folder = version.node.is_folder();
             emptied.extend(if folder { Some(kept) } else { kept.parent() }.map(|kept| (version.side, kept)));
             results.push(Restored { path, side: Some(version.side), result });
         }
@@ -185,8 +184,8 @@ fn run_named(session: &Session<'_>, run: &str) -> Result<Name, Error> {
 
 /// The versions to put back for a path that was asked for, folders before what they hold: the newest of a file, or of
 /// everything below a folder; whichever of the two was trashed last.
-fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Result<BTreeMap<RelPath, Version>, Error> {
-    let mut newest: BTreeMap<RelPath, Version> = BTreeMap::new();
+fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Result<BTreeMap<RelPath, InTrash>, Error> {
+    let mut newest: BTreeMap<RelPath, InTrash> = BTreeMap::new();
     for side in Side::BOTH {
         let root = &*session.roots[side];
         for run in runs(root).map_err(Error::disk_at(side))? {
@@ -194,10 +193,10 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
                 continue;
             }
             let mut one = |below: &RelPath, node: &Node| {
-                let folder = node.content == NodeContent::Plain(Content::Folder);
+                let folder = node.is_folder();
                 let newer = newest.get(below).is_none_or(|known| known.run < run);
                 if newer && (!folder || mode_of_kept(node.mode).is_some()) {
-                    newest.insert(below.clone(), Version { side, run: run.clone(), node: node.clone() });
+                    newest.insert(below.clone(), InTrash { side, run: run.clone(), node: node.clone() });
                 }
                 Ok(())
             };
@@ -207,7 +206,7 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
             }
         }
     }
-    let itself = newest.get(path).filter(|version| version.node.content != NodeContent::Plain(Content::Folder));
+    let itself = newest.get(path).filter(|version| !version.node.is_folder());
     if let Some(run) = itself.map(|version| version.run.clone()) {
         let below = newest.iter().filter(|(below, _)| *below != path).map(|(_, version)| &version.run).max();
         if below.is_none_or(|below| *below <= run) {
@@ -221,7 +220,7 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
 }
 
 /// The log that went to the trash with a database comes back with it.
-fn add_log(session: &Session<'_>, path: &RelPath, chosen: &mut BTreeMap<RelPath, Version>) -> Result<(), Error> {
+fn add_log(session: &Session<'_>, path: &RelPath, chosen: &mut BTreeMap<RelPath, InTrash>) -> Result<(), Error> {
     let (Some(name), Some((side, run))) = (path.name(), chosen.get(path).map(|version| (version.side, version.run.clone())))
     else {
         return Ok(());
@@ -230,7 +229,7 @@ fn add_log(session: &Session<'_>, path: &RelPath, chosen: &mut BTreeMap<RelPath,
     let trashed = session.roots[side].folder(&home().join(&run).append(&parent)).map_err(Error::disk_at(side))?;
     for log in [Ending::Journal, Ending::Wal].into_iter().filter_map(|ending| database::beside(&name, ending)) {
         if let Some(node) = trashed.look(&log, Freshness::Cached).map_err(Error::disk_at(side))? {
-            chosen.insert(parent.join(&log), Version { side, run: run.clone(), node });
+            chosen.insert(parent.join(&log), InTrash { side, run: run.clone(), node });
         }
     }
     Ok(())
@@ -245,12 +244,12 @@ fn log_first(path: &RelPath) -> (RelPath, bool) {
 fn put_back(
     session: &Session<'_>,
     path: &RelPath,
-    version: &Version,
+    version: &InTrash,
     made: &mut Vec<MadeAgain>,
 ) -> Result<Result<(), String>, Error> {
-    let Version { side, run, node } = version;
+    let InTrash { side, run, node } = version;
     let root = &*session.roots[*side];
-    let folder = node.content == NodeContent::Plain(Content::Folder);
+    let folder = node.is_folder();
     let done = make_folders_again(root, *side, path, folder, run).and_then(|again| {
         made.extend(again);
         if folder { Ok(()) } else { root.rename(&home().join(run).append(path), path, Onto::Nothing) }
@@ -274,7 +273,7 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
     let mut emptied = Emptied::default();
     for side in Side::BOTH.into_iter().filter(|&at| side.is_none_or(|side| side == at)) {
         let root = &*session.roots[side];
-        let (Clock::Own(clock) | Clock::DayAgo(clock)) = session.clocks[side];
+        let clock = session.clocks[side].earliest();
         for (run, last) in runs_by_age(root).map_err(Error::disk_at(side))? {
             if older_than.is_some_and(|limit| age(&run, now()).is_none_or(|age| age <= limit)) {
                 continue;
@@ -287,7 +286,7 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
             }
             let (mut files, mut bytes) = (0, 0);
             let counted = each(root, &run, &mut |_, node| {
-                if node.content != NodeContent::Plain(Content::Folder) {
+                if !node.is_folder() {
                     files += 1;
                     bytes += node.stamp.size;
                 }
@@ -303,128 +302,4 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
         }
     }
     Ok(emptied)
-}
-
-/// The runs that have something in this root's trash.
-pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
-    Ok(runs_by_age(root)?.into_iter().map(|(run, _)| run).collect())
-}
-
-/// The runs with the time of their last change at the top, the youngest first.
-pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
-    let listing = match root.folder(&home()) {
-        Ok(folder) => folder.list()?,
-        Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let ours = listing
-        .into_iter()
-        .filter(|item| item.value.content == NodeContent::Plain(Content::Folder) && utc::parse_compact(&item.name).is_some());
-    let mut runs: Vec<(Name, Time)> = ours.map(|item| (item.name, item.value.stamp.mtime)).collect();
-    runs.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-    Ok(runs)
-}
-
-/// The machine in the name of a run's folder.
-fn host_of(run: &Name) -> String {
-    let text = run.to_string();
-    let host = text.get(17..).unwrap_or_default();
-    host.rsplit_once('-').map_or(host, |(host, _)| host).to_owned()
-}
-
-/// How long ago the run was, by the time in its name; `None` for a name that is not ours.
-pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
-    let then = Duration::from_nanos(u64::try_from(utc::parse_compact(run)?.0).ok()?);
-    let now = Duration::from_nanos(u64::try_from(now.0).ok()?);
-    Some(now.saturating_sub(then))
-}
-
-/// The name of a run's folder: its UTC time, then the host.
-pub(super) fn run_name(started: Time, host: &str) -> Name {
-    let compact = utc::compact(started);
-    let host = host_word(host);
-    let part = started.parts().1 / 1_000;
-    Name::new(format!("{compact}-{host}-{part:06}").as_bytes()).expect("digits and letters make a name")
-}
-
-/// Bytes that a run's folder holds.
-pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
-    let mut bytes = 0;
-    each(root, run, &mut |_, node| {
-        bytes += node.stamp.size;
-        Ok(())
-    })?;
-    Ok(bytes)
-}
-
-type Tell<'a> = dyn FnMut(&RelPath, &Node) -> disk::Result<()> + 'a;
-
-/// Everything in a run's folder, folders before what they hold.
-pub(super) fn each(root: &dyn Root, run: &Name, tell: &mut Tell<'_>) -> disk::Result<()> {
-    each_below(root, run, &RelPath::root(), tell)
-}
-
-/// What a run's folder holds at and below a path; nothing where it holds nothing of it.
-fn each_below(root: &dyn Root, run: &Name, path: &RelPath, tell: &mut Tell<'_>) -> disk::Result<()> {
-    let top = home().join(run);
-    if let (Some(parent), Some(name)) = (path.parent(), path.name()) {
-        let folder = match root.folder(&top.append(&parent)) {
-            Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred) => return Ok(()),
-            other => other?,
-        };
-        let Some(node) = folder.look(&name, Freshness::Fresh)? else { return Ok(()) };
-        tell(path, &node)?;
-        if node.content != NodeContent::Plain(Content::Folder) {
-            return Ok(());
-        }
-    }
-    let mut open = vec![path.clone()];
-    while let Some(path) = open.pop() {
-        for item in root.folder(&top.append(&path))?.list()? {
-            let below = path.join(&item.name);
-            tell(&below, &item.value)?;
-            if item.value.content == NodeContent::Plain(Content::Folder) {
-                open.push(below);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Removes a run's folder from the trash, links never followed.
-pub(super) fn remove_run(root: &dyn Root, run: &Name) -> disk::Result<()> {
-    let trash = root.folder(&home())?;
-    clear(root, &home().join(run))?;
-    trash.remove_folder(run)
-}
-
-fn clear(root: &dyn Root, path: &RelPath) -> disk::Result<()> {
-    let folder: Box<dyn Folder> = root.folder(path)?;
-    for item in folder.list()? {
-        if item.value.content == NodeContent::Plain(Content::Folder) {
-            let below = path.join(&item.name);
-            // A folder that came to the trash without the right to change it.
-            let _ = root.folder(&below).and_then(|folder| folder.touch_self(None, Some(0o700)));
-            clear(root, &below)?;
-            folder.remove_folder(&item.name)?;
-        } else {
-            folder.remove_file(&item.name)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_knows_its_age() {
-        let started = Time::from_parts(1_700_000_000, 5_000);
-        let name = run_name(started, "lab 7.example/..");
-        assert_eq!(name.to_string(), "20231114T221320Z-lab7example-000005");
-        assert_eq!(host_of(&name), "lab7example");
-        assert_eq!(age(&name, Time::from_parts(1_700_000_060, 0)), Some(Duration::from_secs(60)));
-        assert_eq!(age(&Name::new(b"something else").expect("a name"), started), None);
-    }
 }

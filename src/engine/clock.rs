@@ -1,0 +1,24 @@
+//! What time it is, here and at a root.
+
+use super::open::Session;
+use crate::model::side::Side;
+use crate::model::time::Time;
+use crate::model::vouch::Clock;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// This machine's clock. Never compared with a root's for a decision.
+pub(super) fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// A root's own clock, as far as it is known: where the root lies on this machine, this machine's is the same.
+pub(super) fn now_at(session: &Session<'_>, side: Side) -> Option<Time> {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let elapsed = i64::try_from(session.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    match session.clocks[side].after(elapsed) {
+        Clock::Own(now) => Some(now),
+        Clock::DayAgo(time) => (!session.traits[side].remote).then(|| Time(time.0.saturating_add(DAY_NS))),
+    }
+}
