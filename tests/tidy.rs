@@ -37,7 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("getrandom", &["roots"]),
+    ("getrandom", &["disk"]),
     ("humantime", &["cli"]),
     ("ignore", &["model"]),
     ("indicatif", &["cli"]),
@@ -360,6 +360,17 @@ fn pure_model(path: &str, shipped: &str) -> Vec<Finding> {
     found.map(|(at, banned)| (line_at(shipped, at), format!("`{banned}` in the model"))).collect()
 }
 
+/// What goes on between the disk and the command line goes by clocks that a test can hold.
+fn clocks(path: &str, shipped: &str) -> Vec<Finding> {
+    let room = room_of(path).unwrap_or_default();
+    if !FLOORS.iter().any(|(name, floor)| *name == room && (2..=3).contains(floor)) {
+        return Vec::new();
+    }
+    let banned = ["SystemTime::now", "Instant::now", "thread::sleep"];
+    let found = banned.iter().flat_map(|banned| words(shipped, banned).map(move |at| (at, banned)));
+    found.map(|(at, banned)| (line_at(shipped, at), format!("`{banned}`: go through `disk::clock`"))).collect()
+}
+
 /// Names say what a thing is for.
 fn empty_words(_: &str, code: &str) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -537,6 +548,7 @@ mod tree {
     #[test]
     fn the_model_asks_for_nothing() {
         hold(pure_model, shipped_code());
+        hold(clocks, shipped_code());
     }
 
     #[test]
@@ -633,6 +645,15 @@ mod bites {
         }
         assert_eq!(pure_model("src/model/time.rs", "use std::time::Duration;"), []);
         assert_eq!(pure_model("src/engine/mod.rs", "Instant::now()"), []);
+    }
+
+    #[test]
+    fn a_clock_of_its_own() {
+        for bad in ["SystemTime::now()", "std::time::Instant::now()", "std::thread::sleep(time)"] {
+            bites(clocks("src/engine/sync.rs", bad), "disk::clock");
+        }
+        assert_eq!(clocks("src/disk/clock.rs", "Instant::now()"), []);
+        assert_eq!(clocks("src/cli/progress.rs", "Instant::now()"), []);
     }
 
     #[test]

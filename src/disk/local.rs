@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::error::{Error, ErrorKind, Result};
 
@@ -80,13 +80,15 @@ pub fn remove_for_good(path: &Path, flush: bool) -> Result<()> {
     remove().map_err(|source| error("remove", path, source))
 }
 
-/// The files in a folder with their mtimes; none where it does not exist.
-pub fn files(path: &Path) -> Result<Vec<(PathBuf, SystemTime)>> {
-    let list = || -> io::Result<Vec<(PathBuf, SystemTime)>> {
+/// The files in a folder with their ages; none where it does not exist.
+pub fn files(path: &Path) -> Result<Vec<(PathBuf, Duration)>> {
+    let list = || -> io::Result<Vec<(PathBuf, Duration)>> {
+        let now = SystemTime::now();
         let mut files = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;
-            files.push((entry.path(), entry.metadata()?.modified()?));
+            let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
+            files.push((entry.path(), age));
         }
         Ok(files)
     };

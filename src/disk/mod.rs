@@ -9,6 +9,7 @@
 //! go through [`local`].
 
 pub mod beside;
+pub mod clock;
 pub mod error;
 pub mod local;
 #[cfg(unix)]

@@ -1,17 +1,9 @@
-//! What time it is, here and at a root.
+//! What time it is at a root.
 
 use super::open::Session;
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::vouch::Clock;
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// This machine's clock. Never compared with a root's for a decision.
-pub(super) fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
 
 /// A root's own clock, as far as it is known: where the root lies on this machine, this machine's is the same.
 pub(super) fn now_at(session: &Session<'_>, side: Side) -> Option<Time> {

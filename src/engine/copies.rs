@@ -4,9 +4,9 @@
 //! Bounded in size, refreshed now and then, and moved to the trash when the conflict ends. They only add to safety: what
 //! cannot be copied is noted and fails nothing.
 
-use super::clock::now;
 use super::error::Error;
 use super::request::Options;
+use crate::disk::clock::now;
 use crate::disk::{self, ErrorKind, Freshness, Node, Root};
 use crate::manifest::{Manifest, What};
 use crate::model::conflict::{host_word, split_extension};

@@ -1,6 +1,5 @@
 //! From differences to a plan that may be carried out: reconcile, renames, guards, room.
 
-use super::clock::now;
 use super::error::Error;
 use super::growing;
 use super::moved;
@@ -9,6 +8,7 @@ use super::partials;
 use super::report::{Held, Outcome, Refusal};
 use super::request::{Deletes, Request};
 use super::whole;
+use crate::disk::clock::now;
 use crate::disk::{ErrorKind, local};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::guard::{self, Meeting};

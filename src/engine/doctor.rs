@@ -4,11 +4,11 @@
 //! [`examine_root`] alone, which the caller runs where it may hang; everything else asks this machine's own disks.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::clock::now;
 use super::request::Pair;
 use super::trash::runs;
+use crate::disk::clock::{Moment, now};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Reader, RootRecord};
 use crate::model::side::{PerSide, Side};
@@ -61,7 +61,7 @@ fn lock(staging: &Path) -> Check {
 }
 
 fn trash_size(root: &dyn Root) -> disk::Result<Check> {
-    let (began, mut bytes, mut counted) = (Instant::now(), 0, 0);
+    let (began, mut bytes, mut counted) = (Moment::now(), 0, 0);
     let runs = runs::runs(root)?;
     for run in &runs {
         if began.elapsed() > COUNTING {

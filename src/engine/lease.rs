@@ -4,22 +4,23 @@ use super::error::Error;
 use super::hands::owner;
 use super::open::Session;
 use crate::disk::Root;
+use crate::disk::clock::{Moment, pause};
 use crate::model::side::Side;
 use crate::roots::lease::{self, Holder, Lease};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Taken for one run, and given back at its end.
 pub(super) struct Borrowed {
     root: Arc<dyn Root>,
     lease: Option<Lease>,
-    renewed: Instant,
+    renewed: Moment,
 }
 
 struct Monotonic<'a> {
-    began: Instant,
+    began: Moment,
     stop: &'a AtomicBool,
 }
 
@@ -29,7 +30,7 @@ impl lease::Clock for Monotonic<'_> {
     }
 
     fn pause(&self, time: Duration) -> bool {
-        std::thread::sleep(time.min(Duration::from_millis(200)));
+        pause(time.min(Duration::from_millis(200)));
         !self.stop.load(Ordering::Relaxed)
     }
 }
@@ -40,7 +41,7 @@ impl Borrowed {
     pub fn take(session: &Session<'_>, host: &str, wait: Duration, stop: &AtomicBool) -> Result<Self, Error> {
         let root = session.roots.network.clone();
         let holder = Holder { host: host.to_owned(), state: format!("{:08x}", owner(host, session.pair)) };
-        let clock = Monotonic { began: Instant::now(), stop };
+        let clock = Monotonic { began: Moment::now(), stop };
         let lease = match lease::take(&*root, &holder, wait, &clock).map_err(Error::at(Side::Network))? {
             lease::Outcome::Ours(lease) => Some(lease),
             lease::Outcome::Busy { holder } => {
@@ -52,14 +53,14 @@ impl Borrowed {
                 None
             }
         };
-        Ok(Borrowed { root, lease, renewed: Instant::now() })
+        Ok(Borrowed { root, lease, renewed: Moment::now() })
     }
 
     pub fn tend(&mut self) -> Result<(), Error> {
         if self.renewed.elapsed() < lease::RENEW_EVERY {
             return Ok(());
         }
-        self.renewed = Instant::now();
+        self.renewed = Moment::now();
         let kept = self.lease.as_mut().map(|lease| lease.renew(&*self.root));
         match kept {
             Some(Err(error)) if error.is_gone() => Err(Error::at(Side::Network)(error)),

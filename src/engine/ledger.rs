@@ -1,9 +1,9 @@
 //! What a run did: counts for the report, history and base for the manifest, in batches.
 
-use super::clock::now;
 use super::error::Error;
 use super::report::{Counts, Work};
 use super::store::Store;
+use crate::disk::clock::{Moment, now};
 use crate::manifest::{EventRecord, Manifest, RunId, Version};
 use crate::model::conflict::Conflict;
 use crate::model::entry::Base;
@@ -15,7 +15,7 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::transfer::{Ending, Learnt, Outcome, Tally};
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rows after which a batch is committed.
 const BATCH: usize = 8_192;
@@ -26,7 +26,7 @@ const BATCH_TIME: Duration = Duration::from_secs(1);
 pub(super) struct Ledger<'a> {
     manifest: &'a mut Manifest,
     run: RunId,
-    open: Option<Instant>,
+    open: Option<Moment>,
     rows: usize,
     pub counts: Counts,
     pub done: PerSide<Work>,
@@ -248,7 +248,7 @@ impl<'a> Ledger<'a> {
         }
         if self.open.is_none() {
             self.manifest.begin()?;
-            self.open = Some(Instant::now());
+            self.open = Some(Moment::now());
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Open a pair: both roots by handle, the lock, the manifest, who the roots are and what they can do.
 
 use super::claim;
-use super::clock::now;
 use super::error::Error;
 use super::identify::{Standing, identify};
 use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{APPEND, Options, Pair, WHOLE};
 use super::store::{Store, open_store};
+use crate::disk::clock::{Moment, now, pause};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self};
 use crate::model::growing::Torn;
@@ -23,7 +23,7 @@ use crate::roots::{own, probe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// May this opening write (markers, lock, manifest)?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) struct Session<'a> {
     pub verdicts: PerSide<Verdict>,
     pub traits: PerSide<Traits>,
     pub clocks: PerSide<Clock>,
-    pub began: Instant,
+    pub began: Moment,
     pub started: Time,
     pub store: Store,
     pub standing: Standing,
@@ -120,7 +120,7 @@ impl<'a> Session<'a> {
             options,
             traits: PerSide::new(Traits::LOCAL, Traits::LOCAL),
             clocks: PerSide::new(Clock::Own(Time(0)), Clock::Own(Time(0))),
-            began: Instant::now(),
+            began: Moment::now(),
             started: now(),
             standing: Standing::default(),
             stale_base: false,
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
                 },
             };
         }
-        self.began = Instant::now();
+        self.began = Moment::now();
         Ok(())
     }
 }
@@ -197,19 +197,20 @@ fn guessed(verdict: &Verdict) -> Traits {
 
 /// Waiting with an end, a word to the user, and an ear for Ctrl-C.
 pub(super) struct Waiting<'a> {
-    until: Instant,
+    began: Moment,
+    wait: Duration,
     tell: &'a (dyn Fn(Progress) + Sync),
     stop: &'a AtomicBool,
 }
 
 impl<'a> Waiting<'a> {
     pub fn new(wait: Duration, tell: &'a (dyn Fn(Progress) + Sync), stop: &'a AtomicBool) -> Waiting<'a> {
-        Waiting { until: Instant::now() + wait, tell, stop }
+        Waiting { began: Moment::now(), wait, tell, stop }
     }
 
     /// Tries until it works, the time is over (`None`) or the user stops it.
     pub fn attempt<T>(&self, what: WaitingFor, mut one: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        let mut pause = Duration::from_millis(100);
+        let mut rest = Duration::from_millis(100);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
@@ -217,13 +218,13 @@ impl<'a> Waiting<'a> {
             if let Some(value) = one()? {
                 return Ok(Some(value));
             }
-            let left = self.until.saturating_duration_since(Instant::now());
+            let left = self.wait.saturating_sub(self.began.elapsed());
             if left.is_zero() {
                 return Ok(None);
             }
             (self.tell)(Progress::Waiting(what));
-            std::thread::sleep(pause.min(left).min(Duration::from_millis(200)));
-            pause *= 2;
+            pause(rest.min(left).min(Duration::from_millis(200)));
+            rest *= 2;
         }
     }
 }

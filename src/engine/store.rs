@@ -1,9 +1,9 @@
 //! The manifest as far as a run may touch it: a run that writes has it, one that looks has a view of it or nothing yet.
 
-use super::clock::now;
 use super::error::Error;
 use super::open::Access;
 use super::request::{Durability, Options, Pair};
+use crate::disk::clock::now;
 use crate::disk::local;
 use crate::manifest::{self, Manifest, Opened, Reader, View};
 use crate::model::growing::Torn;

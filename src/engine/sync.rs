@@ -3,7 +3,6 @@
 use super::carry::{Means, carry};
 use super::claim;
 use super::clean::{self, keep_trash_small};
-use super::clock::now;
 use super::copies;
 use super::databases;
 use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
@@ -18,6 +17,7 @@ use super::partials;
 use super::report::{Counts, Outcome, Progress, Report};
 use super::request::{Options, Pair, Request};
 use super::trash::runs::run_name;
+use crate::disk::clock::{Moment, now};
 use crate::disk::local;
 use crate::manifest::RunId;
 use crate::model::entry::Kind;
@@ -30,7 +30,6 @@ use crate::model::time::Time;
 use crate::transfer::sweep_snapshots;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
 
 /// History older than this goes.
 const HISTORY_NS: i64 = 90 * 86_400_000_000_000;
@@ -43,7 +42,7 @@ pub fn sync(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Report, Error> {
-    let began = Instant::now();
+    let began = Moment::now();
     let mut report = empty_report(pair, request);
     let result = run(pair, request, options, tell, stop, &mut report);
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -6,7 +6,6 @@
 
 use super::carry::halted;
 use super::clean::keep_trash_small;
-use super::clock::now;
 use super::error::Error;
 use super::hands::{Hands, expect_in_place, hands, next_generations};
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
@@ -16,6 +15,7 @@ use super::report::Progress;
 use super::request::{Options, Pair};
 use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, tasks, trash_run, unrecorded};
 use super::store::Store;
+use crate::disk::clock::now;
 use crate::disk::{self, Root, local};
 use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};

@@ -25,7 +25,7 @@ pub enum Error {
         source: io::Error,
     },
     #[error("the system gives no random numbers: {0}")]
-    Random(getrandom::Error),
+    Random(io::Error),
 }
 
 impl Error {

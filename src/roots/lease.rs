@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::own::{self, Keep};
+use crate::disk::clock::random;
 use crate::disk::{ErrorKind, Folder, Onto, Root};
 
 const FILE: &str = "lease.toml";
@@ -134,7 +135,7 @@ fn claim(folder: &dyn Folder, holder: &Holder, onto: Onto) -> Result<Option<Leas
 /// 31 random bits: TOML holds 63, and there has to be room to count.
 fn first_counter() -> Result<u64> {
     let mut bits = [0; 4];
-    getrandom::fill(&mut bits).map_err(Error::Random)?;
+    random(&mut bits).map_err(Error::Random)?;
     Ok(u64::from(u32::from_be_bytes(bits) >> 1))
 }
 

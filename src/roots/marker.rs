@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::own::{self, Keep};
+use crate::disk::clock::random;
 use crate::disk::{ErrorKind, Onto, Root};
 use crate::model::side::Side;
 
@@ -27,7 +28,7 @@ pub struct RootId(u128);
 impl RootId {
     pub fn random() -> Result<RootId> {
         let mut bits = [0; 16];
-        getrandom::fill(&mut bits).map_err(Error::Random)?;
+        random(&mut bits).map_err(Error::Random)?;
         Ok(RootId(u128::from_be_bytes(bits)))
     }
 

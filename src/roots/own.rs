@@ -4,7 +4,7 @@
 //! because everybody who can write the root can write here. Names for the moment carry a random part, so that several
 //! machines on one network root never share one.
 
-use std::time::SystemTime;
+use crate::disk::clock::{now, random};
 
 use super::error::{Error, Result};
 use crate::disk::{ErrorKind, Folder, NodeContent, Onto, Root};
@@ -68,7 +68,7 @@ pub(super) fn name(text: &str) -> Name {
 /// `prefix` and 64 random bits.
 pub(super) fn moment_name(prefix: &str) -> Result<Name> {
     let mut bits = [0; 8];
-    getrandom::fill(&mut bits).map_err(Error::Random)?;
+    random(&mut bits).map_err(Error::Random)?;
     Ok(name(&format!("{prefix}{:016x}", u64::from_be_bytes(bits))))
 }
 
@@ -108,7 +108,7 @@ pub(super) fn replace(folder: &dyn Folder, name: &Name, text: &str, keep: Keep, 
 pub(super) fn stage(folder: &dyn Folder, name: &Name, bytes: &[u8], keep: Keep) -> Result<()> {
     let mut writer = folder.stage(name)?;
     writer.write_all(bytes)?;
-    writer.finish(wall_clock(), Some(0o644), keep == Keep::Flushed)?;
+    writer.finish(now(), Some(0o644), keep == Keep::Flushed)?;
     Ok(())
 }
 
@@ -118,12 +118,6 @@ fn flush(folder: &dyn Folder) -> Result<()> {
         Err(error) if error.kind != ErrorKind::Unsupported => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-/// This machine's time, for the mtimes of our own files. Nothing is decided by it.
-fn wall_clock() -> Time {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Time::from_parts(since.as_secs().try_into().unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
 /// Removes what killed runs left in `.driftless/`: names of the moment that are older than 7 days at `now`, the root's

@@ -4,6 +4,7 @@
 //! another database. A listing without such names costs nothing. Nothing is opened through SQLite.
 
 use crate::disk::beside::{self, Beside};
+use crate::disk::clock::{Moment, pause};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Result};
 use crate::model::database::{self, Ending, database_of, is_journal, is_log, whole};
 use crate::model::entry::Content;
@@ -13,8 +14,7 @@ use crate::model::path::Name;
 use crate::model::side::Side;
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a look waits for a transaction to end; most take less.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -89,7 +89,7 @@ fn unless_gone<T>(result: Result<T>, item: &Item<Node>) -> Result<std::result::R
 }
 
 fn judge(folder: &dyn Folder, side: Side, item: &Item<Node>) -> Result<Told> {
-    let began = Instant::now();
+    let began = Moment::now();
     loop {
         let looked = look(folder, &item.name);
         let (node, found, first) = match unless_gone(looked, item)? {
@@ -99,7 +99,7 @@ fn judge(folder: &dyn Folder, side: Side, item: &Item<Node>) -> Result<Told> {
             Err(node) => return Ok(Told::Database(node)),
         };
         if side == Side::Staging && found.hot && first && began.elapsed() < PATIENCE {
-            thread::sleep(PAUSE);
+            pause(PAUSE);
             continue;
         }
         let logged = found.log.is_some_and(|log| is_log(&log.first));

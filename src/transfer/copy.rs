@@ -3,6 +3,7 @@
 use super::growth::Growth;
 use super::partial::{self, Begun, Saving};
 use super::{Failure, Run, snapshot};
+use crate::disk::clock::Moment;
 use crate::disk::{self, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind, Sent, Stamp};
@@ -13,7 +14,6 @@ use crate::model::traits::Traits;
 use crate::model::vouch::same_version;
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// Large enough that calls do not count, small enough to stay in a core's cache.
 const BUFFER: usize = 256 * 1024;
@@ -103,7 +103,7 @@ pub(crate) fn fill(
     bytes: Bytes,
 ) -> Result<Staged, Failure> {
     let &Errand { to, planned, replaced, flush, .. } = errand;
-    let began = Instant::now();
+    let began = Moment::now();
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let before = reader.opened();

@@ -29,6 +29,7 @@ pub use restamp::{Pending, restamp};
 pub use snapshot::{Source, sweep as sweep_snapshots, would_send};
 pub use structure::{Made, StructureEnd, carry_structure, finish_folders};
 
+use crate::disk::clock::Moment;
 use crate::disk::{self, ErrorKind, Root};
 use crate::model::conflict::Conflict;
 use crate::model::entry::{Base, Found, Stamp};
@@ -45,7 +46,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Everything a worker needs to carry out actions of one run.
 pub struct Run<'a> {
@@ -53,7 +54,7 @@ pub struct Run<'a> {
     pub traits: &'a PerSide<Traits>,
     /// The roots' own clocks when the run began, and our monotonic clock at that moment.
     pub clocks: PerSide<Clock>,
-    pub began: Instant,
+    pub began: Moment,
     /// The run's folder below `.driftless/trash`.
     pub trash_name: Name,
     /// Eight hex digits for this machine and pair: the first part of temporary names.

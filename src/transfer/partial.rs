@@ -18,7 +18,7 @@ use crate::model::vouch::{racy, same_stamp};
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::Duration;
 
 /// Bytes between two records, and the size from which files are resumed: a broken run loses at most what takes seconds over
 /// a slow network, and the record costs too little to be measured (docs/growing-files.md).
@@ -72,12 +72,10 @@ impl Partial {
 }
 
 /// All records in a folder with their age; a file that is none comes without one.
-pub fn list(folder: &Path) -> Vec<(PathBuf, Option<(Name, Partial, std::time::Duration)>)> {
-    let now = SystemTime::now();
-    let one = |(path, written): (PathBuf, SystemTime)| {
+pub fn list(folder: &Path) -> Vec<(PathBuf, Option<(Name, Partial, Duration)>)> {
+    let one = |(path, age): (PathBuf, Duration)| {
         let name = path.file_name().and_then(|name| Name::new(name.as_encoded_bytes()).ok());
         let partial = local::read_text(&path, 4096).ok().flatten().and_then(|text| Partial::parse(&text));
-        let age = now.duration_since(written).unwrap_or_default();
         let known = name.zip(partial).map(|(name, partial)| (name, partial, age));
         (path, known)
     };

@@ -7,6 +7,7 @@
 use super::chunk::{agreed, split};
 use super::place::Kept;
 use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
+use crate::disk::clock::{Moment, pause};
 use crate::disk::{ErrorKind, Freshness, Node, NodeContent};
 use crate::model::entry::{Content, Entry, Recorded, Sent, Stamp};
 use crate::model::path::RelPath;
@@ -14,14 +15,11 @@ use crate::model::plan::{Action, Op, Why};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::{racy, same_version};
 
-use std::thread;
-use std::time::Instant;
-
 /// Writes whose stamps rest.
 #[derive(Default)]
 pub struct Pending {
     items: Vec<Item>,
-    last: Option<Instant>,
+    last: Option<Moment>,
 }
 
 /// One write that was shown.
@@ -76,7 +74,7 @@ impl Item {
 impl Pending {
     pub(crate) fn push(&mut self, item: Item) {
         self.items.push(item);
-        self.last = Some(Instant::now());
+        self.last = Some(Moment::now());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -89,7 +87,7 @@ impl Pending {
 pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcome>, Halt> {
     let rest = Side::BOTH.iter().filter_map(|&side| run.rest(side)).max();
     if let (Some(rest), Some(last), true) = (rest, pending.last, wait) {
-        thread::sleep(rest.saturating_sub(last.elapsed()));
+        pause(rest.saturating_sub(last.elapsed()));
     }
     let mut open: Option<(Side, RelPath, Box<dyn crate::disk::Folder>)> = None;
     let mut outcomes = Vec::with_capacity(pending.items.len());

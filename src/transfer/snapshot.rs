@@ -9,6 +9,7 @@
 use super::copy::{Bytes, Copying, Errand, Origin, Staged, fill};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside, Log};
+use crate::disk::clock::{Moment, pause};
 use crate::disk::local::{self, Scratch};
 use crate::disk::{self, ErrorKind, Folder, Freshness, Reader, Writer, open_root};
 use crate::model::database::{self, Ending, HEADER, whole};
@@ -23,8 +24,7 @@ use crate::sqlite;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a moment between two writes is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ fn header(reader: &mut dyn Reader) -> disk::Result<[u8; HEADER]> {
 
 /// Copies a database into the errand's temporary file.
 pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<Staged, Failure> {
-    let began = Instant::now();
+    let began = Moment::now();
     loop {
         let (kind, message) = match attempt(run, errand, copying) {
             Ok(staged) => return Ok(Staged { database: true, ..staged }),
@@ -78,7 +78,7 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
         if run.stop.load(Ordering::Relaxed) {
             return Err(Failure::Stopped);
         }
-        thread::sleep(PAUSE);
+        pause(PAUSE);
     }
 }
 
@@ -162,7 +162,7 @@ fn rest(run: &Run<'_>, side: Side, reader: &dyn Reader, stamp: &Stamp) -> Result
         return Ok(());
     }
     let wait = u64::try_from(missing.min(step)).unwrap_or(0);
-    thread::sleep(Duration::from_nanos(wait + 1));
+    pause(Duration::from_nanos(wait + 1));
     let now = reader.node().map_err(|error| Attempt::Failed(Failure::At(side, error)))?.stamp;
     if same_version(stamp, &now, &run.traits[side]) { Ok(()) } else { Err(again(WRITTEN)) }
 }

@@ -12,9 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use super::{Ending, Halt, Outcome, Run, Tally, carry_chunk, restamp};
+use crate::disk::clock::Moment;
 use crate::disk::{Freshness, Node, Root, open_root};
 use crate::model::change::Change;
 use crate::model::entry::{Base, Found};
@@ -83,7 +83,7 @@ impl World {
             roots: &self.roots,
             traits: &self.traits,
             clocks: PerSide::new(Clock::Own(self.began), Clock::Own(self.began)),
-            began: Instant::now(),
+            began: Moment::now(),
             trash_name: Name::new(b"run").expect("a name"),
             owner: 0xabcd_0123,
             flush: self.flush,

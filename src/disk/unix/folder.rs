@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +13,7 @@ use super::reader::UnixReader;
 use super::stat::{self, Stat, Sync};
 use super::writer::UnixWriter;
 use super::{Facts, kind, trial};
+use crate::disk::clock::pause;
 use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Trial, Writer};
 use crate::model::entry::Stamp;
 use crate::model::finding::ProblemKind;
@@ -157,7 +157,7 @@ impl Folder for UnixFolder {
         };
         let mut found = once();
         if found.as_ref().is_err_and(|errno| *errno == Errno::NOENT) && self.facts.remote {
-            thread::sleep(SECOND_LOOK);
+            pause(SECOND_LOOK);
             found = once();
         }
         match found {

@@ -5,8 +5,8 @@
 
 pub(super) mod runs;
 
+use crate::disk::clock::now;
 use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Onto, local};
-use crate::engine::clock::now;
 use crate::engine::error::Error;
 use crate::engine::history::{Reason, Reasons, RunId, trash_name};
 use crate::engine::open::{Access, Session};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::judge::{self, Names};
 use super::{Check, Health, Role, Told};
+use crate::disk::clock::pause;
 use crate::disk::{Error as DiskError, ErrorKind, Folder, Freshness, Onto, Root, Trial};
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
@@ -83,7 +84,7 @@ fn cleared(root: &dyn Root, own: &dyn Folder, path: &RelPath, name: &Name) -> bo
         own::remove_flat(root, own, path, name);
         match own.look(name, Freshness::Fresh) {
             Ok(None) => return true,
-            Ok(Some(_)) => std::thread::sleep(Duration::from_millis(pause_ms)),
+            Ok(Some(_)) => pause(Duration::from_millis(pause_ms)),
             Err(_) => return false,
         }
     }
