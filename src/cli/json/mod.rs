@@ -152,12 +152,25 @@ impl<'a> From<&'a Note> for NoteItem<'a> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::args::Typed;
 
     #[test]
     fn control_characters_do_not_break_the_line() {
         let json = line(&PathText::new(b"a\nb\x1b"));
         assert_eq!(json, "{\"path\":\"a\\nb\\u001b\"}\n");
+    }
+
+    #[test]
+    fn every_command_and_its_object_is_in_the_docs() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md");
+        let docs = crate::disk::local::read_text(Path::new(docs), 1 << 20).expect("read").expect("there");
+        for command in Typed::command().get_subcommands().map(|command| command.get_name().to_owned()) {
+            assert!(docs.contains(&format!("## `{command}")), "{command}");
+            assert!(command == "completions" || docs.contains(&format!("\"driftless.{command}/1\"")), "{command}'s object");
+        }
     }
 
     #[test]
