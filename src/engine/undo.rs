@@ -1,8 +1,9 @@
 //! Take a run back, on the sides where it was done: deletes, overwrites, changes of kind and renames.
 //!
 //! Invariants. An undo is an edit like a user's: it changes the roots and leaves the base alone, so that the next sync
-//! carries it over; only a row by which that sync would do the same again is forgotten ([`own_again`]). It is a run of its own, with history, so that it can be undone; one that was killed is completed by
-//! asking again. A version leaves the trash for good only when it stands at its path and that is durable.
+//! carries it over; only a row by which that sync would do the same again is forgotten ([`own_again`]). It is a run of its
+//! own, with history, so that it can be undone; one that was killed is completed by asking again. A version leaves the
+//! trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
 use super::clean::keep_trash_small;

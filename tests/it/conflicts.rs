@@ -105,6 +105,35 @@ fn ss_11_both_versions_are_kept_under_two_names() {
     assert!(trash(&world.staging).is_empty() && trash(&world.network).is_empty(), "nothing had to be displaced");
 }
 
+/// SS-11: what was decided and could not be done is not told as done: who believes it may throw the other version away.
+#[test]
+fn ss_11_a_ruling_that_failed_is_not_told_as_done() {
+    for (policy, locked) in [("prefer-staging", "network"), ("prefer-network", "staging"), ("keep-both", "staging")] {
+        let mut world = in_conflict(&["d/a"]);
+        world.as_nobody();
+        let folder = world.top().join(locked).join("d");
+        chmod(&folder, 0o555);
+        let object = world.json(&["sync", "--conflict", policy], 6);
+        assert_eq!((paths(&object, "problems"), &object["notes"]), (vec!["d/a"], &json!([])), "{policy}: {object}");
+        assert_eq!((read(&world.staging.join("d/a")), read(&world.network.join("d/a"))), (mine("d/a"), theirs("d/a")));
+        // A folder's mode goes over as well.
+        [&world.staging, &world.network].iter().for_each(|root| chmod(&root.join("d"), 0o755));
+        let object = world.json(&["sync", "--conflict", policy], 0);
+        assert_eq!(paths(&object, "notes"), ["d/a"], "{policy}: {object}");
+    }
+}
+
+/// SS-11: nor where the run stops before its first write.
+#[test]
+fn ss_11_a_ruling_of_a_stopped_run_is_not_told_as_done() {
+    let mut world = in_conflict(&["a", "b.x"]);
+    let aborted = world.json(&["sync", "--conflict", "prefer-staging", "--conflict", "*.x=abort"], 3);
+    assert_eq!((paths(&aborted, "conflicts"), &aborted["notes"]), (vec!["b.x"], &json!([])), "{aborted}");
+    world.set("DRIFTLESS_RESERVE", "1000TiB");
+    let refused = world.json(&["sync", "--conflict", "prefer-staging"], 4);
+    assert_eq!(refused["notes"], json!([]), "{refused}");
+}
+
 /// SS-11: where only one side may be written, `keep-both` holds.
 #[test]
 fn ss_11_keep_both_holds_in_one_direction() {
