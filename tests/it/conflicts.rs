@@ -319,11 +319,16 @@ fn all_04_conflicts_are_resolved_by_path_folder_pattern_and_all() {
 /// What another run or person changed since the list was made is looked at anew: no version is overwritten unseen.
 #[test]
 fn ss_11_resolve_looks_again() {
-    let world = in_conflict(&["a", "b"]);
+    let world = in_conflict(&["a", "b", "c"]);
     world.json(&["sync"], 3);
     write(&world.network.join("a"), "written after the list");
     fs::copy(world.network.join("b"), world.staging.join("b")).expect("made equal by hand");
-    world.json(&["conflicts", "resolve", "--all", "--keep", "staging"], 0);
+    fs::remove_file(world.staging.join("c")).expect("removed");
+    let object = world.json(&["conflicts", "resolve", "--all", "--keep", "staging"], 0);
+    // What ended otherwise than was asked for is told.
+    let said = object["paths"].as_array().expect("paths").iter().map(|item| (&item["resolved"], item["message"].is_string()));
+    assert_eq!(said.collect::<Vec<_>>(), [(&json!(true), false), (&json!(true), true), (&json!(true), true)], "{object}");
+    assert_eq!(read(&world.network.join("c")), theirs("c"));
     assert_eq!(read(&world.network.join("a")), mine("a"));
     assert!(trash(&world.network).contains(&"written after the list".to_owned()));
     assert_eq!(read(&world.network.join("b")), theirs("b"));
