@@ -54,7 +54,7 @@ fn transactions(world: &World, file: &Path) -> u64 {
 }
 
 /// Runs SQL in a process of its own, which ends without closing the database where `then` says so.
-fn sql(file: &Path, statements: &str, then: &str) {
+pub(crate) fn sql(file: &Path, statements: &str, then: &str) {
     fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
     let script = "import os, sqlite3, sys\n\
                   db = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
@@ -65,11 +65,11 @@ fn sql(file: &Path, statements: &str, then: &str) {
     ended.ends_with(0);
 }
 
-const MAKE: &str = "PRAGMA journal_mode = wal; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3);";
+pub(crate) const MAKE: &str = "PRAGMA journal_mode = wal; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3);";
 /// More than SQLite brings into the file by itself is not needed for a log.
-const ADD: &str = "PRAGMA wal_autocheckpoint = 0; INSERT INTO t SELECT n + 10 FROM t;";
+pub(crate) const ADD: &str = "PRAGMA wal_autocheckpoint = 0; INSERT INTO t SELECT n + 10 FROM t;";
 
-fn rows(file: &Path) -> i64 {
+pub(crate) fn rows(file: &Path) -> i64 {
     let script = "import sqlite3, sys\n\
                   db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro&immutable=1', uri=True)\n\
                   assert db.execute('PRAGMA integrity_check').fetchall() == [('ok',)]\n\
@@ -109,7 +109,7 @@ fn trashed(root: &Path) -> Vec<String> {
 }
 
 /// A pair that is in step, with a database in which something was left in the log.
-fn with_log() -> (World, PathBuf, PathBuf) {
+pub(crate) fn with_log() -> (World, PathBuf, PathBuf) {
     let world = World::paired(&[("notes.txt", "of the project")]);
     let [here, there] = [&world.staging, &world.network].map(|root| root.join("a.db"));
     sql(&here, MAKE, "closed");

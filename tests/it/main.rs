@@ -8,6 +8,7 @@ mod bad_input;
 mod commands;
 mod conflicts;
 mod databases;
+mod databases_back;
 mod doctor;
 mod first_sync;
 mod golden;
