@@ -155,9 +155,11 @@ fn a_database_is_not_renamed_to_beside_the_log_of_another_one() {
     world.in_step();
 }
 
-/// Runs the program until before the step of that number that changes a name; `false` where it made fewer.
-fn killed_at(world: &World, words: &[&str], step: u32) -> bool {
-    let calls = "renameat2,linkat,unlinkat";
+/// Steps that change a name.
+const NAMES: &str = "renameat2,linkat,unlinkat";
+
+/// Runs the program until before the call of that number; `false` where it made fewer.
+fn killed_at(world: &World, words: &[&str], calls: &str, step: u32) -> bool {
     let plain = world.command(&world.top(), &world.arguments(words));
     let mut command = Command::new("strace");
     command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
@@ -176,7 +178,7 @@ fn a_way_back_that_is_killed_anywhere_is_completed_by_asking_again() {
         loop {
             let (world, here, there) = displaced(way);
             world.json(&["sync", "down"], 0);
-            let killed = killed_at(&world, words, step);
+            let killed = killed_at(&world, words, NAMES, step);
             if stands(&here) && stands(&wal(&here)) {
                 assert_eq!(found(&world, &here), 6, "{way} {words:?}, killed at {step}");
             }
@@ -200,7 +202,7 @@ fn a_run_that_is_killed_while_it_displaces_a_database_mixes_nothing() {
         let mut step = 1;
         loop {
             let (world, here, _) = displaced(way);
-            let killed = killed_at(&world, &["sync", "down"], step);
+            let killed = killed_at(&world, &["sync", "down"], "renameat2,fsync,fdatasync", step);
             let place = format!("{way}, killed at {step}");
             let came = stands(&here) && !stands(&wal(&here));
             assert!(!stands(&here) || found(&world, &here) == if came { 1 } else { 6 }, "{place}");
