@@ -128,6 +128,7 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
             guard::hold_deletes(plan, side);
             if plan.held.len() > before {
                 answer = Some(held(session, plan, side, why.clone())?);
+                whole::hold_with_deletes(session, plan, side);
             }
             continue;
         }
@@ -149,6 +150,7 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
             // A folder that another kind replaces cannot be turned round: it stays held, and that is said.
             if plan.held.iter().any(|action| action.op.side() == Some(side)) {
                 answer = Some(held(session, plan, side, trip.to_string())?);
+                whole::hold_with_deletes(session, plan, side);
             }
         }
     }

@@ -17,6 +17,7 @@ use super::partials;
 use super::report::{Counts, Outcome, Progress, Report};
 use super::request::{Options, Pair, Request};
 use super::trash::runs::run_name;
+use super::whole;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
 use crate::manifest::RunId;
@@ -86,6 +87,8 @@ fn run(
 ) -> Result<Outcome, Error> {
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let mut session = Session::open(pair, options, access, request.wait, tell, stop)?;
+    let widened = whole::widened(&session, request);
+    let request = widened.as_ref().unwrap_or(request);
     let root = RelPath::root();
     report.notes.extend(session.notes.iter().map(|message| Note::of(&root, message)));
     let seen = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));

@@ -54,7 +54,7 @@ pub fn each(
 }
 
 /// The topmost such folder at or above a folder.
-fn topmost(folder: &RelPath, names: &Names<'_>) -> Option<RelPath> {
+pub fn topmost(folder: &RelPath, names: &Names<'_>) -> Option<RelPath> {
     let mut above: Vec<RelPath> = std::iter::successors(Some(folder.clone()), RelPath::parent).collect();
     above.reverse();
     above.into_iter().find(|path| !path.is_root() && names(path))

@@ -6,7 +6,7 @@
 //! a power failure would have left: whole commits and a rest that SQLite's checksums drop. What was copied from under a
 //! writer is checked before it is sent.
 
-use super::copy::{Bytes, Copying, Errand, Origin, Staged, fill};
+use super::copy::{Bytes, Copying, Errand, Origin, Staged, expect_as_planned, fill};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside, Log};
 use crate::disk::clock::{Moment, pause};
@@ -16,6 +16,7 @@ use crate::model::database::{self, Ending, HEADER, whole};
 use crate::model::digest::Digest;
 use crate::model::entry::{Content, Sent, Stamp};
 use crate::model::finding::ProblemKind;
+use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::traits::Traits;
@@ -111,6 +112,10 @@ fn attempt(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<
     let at_source = |error| Attempt::Failed(Failure::At(side, error));
     let mut reader = errand.source.read(errand.name).map_err(at_source)?;
     let view = view(run, errand, &mut *reader)?;
+    // The copy of a held conflict is no part of its folder.
+    if !errand.path.is_within(&RelPath::root().join(OWN_FOLDER)) {
+        expect_as_planned(run, errand, &view.whole())?;
+    }
     reader.seek(0).map_err(at_source)?;
     let young = match run.clock_now(side) {
         Clock::Own(now) => view.stamp.mtime.0.saturating_add(YOUNG_NS) > now.0,
