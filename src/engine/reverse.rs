@@ -333,7 +333,7 @@ impl Sight<'_> {
         if let Some(Row { base, .. }) = store.find(path)?
             && vouches(base.stamps[side].as_ref(), &node.stamp, &self.traits[side])
         {
-            return Ok(base.entry.digest());
+            return Ok(base.digest_at(side));
         }
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
         let folder = match self.roots[side].folder(&parent) {
@@ -357,7 +357,7 @@ impl Sight<'_> {
             for item in listing {
                 let below = path.join(&item.name);
                 let Some(Row { base, .. }) = store.find(&below)? else { return Ok(false) };
-                let same = match (&base.entry.content, &item.value.content) {
+                let same = match (&base.content_at(side), &item.value.content) {
                     (Content::Folder, NodeContent::Plain(Content::Folder)) => {
                         open.push(below);
                         true

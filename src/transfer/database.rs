@@ -59,8 +59,13 @@ pub(crate) fn expect_version(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Res
 /// The fresh look before it gets another name, which a log would not follow. Returns what lies beside it and holds nothing.
 pub(crate) fn expect_movable(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<Vec<Name>, Failure> {
     let standing = expect_standing(run, spot, old)?;
-    expect_version(run, spot, old)?;
-    Ok(standing.beside)
+    match stands(run, spot, old)? {
+        (_, None) => Ok(standing.beside),
+        (_, Some(_)) => {
+            let message = "has changes in its log; it can get another name once its program has closed it".to_owned();
+            Err(Failure::Path(spot.side, ProblemKind::Busy, message))
+        }
+    }
 }
 
 fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {

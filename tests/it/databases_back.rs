@@ -71,6 +71,63 @@ fn an_undo_brings_a_database_back_with_its_log() {
 }
 
 #[test]
+fn what_a_live_database_replaced_comes_back() {
+    let (world, here, there) = with_log();
+    world.json(&["sync"], 0);
+    sql(&here, ADD, "cut off");
+    world.json(&["sync", "up"], 0);
+    assert_eq!(rows(&there), 12);
+    assert_eq!(world.json(&["undo", "last"], 0)["paths"][0]["result"], "done");
+    assert_eq!(rows(&there), 6);
+    assert_eq!(world.json(&["undo", "last"], 0)["paths"][0]["result"], "already");
+    assert_eq!(world.json(&["undo", "4"], 0)["paths"][0]["result"], "done");
+    assert_eq!((rows(&there), found(&world, &here)), (12, 12));
+    wrote_nothing(&world.json(&["sync"], 0));
+}
+
+/// Both sides changed it, and staging's has something in its log: three and three rows there, one on the network.
+fn conflicting() -> (World, PathBuf, PathBuf) {
+    let world = World::paired(&[("notes.txt", "of the project")]);
+    let [here, there] = [&world.staging, &world.network].map(|root| root.join("a.db"));
+    sql(&here, MAKE, "closed");
+    world.json(&["sync"], 0);
+    sql(&there, "CREATE TABLE u (n); DELETE FROM t; INSERT INTO t VALUES (7);", "closed");
+    sql(&here, ADD, "cut off");
+    (world, here, there)
+}
+
+#[test]
+fn a_conflict_of_databases_ends_with_whole_ones() {
+    let stories: [(&[&str], i32, [i64; 2]); 5] = [
+        (&["conflicts", "resolve", "a.db", "--keep", "staging"], 0, [6, 6]),
+        (&["conflicts", "resolve", "a.db", "--keep", "network"], 0, [1, 1]),
+        // Not while a log would stay behind at the old name.
+        (&["conflicts", "resolve", "a.db", "--keep", "both"], 6, [6, 1]),
+        (&["revert", "a.db"], 0, [1, 1]),
+        (&["sync", "--conflict", "prefer-staging"], 0, [6, 6]),
+    ];
+    for (words, code, expected) in stories {
+        let (world, here, there) = conflicting();
+        if words[0] != "sync" {
+            world.json(&["sync"], 3);
+        }
+        world.run(words).ends_with(code);
+        assert_eq!([found(&world, &here), found(&world, &there)], expected, "{words:?}");
+        if code == 0 {
+            let run = world.json(&["history"], 0)["runs"][0]["run"].to_string();
+            wrote_nothing(&world.json(&["sync"], 0));
+            assert_eq!(world.json(&["undo", &run], 0)["paths"][0]["result"], "done", "{words:?}");
+            assert_eq!([found(&world, &here), found(&world, &there)], [6, 1], "{words:?}, undone");
+        } else {
+            sql(&here, "SELECT * FROM t;", "closed");
+            world.json(&["sync", "--conflict", "keep-both"], 0);
+            assert_eq!(found(&world, &here), 1, "{words:?}");
+            world.in_step();
+        }
+    }
+}
+
+#[test]
 fn a_restore_brings_a_database_back_with_its_log() {
     for asked in ["runs/a.db", "runs"] {
         let world = World::paired(&[("notes.txt", "of the project")]);
