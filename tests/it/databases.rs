@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::guards::Tiny;
-use crate::harness::{Ended, World, paths, stands, write, wrote_nothing};
+use crate::harness::{Ended, World, paths, stands, touch, wait_for, write, wrote_nothing};
 
 fn writer() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/write-database")
@@ -446,4 +446,31 @@ fn snapshots(world: &World) -> Vec<PathBuf> {
     let pairs = fs::read_dir(&world.state).expect("the state folder");
     let inside = |pair: PathBuf| fs::read_dir(pair.join("snapshots")).into_iter().flatten();
     pairs.flat_map(|pair| inside(pair.expect("a pair").path())).map(|entry| entry.expect("an entry").path()).collect()
+}
+
+/// A checkpoint in the middle of the copy that the database's time does not show, as where a clock is coarse.
+#[test]
+fn a_checkpoint_unseen_while_it_is_copied_tears_nothing() {
+    let (world, here, there) = with_log();
+    let fill = "PRAGMA wal_autocheckpoint = 0; ALTER TABLE t ADD COLUMN b; DELETE FROM t; \
+                WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000) \
+                INSERT INTO t SELECT 1, randomblob(3500) FROM c; PRAGMA wal_checkpoint(TRUNCATE); \
+                UPDATE t SET b = randomblob(3500) WHERE rowid = 1;";
+    sql(&here, fill, "cut off");
+    let plain = world.command(&world.top(), &world.arguments(&["sync", "up"]));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", "/dev/null", "-P"]).arg(&here).args(["-e", "trace=pread64"]);
+    command.args(["-e", "inject=pread64:delay_exit=30000"]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(world.top()).env_clear().stdout(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = command.spawn().expect("strace starts");
+    let grown = |path: &PathBuf| fs::metadata(path.join("db")).is_ok_and(|meta| meta.len() > 2_000_000);
+    wait_for("a part of the copy", || snapshots(&world).iter().any(grown));
+    let stamp = fs::metadata(&here).expect("its times");
+    sql(&here, "PRAGMA wal_autocheckpoint = 0; UPDATE t SET n = 2; PRAGMA wal_checkpoint(PASSIVE);", "cut off");
+    touch(&here, stamp.mtime(), u32::try_from(stamp.mtime_nsec()).expect("below a second"));
+    assert!(snapshots(&world).iter().all(|path| !stands(&path.join("db-wal"))), "the copy was over too early");
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    let torn = "CREATE TABLE torn (n CHECK (n = 1)); INSERT INTO torn SELECT count(DISTINCT n) FROM t;";
+    sql(&there, torn, "closed");
 }
