@@ -62,7 +62,7 @@ pub(super) fn hold_with_deletes(session: &Session<'_>, plan: &mut Plan, side: Si
     plan.actions.retain(|action| action.op.side() != Some(side) || !waiting.iter().any(|folder| action.path.is_within(folder)));
     plan.pending[side.other()] += (before - plan.actions.len()) as u64;
     let told = "deletes in this folder are held, and it is carried as one: nothing in it was carried";
-    plan.notes.extend(waiting.iter().map(|folder| note(folder, told)));
+    plan.notes.extend(waiting.iter().map(|folder| Note::of(folder, told)));
 }
 
 /// The plan for what differs, with whole folders decided as such.

@@ -189,7 +189,7 @@ struct LogBack {
 fn holds_something(folder: &dyn Folder, name: &Name, ending: Ending) -> disk::Result<Option<Node>> {
     let Some(node) = folder.look(name, Freshness::Fresh)?.filter(|node| node.stamp.size > 0) else { return Ok(None) };
     let rests = ending == Ending::Journal
-        && beside::is_file(&node)
+        && node.is_file()
         && beside::first(folder, name)?.is_some_and(|first| !database::is_hot(&first));
     Ok((!rests).then_some(node))
 }
