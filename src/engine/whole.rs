@@ -62,6 +62,7 @@ pub(super) fn hold_with_deletes(session: &Session<'_>, plan: &mut Plan, side: Si
     plan.actions.retain(|action| action.op.side() != Some(side) || !waiting.iter().any(|folder| action.path.is_within(folder)));
     plan.pending[side.other()] += (before - plan.actions.len()) as u64;
     let told = "deletes in this folder are held, and it is carried as one: nothing in it was carried";
+    plan.notes.retain(|note| !waiting.contains(&note.path));
     plan.notes.extend(waiting.iter().map(|folder| Note::of(folder, told)));
 }
 
@@ -91,8 +92,14 @@ pub(super) fn plan(
     };
     let mut plan = reconcile(folded.differences, rules);
     plan.problems.append(&mut problems);
-    for (winner, group) in folded.preferred {
+    for (folder, winner, group) in folded.preferred {
         let decided = reconcile(group, &Rules { take: Some(winner), ..*rules });
+        if decided.actions.iter().any(|action| action.op.side() == Some(winner.other())) {
+            notes.push(Note::of(
+                &folder,
+                &format!("both sides changed something in this folder: {winner}'s version of it counts"),
+            ));
+        }
         plan.actions.extend(decided.actions);
         plan.problems.extend(decided.problems);
         plan.notes.extend(decided.notes);

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::databases::{ADD, MAKE, rows, sql};
-use crate::ground::{Ended, Ground, ended, set_time, temps, then, write};
+use crate::ground::{Ended, Ground, ended, set_time, then, write};
 use crate::harness::wait_for;
 use crate::services::Running;
-use crate::tree::Tree;
+use crate::tree::{Tree, temps};
 
 /// git alone, without anybody's settings.
 fn git_command(folder: &Path, words: &[&str]) -> Command {
@@ -200,10 +200,10 @@ fn a_path_within_a_repository_means_all_of_it() {
     // Different files of one on both sides: a part would be a mix that there never was.
     commit(&ground.staging, "ours");
     git(&ground.network, &["checkout", "-q", "-b", "other"]);
-    let before = tree(&ground.network.join(".git"));
+    let before = Tree::of(&ground.network.join(".git"));
     let ended = ground.sync(&["up", ".git/refs"]);
     assert_eq!((ended.code, ended.paths("conflicts")), (Some(3), vec![".git"]), "{ended:#?}");
-    assert_same(&before, &tree(&ground.network.join(".git")), "a part was sent");
+    Tree::of(&ground.network.join(".git")).assert_same(&before, "a part was sent");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_part_of_a_repository_is_not_taken_back() {
     let all = revert(".git");
     assert_eq!(all.code, Some(0), "{all:#?}");
     sound(&ground.staging);
-    assert_same(&tree(&ground.staging.join(".git")), &tree(&ground.network.join(".git")), "taken back");
+    Tree::of(&ground.staging.join(".git")).assert_same(&Tree::of(&ground.network.join(".git")), "taken back");
 }
 
 #[test]
@@ -232,10 +232,10 @@ fn where_its_deletes_are_held_a_repository_waits() {
     ground.synced(&[]);
     let head = commit(&ground.staging, "the last");
     git(&ground.staging, &["gc", "-q", "--prune=now"]);
-    let before = tree(&ground.network.join(".git"));
+    let before = Tree::of(&ground.network.join(".git"));
     let held = ground.sync(&["up"]);
     assert_eq!(held.code, Some(4), "{held:#?}");
-    assert_same(&before, &tree(&ground.network.join(".git")), "half of it was carried");
+    Tree::of(&ground.network.join(".git")).assert_same(&before, "half of it was carried");
     ground.synced(&["up", "--allow-deletes"]);
     sound(&ground.network);
     assert_eq!(git(&ground.network, &["rev-parse", "HEAD"]), head);
@@ -253,9 +253,9 @@ fn a_database_in_a_whole_folder_is_of_the_same_moment_as_the_rest() {
     sql(&database, ADD, "closed");
     fs::write(ground.staging.join("a.set/data"), vec![7; 300 << 20]).expect("room");
     // Nothing may look as if it were changed just now.
-    wait_until("a look at it at rest", Duration::from_secs(20), || ground.sync(&["up", "--dry-run"]).code == Some(0));
+    wait_for("a look at it at rest", || ground.sync(&["up", "--dry-run"]).code == Some(0));
     let mut child = ground.command(&[], &["sync", "up"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
-    wait_until("the copy of the data", Duration::from_secs(20), || !temps(&ground.network).is_empty());
+    wait_for("the copy of the data", || !temps(&ground.network).is_empty());
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("our own child");
     sql(&database, ADD, "closed");
@@ -265,4 +265,23 @@ fn a_database_in_a_whole_folder_is_of_the_same_moment_as_the_rest() {
     ground.synced(&["up"]);
     assert_eq!(rows(&ground.network.join("a.set/index.db")), 12);
     ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn a_conflict_of_repositories_ends_with_one_of_them() {
+    for (side, other) in [("staging", "network"), ("network", "staging")] {
+        let ground = repository();
+        let heads = [commit(&ground.staging, "ours"), commit(&ground.network, "theirs")];
+        assert_eq!(ground.sync(&[]).code, Some(3));
+        let words = ["conflicts", "resolve", ".git", "--keep", side, "--json"];
+        let resolved = ended(ground.command(&[], &words).output().expect("the program starts"));
+        assert_eq!(resolved.code, Some(0), "{resolved:#?}");
+        assert!(messages(&resolved, "notes").contains(&format!("{side}'s version")), "{resolved:#?}");
+        let text = serde_json::to_string(&resolved.json).expect("an object");
+        assert!(!text.contains("in conflict no more"), "{text}");
+        for folder in [&ground.staging, &ground.network] {
+            sound(folder);
+            assert_eq!(git(folder, &["rev-parse", "HEAD"]), heads[usize::from(other == "staging")]);
+        }
+    }
 }

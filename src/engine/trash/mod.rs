@@ -7,7 +7,7 @@ pub(super) mod runs;
 
 use crate::disk::beside;
 use crate::disk::clock::now;
-use crate::disk::{self, ErrorKind, Node, NodeContent, local};
+use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, local};
 use crate::engine::carry::halted;
 use crate::engine::error::Error;
 use crate::engine::history::{Reason, Reasons, RunId, trash_name};
