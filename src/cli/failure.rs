@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::exit::Exit;
 use crate::cli::settings;
 use crate::engine::report::{Refusal, Way};
+use crate::model::shown::tame;
 use crate::model::side::Side;
 use crate::{disk, engine};
 
@@ -156,9 +157,7 @@ pub fn size(bytes: u64) -> String {
 pub fn shown(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
-        }
+        text.push_str(&tame(chunk.valid()));
         text.push_str(&chunk.invalid().escape_ascii().to_string());
     }
     text

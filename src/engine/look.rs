@@ -12,6 +12,7 @@ use crate::model::digest::Digest;
 use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
 use crate::model::path::{Name, RelPath};
+use crate::model::shown::short;
 use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 use crate::model::vouch::{Effort, vouches};
@@ -157,14 +158,48 @@ pub(super) fn shared_patterns(network: &dyn Root) -> Result<Shared, Error> {
             break;
         }
     }
-    let broken = |message: String| Error::Shared { path: "driftless.toml".to_owned(), message };
-    let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
-    let table: toml::Table = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
+    parse_shared(&bytes)
+}
+
+/// An error for what is longer than the limit: half of the patterns would let through what the other half holds back.
+fn parse_shared(bytes: &[u8]) -> Result<Shared, Error> {
+    let broken = |message: &str| Error::Shared { path: "driftless.toml".to_owned(), message: message.to_owned() };
+    if bytes.len() > SHARED_LIMIT {
+        return Err(broken("it is larger than 1 MiB"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| broken(&error.to_string()))?;
+    // The message alone: with the line that is wrong it would hold what somebody else wrote.
+    let table: toml::Table = toml::from_str(text).map_err(|error| broken(&short(error.message())))?;
     let list = |key: &str| {
         let Some(list) = table.get(key) else { return Ok(None) };
         let texts = |items: &Vec<toml::Value>| items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
         let patterns: Option<Vec<String>> = list.as_array().and_then(texts);
-        patterns.map(Some).ok_or_else(|| broken(format!("`{key}` is not a list of strings")))
+        patterns.map(Some).ok_or_else(|| broken(&format!("`{key}` is not a list of strings")))
     };
     Ok(Shared { ignore: list("ignore")?, append: list("append")?, whole: list("whole")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mutants::{hostile, is_tame};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_read_by_half() {
+        let long = format!("ignore = [\"a\"]\n#{}\nwhole = []", " ".repeat(SHARED_LIMIT));
+        assert!(parse_shared(long.as_bytes()).is_err_and(|error| error.to_string().contains("1 MiB")));
+        assert!(parse_shared(long[..SHARED_LIMIT].as_bytes()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_shared_settings_or_a_line(
+            bytes in hostile(&["ignore = [\"*.tmp\"]\nappend = []\n[gates]\nx.y = 1\n", "whole = [\".git\"]\nconflict = \"hold\"\n"]),
+        ) {
+            if let Err(error) = parse_shared(&bytes) {
+                prop_assert!(is_tame(&error.to_string()), "{error}");
+            }
+        }
+    }
 }
