@@ -284,7 +284,7 @@ fn would(plan: &Plan) -> Counts {
                 match from.entry.kind() {
                     Kind::File => {
                         counts.written_files += 1;
-                        counts.written_bytes += from.entry.size();
+                        counts.written_bytes = counts.written_bytes.saturating_add(from.entry.size());
                     }
                     Kind::Folder => counts.written_folders += 1,
                     Kind::Link => counts.written_links += 1,

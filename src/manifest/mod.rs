@@ -200,6 +200,8 @@ impl Manifest {
 fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, Opened)> {
     let path = database(folder);
     let unclean = local::length_and_time(&sqlite::beside(&path, "-wal")).is_some_and(|(length, _)| length > 0);
+    // SQLite would make it readable for others, as the umask says; what lies beside it gets the same rights.
+    local::make_private_file(&path)?;
     let connection = sqlite::open(&path, Access::Create, CACHE_KIB)?;
     let identity = schema::identify(&connection, &path)?;
     if unclean && let Some(message) = sqlite::complaint(&connection)? {

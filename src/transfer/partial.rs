@@ -266,7 +266,7 @@ impl<'a> Saving<'a> {
         // What lies on a local disk is read again before it is believed, so that a power cut costs no more than a proof.
         let node = writer.pause(run.traits[to].remote).map_err(|error| Failure::At(to, error))?;
         let partial = Partial { side: to, done: place, digest: digesting.finish(), temp: node.stamp, source };
-        let made = local::make_folders(&run.partials).and_then(|()| local::write_text(&file(run, temp), &partial.text()));
+        let made = local::make_private_folder(&run.partials).and_then(|()| local::write_text(&file(run, temp), &partial.text()));
         match made {
             Ok(()) => self.saved = true,
             // The copy itself is none the worse.
