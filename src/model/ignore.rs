@@ -79,7 +79,7 @@ impl Patterns {
             builder.add_line(None, pattern).map_err(bad)?;
             any = true;
         }
-        let bad = |error: ignore::Error| BadPattern { pattern: String::new(), reason: reason(error) };
+        let bad = |error: ignore::Error| BadPattern { pattern: "all of them together".to_owned(), reason: reason(error) };
         let user = any.then(|| builder.build()).transpose().map_err(bad)?;
         Ok(Patterns { user })
     }
