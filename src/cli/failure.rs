@@ -51,6 +51,10 @@ impl From<engine::Error> for Failure {
             engine::Error::Refused(refusal) => Failure::of_refusal(refusal),
             engine::Error::NoSuchRun(message) => Failure::failed(format!("There is no such run: {message}."))
                 .advise("Nothing was changed. `driftless history` lists the runs; those of the last 90 days are kept."),
+            damaged if damaged.is_damage() => Failure::failed(error.to_string()).advise(
+                "Nothing was changed. `driftless sync` sets that file aside, keeps it, and compares both folders as if they met for \
+                 the first time; it deletes nothing then.",
+            ),
             engine::Error::Pattern(_) | engine::Error::Shared { .. } => Failure::failed(error.to_string()).advise(
                 "Nothing was done. Mend it, in driftless.toml of the network root or where this machine's patterns are set, and run \
                  the command again; see docs/configuration.md.",

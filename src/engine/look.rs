@@ -7,7 +7,7 @@ use super::report::Progress;
 use super::request::Request;
 use super::store::Store;
 use crate::disk::{ErrorKind, Root};
-use crate::manifest::Reader;
+use crate::manifest::{self, Reader};
 use crate::model::digest::Digest;
 use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
@@ -19,25 +19,37 @@ use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 /// The base as the scan reads it; nothing where there is none yet.
-struct Base(Option<Reader>);
+struct Base {
+    reader: Option<Reader>,
+    /// Set where what the reader could not read is damaged.
+    damaged: Arc<AtomicBool>,
+}
+
+impl Base {
+    fn read<T: Default>(&self, read: impl FnOnce(&Reader) -> manifest::Result<T>) -> Result<T, String> {
+        self.reader.as_ref().map_or(Ok(T::default()), read).map_err(|error| {
+            self.damaged.fetch_or(error.is_damage(), Ordering::Relaxed);
+            error.to_string()
+        })
+    }
+}
 
 impl BaseReader for Base {
     fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String> {
-        self.0.as_ref().map_or(Ok(Vec::new()), |reader| reader.folder(folder).map_err(|error| error.to_string()))
+        self.read(|reader| reader.folder(folder))
     }
 
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String> {
-        self.0.as_ref().map_or(Ok(None), |reader| reader.find(path).map_err(|error| error.to_string()))
+        self.read(|reader| reader.find(path))
     }
 
     fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String> {
-        let Some(reader) = self.0.as_ref().filter(|reader| reader.may_vouch()) else { return Ok(None) };
-        let found = reader.vouched(path, side).map_err(|error| error.to_string())?;
+        let found = self.read(|reader| if reader.may_vouch() { reader.vouched(path, side) } else { Ok(None) })?;
         Ok(found.filter(|found| vouches(Some(&found.recorded), stamp, traits)).map(|found| found.digest))
     }
 }
@@ -73,9 +85,10 @@ pub(super) fn look(
     // One for each worker and one for the first step, opened here: the writer's connection stays with this thread.
     let pool = (0..=scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?;
     let pool = Mutex::new(pool);
+    let damaged = Arc::new(AtomicBool::new(false));
     let readers = || -> Result<Box<dyn BaseReader>, String> {
         let reader = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Box::new(Base(reader.ok_or("more workers than readers of the base")?)))
+        Ok(Box::new(Base { reader: reader.ok_or("more workers than readers of the base")?, damaged: damaged.clone() }))
     };
     let done = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -90,7 +103,10 @@ pub(super) fn look(
     })
     .map_err(|error| match error {
         scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
-        scan::Error::Base(message) => Error::Base(message),
+        scan::Error::Base(message) if !damaged.load(Ordering::Relaxed) => Error::Base(message),
+        error @ (scan::Error::Base(_) | scan::Error::Circle(_)) => {
+            manifest::Error::Damaged { path: manifest::path(&session.pair.state), message: error.to_string() }.into()
+        }
         scan::Error::Stopped => Error::Stopped,
     })
 }
@@ -189,7 +205,7 @@ mod tests {
     fn a_file_that_is_too_long_is_not_read_by_half() {
         let long = format!("ignore = [\"a\"]\n#{}\nwhole = []", " ".repeat(SHARED_LIMIT));
         assert!(parse_shared(long.as_bytes()).is_err_and(|error| error.to_string().contains("1 MiB")));
-        assert!(parse_shared(long[..SHARED_LIMIT].as_bytes()).is_ok());
+        assert!(parse_shared(&long.as_bytes()[..SHARED_LIMIT]).is_ok());
     }
 
     proptest! {

@@ -19,7 +19,7 @@ use super::request::{Options, Pair, Request};
 use super::trash::runs::run_name;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
-use crate::manifest::RunId;
+use crate::manifest::{self, RunId};
 use crate::model::entry::Kind;
 use crate::model::finding::Note;
 use crate::model::listing::Seen;
@@ -44,7 +44,14 @@ pub fn sync(
 ) -> Result<Report, Error> {
     let began = Moment::now();
     let mut report = empty_report(pair, request);
-    let result = run(pair, request, options, tell, stop, &mut report);
+    let mut result = run(pair, request, options, tell, stop, &mut report);
+    if !request.dry_run && result.as_ref().is_err_and(Error::is_damage) {
+        // Once: the base that is made then is a new one.
+        tracing::warn!(error = ?result.as_ref().err(), "starting anew without the base");
+        manifest::distrust(&pair.state)?;
+        report = empty_report(pair, request);
+        result = run(pair, request, options, tell, stop, &mut report);
+    }
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.outcome = match result {
         Ok(outcome) => outcome,

@@ -8,6 +8,8 @@
 
 mod base;
 mod columns;
+#[cfg(test)]
+mod damage_tests;
 mod error;
 mod findings;
 mod former;
@@ -105,6 +107,16 @@ pub fn set_aside(folder: &Path, now: Time) -> Result<PathBuf> {
     Ok(aside)
 }
 
+/// Has the next [`Manifest::open`] set the manifest in `folder` aside: something in it could not be read that looks sound to
+/// SQLite, or that is only read now and then.
+pub fn distrust(folder: &Path) -> Result<()> {
+    Ok(local::make_private_file(&distrusted(folder))?)
+}
+
+fn distrusted(folder: &Path) -> PathBuf {
+    sqlite::beside(&database(folder), ".distrusted")
+}
+
 impl Manifest {
     /// Opens the manifest in `folder` (which exists), makes it where there is none, brings an older one forward and
     /// sets a damaged one aside. After an end without a close the structure is checked, which reads the whole file.
@@ -112,6 +124,14 @@ impl Manifest {
     /// With [`Synchronous::Normal`] a power failure can take the last commits, each as a whole and in order. That is
     /// safe: the base then says less than the roots hold, and the next look finds the rest to be equal and adopts it.
     pub fn open(folder: &Path, synchronous: Synchronous, now: Time) -> Result<(Manifest, Opened)> {
+        let distrusted = distrusted(folder);
+        if local::is_taken(&distrusted) {
+            let aside = if exists(folder) { Some(set_aside(folder, now)?) } else { None };
+            // Last: until it is gone, the next open does the same.
+            local::remove_file(&distrusted)?;
+            let (manifest, opened) = open_existing(folder, synchronous)?;
+            return Ok((manifest, aside.map_or(opened, Opened::SetAside)));
+        }
         match open_existing(folder, synchronous) {
             Ok(opened) => Ok(opened),
             Err(error) if error.is_damage() => {

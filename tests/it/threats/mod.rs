@@ -1,6 +1,7 @@
 //! What somebody can do who may write into one of the roots: nothing outside them is read, changed or shown, nothing is
 //! lost, and no command hangs. `docs/safety.md` ("Threats") names each of these tests.
 
+mod damage;
 mod printed;
 mod rights;
 mod settings;

@@ -20,7 +20,7 @@ fn a_stranger_who_ignores_everything_deletes_nothing() {
     }
     world.run(&["sync", "down"]).ends_with(0);
     let (staging, network) = world.trees();
-    for patterns in [r#"["*"]"#, r#"["/**"]"#, r#"["**/*", "!nothing"]"#, r#"["d*/"]"#] {
+    for patterns in [r#"["*"]"#, r#"["d*/", "!nothing"]"#] {
         write(&world.network.join("driftless.toml"), format!("ignore = {patterns}\n"));
         for words in [&["sync"][..], &["sync", "up"], &["sync", "down"], &["sync", "--verify"]] {
             let object = world.json(words, 0);
@@ -82,7 +82,7 @@ fn whatever_stands_for_the_shared_settings_is_refused() {
     ];
     for (name, make) in shapes {
         make();
-        for words in [&["sync"][..], &["sync", "up"], &["sync", "down"], &["status"], &["undo", "1"], &["doctor"]] {
+        for words in [&["sync"][..], &["status"], &["undo", "1"], &["doctor"]] {
             let ended = run(&world, words);
             assert!(words[0] == "doctor" || ended.code == 1, "{name} {words:?}: {ended}");
             assert!(ended.stderr.len() + ended.stdout.len() < 40_000, "{name} {words:?}: {} bytes", ended.stderr.len());
