@@ -98,3 +98,31 @@ fn picture(at: &Path) -> String {
     lines.sort();
     lines.join("\n")
 }
+
+/// Each test that the table of threats names is one.
+#[test]
+fn the_table_of_threats_names_tests() {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(house.join("docs/safety.md")).expect("the page");
+    let (_, threats) = text.split_once("## Threats").expect("the chapter");
+    let mut code = String::new();
+    let mut open = vec![house.join("src"), house.join("tests")];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).expect("listed").map(|entry| entry.expect("an entry").path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            code.push_str(&fs::read_to_string(path).expect("read"));
+        }
+    }
+    let rows = threats.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let mut named = 0;
+    for row in rows {
+        let tests: Vec<&str> = row.rsplit(" | ").next().expect("a column").split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test in {row}");
+        for test in tests {
+            assert!(code.contains(&format!("fn {test}(")), "{test} is no test");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+}
