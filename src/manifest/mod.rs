@@ -249,11 +249,11 @@ fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> 
 }
 
 fn check_algorithm(connection: &Connection, path: &Path) -> Result<()> {
-    let found = meta(connection, "digest_algorithm").map_err(failed("read", connection))?.unwrap_or_default();
-    if found == digest::ALGORITHM {
-        return Ok(());
+    match meta(connection, "digest_algorithm").map_err(failed("read", connection))? {
+        Some(found) if found == digest::ALGORITHM => Ok(()),
+        Some(found) => Err(Error::Algorithm { path: path.to_owned(), found, known: digest::ALGORITHM }),
+        None => Err(Error::Damaged { path: path.to_owned(), message: "it does not name its kind of digest".to_owned() }),
     }
-    Err(Error::Algorithm { path: path.to_owned(), found, known: digest::ALGORITHM })
 }
 
 /// `yyyymmddThhmmssZ`, sortable and legal in a file name on every system; SQLite knows the calendar.
