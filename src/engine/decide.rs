@@ -204,7 +204,7 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
     for action in &plan.actions {
         if let Some(side) = action.op.side() {
             work[side].paths += 1;
-            work[side].bytes += action.op.bytes();
+            work[side].bytes = work[side].bytes.saturating_add(action.op.bytes());
             work[side].files +=
                 u64::from(matches!(&action.op, Op::Write { from, .. } if from.entry.size() > 0 || !from.entry.is_folder()));
         }

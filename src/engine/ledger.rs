@@ -153,7 +153,7 @@ impl<'a> Ledger<'a> {
         match tally {
             Tally::File { bytes, revived } => {
                 counts.written_files += 1;
-                counts.written_bytes += bytes;
+                counts.written_bytes = counts.written_bytes.saturating_add(bytes);
                 counts.revived += u64::from(revived);
                 done.files += 1;
             }

@@ -27,6 +27,7 @@ mod relink;
 mod repositories;
 mod resume;
 mod services;
+mod threats;
 mod trash;
 mod tree;
 mod undo;

@@ -294,14 +294,14 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
             let counted = each(root, &run, &mut |_, node| {
                 if !node.is_folder() {
                     files += 1;
-                    bytes += node.stamp.size;
+                    bytes = u64::saturating_add(bytes, node.stamp.size);
                 }
                 Ok(())
             });
             match counted.and_then(|()| remove_run(root, &run)) {
                 Ok(()) => {
                     emptied.files += files;
-                    emptied.bytes += bytes;
+                    emptied.bytes = emptied.bytes.saturating_add(bytes);
                 }
                 Err(error) => emptied.passed.push(passed(side, &run, error)?),
             }
