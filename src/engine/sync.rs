@@ -8,7 +8,7 @@ use super::databases;
 use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::growing;
-use super::hands::{Hands, expect_in_place, hands, next_generations, owner, unwritable};
+use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
 use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
@@ -158,9 +158,11 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
+    let mut lease = if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
     // Under the lease, so that two machines do not raise it from the same number.
-    if let Err(error) = next_generations(session, &writes).and_then(|()| make_claim(session)) {
+    let takes = writes.staging && !writes.network;
+    let raised = next_generations(session, &writes).and_then(|()| if takes { raise_where_taken(session) } else { Ok(()) });
+    if let Err(error) = raised.and_then(|()| make_claim(session)) {
         lease.into_iter().for_each(Borrowed::release);
         return Err(error);
     }
