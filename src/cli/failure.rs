@@ -115,6 +115,10 @@ pub fn refusal_words(refusal: &Refusal) -> (String, String) {
             format!("There is not enough room on the {side} root: {} needed, {} free.", size(*needed), size(*free)),
             "Nothing was changed. Make room there (`driftless trash empty` may help), or sync less by naming paths.".to_owned(),
         ),
+        Refusal::StateFull { path, free } => (
+            format!("The disk of {}, where this pair's records are kept, has only {} free.", shown(path), size(*free)),
+            "Nothing was changed. Make room there: a run that cannot write down what it did is not begun.".to_owned(),
+        ),
         Refusal::Roots { message } => {
             (message.clone(), "Nothing was changed. Name two separate folders that both exist and can be read.".to_owned())
         }

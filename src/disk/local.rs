@@ -40,7 +40,8 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Writes a new file and flushes it; an error where one is there already.
+/// Writes a new file, flushed; an error where one is there already. Killed in the middle it leaves no part of one under
+/// that name.
 pub fn create_text(path: &Path, text: &str) -> Result<()> {
     create(path, text, 0o666)
 }
@@ -52,11 +53,29 @@ pub fn create_private_text(path: &Path, text: &str) -> Result<()> {
 
 fn create(path: &Path, text: &str, mode: u32) -> Result<()> {
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
+        let rights = fs::Permissions::from_mode(mode);
+        let mut file = tempfile::Builder::new().permissions(rights).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Err(taken.error),
+            // RACE: where a rename can neither refuse to replace nor a second name be made, a kill can leave a part of it.
+            Err(_) => {
+                let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            }
+        }
     };
     write().map_err(|source| error("create", path, source))
+}
+
+/// Bytes that may still be written at a path; `None` where that is not told.
+pub fn free(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok().filter(|stat| stat.f_blocks > 0)?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Replaces a file as a whole, flushed: a reader or a power failure sees the old text or the new one.

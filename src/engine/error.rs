@@ -89,6 +89,11 @@ impl Refusal {
             Refusal::Space { side, needed, free } => {
                 format!("the {side} root has {free} bytes free and the run needs {needed}")
             }
+            Refusal::StateFull { path, free } => {
+                format!(
+                    "the disk with the records of this pair, {path:?}, has {free} bytes free, which is too little to keep them"
+                )
+            }
             Refusal::Roots { message } => message.clone(),
             Refusal::ReadOnly { side } => format!("the {side} root cannot be written"),
         }

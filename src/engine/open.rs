@@ -6,7 +6,8 @@ use super::identify::{Standing, identify};
 use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{APPEND, Options, Pair, WHOLE};
 use super::store::{Store, open_store};
-use crate::disk::clock::{Moment, now, pause};
+use super::waiting::Waiting;
+use crate::disk::clock::{Moment, now};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self};
 use crate::model::growing::Torn;
@@ -23,7 +24,7 @@ use crate::roots::{own, probe};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// May this opening write (markers, lock, manifest)?
@@ -88,8 +89,17 @@ impl<'a> Session<'a> {
         tell: &(dyn Fn(Progress) + Sync),
         stop: &AtomicBool,
     ) -> Result<Session<'a>, Error> {
-        let waiting = Waiting::new(wait, tell, stop);
-        let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), &waiting)?;
+        Session::open_waiting(pair, options, access, &Waiting::new(wait, tell, stop))
+    }
+
+    /// The same, where a run may already be waiting for a root.
+    pub fn open_waiting(
+        pair: &'a Pair,
+        options: &'a Options,
+        access: Access,
+        waiting: &Waiting<'_>,
+    ) -> Result<Session<'a>, Error> {
+        let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), waiting)?;
         session.standing = identify(&mut session, access)?;
         claim::heed(&mut session)?;
         session.read_patterns()?;
@@ -194,40 +204,6 @@ fn guessed(verdict: &Verdict) -> Traits {
     let sure = !remote && !fuse;
     let granularity_ns = if sure { 1 } else { 1_000_000_000 };
     Traits { remote, fuse, ctime: sure, ids: sure, granularity_ns, ..Traits::LOCAL }
-}
-
-/// Waiting with an end, a word to the user, and an ear for Ctrl-C.
-pub(super) struct Waiting<'a> {
-    began: Moment,
-    wait: Duration,
-    tell: &'a (dyn Fn(Progress) + Sync),
-    stop: &'a AtomicBool,
-}
-
-impl<'a> Waiting<'a> {
-    pub fn new(wait: Duration, tell: &'a (dyn Fn(Progress) + Sync), stop: &'a AtomicBool) -> Waiting<'a> {
-        Waiting { began: Moment::now(), wait, tell, stop }
-    }
-
-    /// Tries until it works, the time is over (`None`) or the user stops it.
-    pub fn attempt<T>(&self, what: WaitingFor, mut one: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        let mut rest = Duration::from_millis(100);
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
-            if let Some(value) = one()? {
-                return Ok(Some(value));
-            }
-            let left = self.wait.saturating_sub(self.began.elapsed());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            (self.tell)(Progress::Waiting(what));
-            pause(rest.min(left).min(Duration::from_millis(200)));
-            rest *= 2;
-        }
-    }
 }
 
 /// Staging is made for a new pair. A known pair whose staging is gone is not made anew: that would look like a user

@@ -7,9 +7,10 @@
 
 use super::error::Error;
 use super::identify::{UNMARKED, known, refused};
-use super::open::{Access, Session, Waiting, try_lock};
+use super::open::{Access, Session, try_lock};
 use super::report::{Progress, Refusal};
 use super::request::{Durability, Options, Pair};
+use super::waiting::Waiting;
 use crate::disk::{ErrorKind, Root, local};
 use crate::manifest::{GivenUp, RootRecord};
 use crate::model::path::RelPath;
