@@ -54,7 +54,7 @@ pub fn sync(
         result = run(pair, request, options, tell, stop, &mut report);
     }
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    report.outcome = match result {
+    report.outcome = match result.map_err(|error| error.unless_stopped(stop)) {
         Ok(outcome) => outcome,
         Err(Error::Refused(refusal)) => Outcome::Refused(refusal),
         Err(Error::Offline { side, message }) => Outcome::Offline { side, message },
@@ -174,7 +174,7 @@ fn write(
     let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
-    let carried = carry(&run, plan.actions, &mut ledger, &mut means);
+    let carried = carry(&run, plan.actions, &mut ledger, &mut means).map_err(|error| error.unless_stopped(stop));
     report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.contains(&note.path)));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);

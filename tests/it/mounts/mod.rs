@@ -5,6 +5,7 @@
 mod doctor;
 mod local;
 mod remote;
+mod stalled;
 mod undo;
 mod vanishing;
 
