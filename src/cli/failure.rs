@@ -92,7 +92,8 @@ impl From<settings::file::Mistake> for Failure {
 
 impl From<disk::Error> for Failure {
     fn from(error: disk::Error) -> Failure {
-        Failure::failed(error.to_string())
+        let exit = if error.kind == disk::ErrorKind::Gone { Exit::Offline } else { Exit::Failed };
+        Failure { exit, ..Failure::failed(error.to_string()) }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::utc;
 
 pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
-    let settings = settings::of_pair(&pair, Layer::new(), std::env::vars_os())?;
+    let settings = settings::of_pair(&context.place.reach, &pair, Layer::new(), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
     let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);

@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::apart::Chain;
 use super::error::{Error, ErrorKind, Result};
 
 /// The text of a regular file; `None` where there is none.
@@ -260,6 +261,19 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// The path without links and dots; it exists.
 pub fn canonicalize(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|source| error("find", path, source))
+}
+
+/// The target of a link; `None` for everything else.
+pub fn link_target(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
+/// The device and number of a folder and of all above it; one above that may not be searched is passed over.
+pub fn chain(path: &Path) -> Result<Chain> {
+    let meta = fs::metadata(path).map_err(|source| error("look at", path, source))?;
+    let above = path.ancestors().skip(1).filter_map(|folder| fs::metadata(folder).ok());
+    let ids = std::iter::once((meta.dev(), meta.ino())).chain(above.map(|meta| (meta.dev(), meta.ino()))).collect();
+    Ok(Chain { is_folder: meta.is_dir(), ids })
 }
 
 pub fn is_folder(path: &Path) -> bool {

@@ -7,6 +7,8 @@ use crate::model::ignore::BadPattern;
 use crate::model::side::Side;
 use crate::roots;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// What ends a command; each says which path it is about.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,6 +62,14 @@ impl Error {
     /// The manifest is damaged: the base cannot be believed.
     pub fn is_damage(&self) -> bool {
         matches!(self, Error::Manifest(error) if error.is_damage())
+    }
+
+    /// Who asks to stop while a root gives no answer is told of the stop.
+    pub(super) fn unless_stopped(self, stop: &AtomicBool) -> Error {
+        match self {
+            Error::Offline { .. } if stop.load(Ordering::Relaxed) => Error::Stopped,
+            other => other,
+        }
     }
 
     /// An error of a root: out of reach, or a reason to stop.

@@ -10,7 +10,6 @@ use crate::manifest::Reader;
 use crate::model::conflict::Policies;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
-use crate::roots::mounts;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -50,7 +49,7 @@ pub struct Status {
 
 pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicBool) -> Result<Status, Error> {
     let mut status = Status {
-        roots: PerSide::new(health(&pair.staging), health(&pair.network)),
+        roots: PerSide::new(health(&pair.staging, options), health(&pair.network, options)),
         report: None,
         last_run: last_run(pair)?,
         unsent: None,
@@ -89,8 +88,8 @@ pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicB
     Ok(status)
 }
 
-fn health(path: &std::path::Path) -> RootHealth {
-    let file_system = mounts::detect(path).map(|verdict| verdict.file_system).unwrap_or_default();
+fn health(path: &std::path::Path, options: &Options) -> RootHealth {
+    let file_system = options.reach.detect(path).map(|verdict| verdict.file_system).unwrap_or_default();
     RootHealth { path: path.to_owned(), reachable: true, file_system, message: None }
 }
 

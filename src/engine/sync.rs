@@ -61,6 +61,7 @@ pub fn sync(
             report = empty_report(pair, request);
             result = run(pair, request, options, &waiting, tell, stop, &mut report);
         }
+        let result = result.map_err(|error| error.unless_stopped(stop));
         let further = report.counts != Counts::default() || !waiting.is_away();
         done.add(&report.counts);
         report.counts = done;
@@ -206,7 +207,8 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    let mut lease = if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
+    let mut lease =
+        if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
     // Under the lease, so that two machines do not raise it from the same number.
     let takes = writes.staging && !writes.network;
     let raised = next_generations(session, &writes).and_then(|()| if takes { raise_where_taken(session) } else { Ok(()) });
@@ -224,7 +226,7 @@ fn write(
     let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
-    let carried = carry(&run, plan.actions, &mut ledger, &mut means);
+    let carried = carry(&run, plan.actions, &mut ledger, &mut means).map_err(|error| error.unless_stopped(stop));
     report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.contains(&note.path)));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);

@@ -6,6 +6,7 @@ mod doctor;
 mod local;
 mod random;
 mod remote;
+mod stalled;
 mod undo;
 mod vanishing;
 
