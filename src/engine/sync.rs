@@ -67,7 +67,7 @@ pub fn sync(
         report.counts = done;
         let lost = match &result {
             Err(Error::Offline { side, message }) => Some((*side, message.clone())),
-            Err(Error::Refused(Refusal::Identity { side: Side::Network, .. })) if waiting.is_away() && is_bare(pair) => {
+            Err(Error::Refused(Refusal::Identity { side: Side::Network, .. })) if waiting.is_away() && is_bare(pair, options) => {
                 let bare = || (Side::Network, "an empty folder stands at its path, as a mount leaves it".to_owned());
                 Some(away.clone().unwrap_or_else(bare))
             }
@@ -99,8 +99,8 @@ pub fn sync(
 }
 
 /// A network mount that is on its way back has its empty folder at its path for a while.
-fn is_bare(pair: &Pair) -> bool {
-    !local::is_taken(&pair.network.join(own::FOLDER))
+fn is_bare(pair: &Pair, options: &Options) -> bool {
+    matches!(options.reach.is_taken(&pair.network.join(own::FOLDER)), Ok(false))
 }
 
 fn outcome(result: Result<Outcome, Error>) -> Result<Outcome, Error> {
