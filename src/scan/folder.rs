@@ -188,7 +188,7 @@ impl<'a> Worker<'a> {
         let mut nodes = PerSide::new(None, None);
         for side in Side::BOTH {
             let looked = self.scope.roots[side].folder(&parent).and_then(|folder| {
-                let found = match folder.look(&name, freshness)? {
+                let found = match folder.look(&name, freshness)?.filter(|_| self.is_spelled_so(side, path)) {
                     Some(node) if node.is_file() => Some(database::single(&*folder, side, &name, node, freshness)?),
                     other => other.map(Single::Node),
                 };
@@ -215,6 +215,19 @@ impl<'a> Worker<'a> {
         }
         self.sort_out(task, &name, &open, true, &mut Vec::new())?;
         Ok(None)
+    }
+
+    /// A root that folds names also answers to other spellings, of folders above too; a listing tells the one that stands
+    /// there.
+    fn is_spelled_so(&self, side: Side, path: &RelPath) -> bool {
+        let traits = &self.scope.traits[side];
+        let stands = |path: &RelPath| {
+            let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return true };
+            let listing = self.scope.roots[side].folder(&parent).and_then(|folder| folder.list());
+            // What cannot be listed is told by the look at the path itself.
+            listing.map_or(true, |listing| listing.iter().any(|item| item.name == name))
+        };
+        !(traits.folds_case || traits.folds_unicode) || path.ancestors().iter().chain([path]).all(stands)
     }
 
     /// A folder goes on the stack, an unsettled rest is kept.

@@ -99,6 +99,22 @@ fn exfat_does_not_mix_two_folders_of_one_letter_case() {
 }
 
 #[test]
+fn exfat_answers_to_another_letter_case_only_under_its_own() {
+    let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
+    write(&ground.staging.join("Data/one.csv"), b"one", then(1));
+    ground.synced(&[]);
+    write(&ground.staging.join("data/two.csv"), b"two", then(2));
+    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
+    for words in [&["up", "data"][..], &["up", "data/two.csv"], &[], &[]] {
+        let partly = ground.sync(words);
+        assert_eq!(partly.code, Some(6), "{words:?}: {partly:#?}");
+        network.assert_same(&Tree::of(&ground.network), "the network root after a path in another case");
+        staging.assert_same(&Tree::of(&ground.staging), "staging after a path in another case");
+    }
+    drop(mount);
+}
+
+#[test]
 fn exfat_takes_a_files_rename_that_changes_only_letter_case() {
     let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
     project(&ground.network);

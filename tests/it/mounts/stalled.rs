@@ -118,7 +118,7 @@ fn says_the_root_hangs(ended: &Ended) {
 fn in_the_middle_of_an_up() {
     let world = Stalled::in_step("2s");
     world.many(&world.ground.staging);
-    let child = world.start(&["sync", "up", "--json", "--wait", "100ms"]);
+    let child = world.start(&["sync", "up", "--json", "--wait", "0s"]);
     world.wait_for_some(&world.served);
     world.server.stall();
     let output = within("`up`", SILENCE + BEYOND, child);
@@ -130,7 +130,7 @@ fn in_the_middle_of_an_up() {
 fn in_the_middle_of_a_down() {
     let world = Stalled::in_step("2s");
     world.many(&world.served);
-    let child = world.start(&["sync", "down", "--json", "--wait", "100ms"]);
+    let child = world.start(&["sync", "down", "--json", "--wait", "0s"]);
     world.wait_for_some(&world.ground.staging);
     world.server.stall();
     let output = within("`down`", SILENCE + BEYOND, child);
@@ -241,14 +241,19 @@ fn a_killed_command_leaves_no_process_behind() {
 fn a_killed_process_apart_is_a_root_out_of_reach() {
     let world = Stalled::in_step("20s");
     world.many(&world.ground.staging);
-    let child = world.start(&["sync", "up", "--json", "--wait", "100ms"]);
-    world.wait_for_some(&world.served);
-    for id in processes_apart(&world.ground) {
-        kill_process(id, Signal::KILL).expect("it runs");
-    }
-    let output = within("`up`", SILENCE + BEYOND, child);
-    let killed = ended(output);
+    let kill_it = |wait: &str, when: &dyn Fn()| {
+        let child = world.start(&["sync", "up", "--json", "--wait", wait]);
+        when();
+        for id in processes_apart(&world.ground) {
+            kill_process(id, Signal::KILL).expect("it runs");
+        }
+        ended(within("`up`", SILENCE + BEYOND, child))
+    };
+    let killed = kill_it("0s", &|| world.wait_for_some(&world.served));
     assert_eq!(killed.code, Some(75), "{killed:#?}");
     assert!(killed.words().contains("has ended"), "{:?}", killed.words());
+    // Who waits has another one, and the run goes on.
+    let goes_on = kill_it("10s", &|| wait_for("its process apart", || !processes_apart(&world.ground).is_empty()));
+    assert_eq!((goes_on.code, &goes_on.json["outcome"]), (Some(0), &"done".into()), "{goes_on:#?}");
     world.recovers();
 }
