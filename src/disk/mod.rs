@@ -11,6 +11,8 @@
 pub mod beside;
 pub mod error;
 pub mod local;
+#[cfg(test)]
+pub mod sim;
 #[cfg(unix)]
 pub mod unix;
 
