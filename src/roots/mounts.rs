@@ -38,6 +38,16 @@ impl Verdict {
 /// Is `path` on a network file system? It need not exist; what is missing is judged by what is above it.
 #[cfg(target_os = "linux")]
 pub fn detect(path: &Path) -> Result<Verdict> {
+    #[cfg(test)]
+    if let Some(habits) = crate::disk::sim::habits_at(path) {
+        return Ok(Verdict {
+            network: habits.remote,
+            file_system: if habits.fuse { "fuse.simulated" } else { "simulated" }.to_owned(),
+            mount_point: path.to_owned(),
+            source: "simulated".to_owned(),
+            reason: "it is simulated".to_owned(),
+        });
+    }
     let failed = |source: io::Error| Error::Mounts { path: path.display().to_string(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     let text = read_table().map_err(failed)?;

@@ -13,6 +13,7 @@ mod habits;
 mod medium;
 mod port;
 mod power;
+mod seats;
 mod seed;
 mod show;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use books::{Loss, Names, Place, ProjectFile, Shown};
 pub use faults::{Fault, Rule, weather};
 pub use habits::{Flush, Habits, Ids, Restamp};
 pub use power::Crash;
+pub use seats::{Seated, at, habits_at};
 pub use seed::Seed;
 pub use show::Show;
 pub use turn::{Call, Stop, Stopped};
@@ -35,7 +37,7 @@ pub use users::User;
 use self::books::{Books, Fallen};
 use self::faults::Plan;
 use self::medium::Medium;
-use super::{Error, ErrorKind, Result, Root};
+use super::{Error, ErrorKind, Result, Root, clock};
 use crate::model::digest;
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -133,7 +135,7 @@ impl World {
     }
 
     pub fn advance(&self, ns: i64) {
-        self.lock().now += ns;
+        self.lock().pass(ns);
     }
 
     /// A generator of the world's seed for the test's own choices.
@@ -190,6 +192,15 @@ impl World {
 }
 
 impl Inner {
+    /// Lets time pass. Where this thread's clocks are held they go together with the world's.
+    fn pass(&mut self, ns: i64) {
+        if let Some(held) = clock::simulated::now() {
+            self.now = self.now.max(held.0);
+        }
+        self.now += ns;
+        clock::simulated::set(Time(self.now));
+    }
+
     fn era(&mut self) -> u64 {
         self.eras += 1;
         self.eras

@@ -4,6 +4,7 @@ use super::books::{Place, ProjectFile, Shown};
 use super::medium::Medium;
 use super::tree::{Kind, ROOT};
 use super::{Inner, Volume};
+use crate::model::entry::Content;
 use crate::model::path::RelPath;
 
 /// What the lines of a tree hold beside path, kind and content.
@@ -20,6 +21,43 @@ impl Volume {
     /// The tree as sorted lines: `folder a`, `file a/b 3 <digest>`, `link a/c -> target`, `special a/d`.
     pub fn lines(&self, show: Show) -> Vec<String> {
         self.with(|inner, at| lines(inner.seats[at].own(), show))
+    }
+
+    /// Every project path with what stands there, folders before what they hold.
+    pub fn project(&self) -> Vec<(RelPath, Content)> {
+        self.with(|inner, at| {
+            let medium = inner.seats[at].own();
+            let mut found = Vec::new();
+            medium.tree.walk(ROOT, &RelPath::root(), &mut |path, ino| {
+                let content = match &medium.tree.get(ino).kind {
+                    Kind::File => {
+                        let body = &medium.bodies[&ino];
+                        Content::File { size: body.size(), digest: Some(body.digest) }
+                    }
+                    Kind::Folder => Content::Folder,
+                    Kind::Link(target) => Content::Link { target: target.clone() },
+                    Kind::Special => return,
+                };
+                if !path.is_root() && Place::of(path) == Place::Project && path.name().as_deref() != Some(b".driftless") {
+                    found.push((path.clone(), content));
+                }
+            });
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            found
+        })
+    }
+
+    /// Names of ours that lie between the project's: temporary ones.
+    pub fn temporary(&self) -> Vec<RelPath> {
+        self.with(|inner, at| {
+            let mut found = Vec::new();
+            inner.seats[at].own().tree.walk(ROOT, &RelPath::root(), &mut |path, _| {
+                if Place::of(path) == Place::Temporary {
+                    found.push(path.clone());
+                }
+            });
+            found
+        })
     }
 
     /// What was written to the empty volume that stands in; empty where none does.

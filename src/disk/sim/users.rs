@@ -47,7 +47,8 @@ impl User {
 
     fn act<T>(&self, act: impl FnOnce(&mut Act<'_>) -> Answer<T>) -> Answer<T> {
         self.volume.with(|inner, at| {
-            inner.now += 1 + inner.seed.below(inner.call_ns).cast_signed();
+            let spent = inner.seed.below(inner.call_ns).cast_signed();
+            inner.pass(1 + spent);
             let now = inner.now;
             act(&mut Act { medium: inner.seats[at].own_mut(), now, by: self.by, fallen: Vec::new() })
         })
