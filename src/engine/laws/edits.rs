@@ -1,5 +1,7 @@
 //! What users do between runs and in the middle of them, by small numbers that pick among what is there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::disk::sim::Volume;
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
@@ -60,7 +62,7 @@ impl Contents {
 }
 
 impl Edit {
-    /// Does it, as far as it can be done. Returns every path that it may have changed.
+    /// Does it, as far as it can be done. Returns every path that shows something else now.
     pub fn apply(&self, volume: &Volume, contents: &mut Contents) -> Vec<RelPath> {
         let before = volume.project();
         let folders: Vec<RelPath> = std::iter::once(RelPath::root())
@@ -76,48 +78,40 @@ impl Edit {
             folders[usize::from(folder) % folders.len()].join(NAMES[usize::from(name) % NAMES.len()].as_bytes())
         };
         let user = volume.user();
-        let mut tops = Vec::new();
         // What cannot be done is not done: a user's program says so, and the user goes on.
         match self {
             Edit::Create { folder, name } => {
                 let path = spot(*folder, *name);
                 let _ = user.write(path.as_bytes(), &contents.next(*folder));
-                tops.push(path);
             }
-            Edit::Write(number) => tops.extend(file(*number).inspect(|path| {
-                let _ = user.write(path.as_bytes(), &contents.next(*number));
-            })),
-            Edit::Replace(number) => tops.extend(file(*number).inspect(|path| {
-                let _ = user.replace(path.as_bytes(), &contents.next(*number));
-            })),
-            Edit::Append(number) => tops.extend(file(*number).inspect(|path| {
-                let _ = user.append(path.as_bytes(), &contents.next(0));
-            })),
-            Edit::Delete(number) => tops.extend(pick(*number).inspect(|path| {
-                let _ = user.delete_all(path.as_bytes());
-            })),
+            Edit::Write(number) => {
+                let _ = file(*number).map(|path| user.write(path.as_bytes(), &contents.next(*number)));
+            }
+            Edit::Replace(number) => {
+                let _ = file(*number).map(|path| user.replace(path.as_bytes(), &contents.next(*number)));
+            }
+            Edit::Append(number) => {
+                let _ = file(*number).map(|path| user.append(path.as_bytes(), &contents.next(0)));
+            }
+            Edit::Delete(number) => {
+                let _ = pick(*number).map(|path| user.delete_all(path.as_bytes()));
+            }
             Edit::Move { from, folder, name } => {
                 let to = spot(*folder, *name);
-                tops.extend(pick(*from).inspect(|from| {
-                    let _ = user.rename(from.as_bytes(), to.as_bytes());
-                }));
-                tops.push(to);
+                let _ = pick(*from).map(|from| user.rename(from.as_bytes(), to.as_bytes()));
             }
             Edit::Swap(a, b) => {
                 if let (Some(a), Some(b)) = (pick(*a), pick(*b)) {
                     let _ = user.swap(a.as_bytes(), b.as_bytes());
-                    tops.extend([a, b]);
                 }
             }
             Edit::MakeFolder { folder, name } => {
                 let path = spot(*folder, *name);
                 let _ = user.make_folder(path.as_bytes());
-                tops.push(path);
             }
             Edit::Link { folder, name, target } => {
                 let path = spot(*folder, *name);
                 let _ = user.make_link(path.as_bytes(), NAMES[usize::from(*target) % NAMES.len()].as_bytes());
-                tops.push(path);
             }
             Edit::Chmod(number, closed) => {
                 // Nobody's rights are taken: what may not be read is another story.
@@ -128,12 +122,9 @@ impl Edit {
                 let _ = pick(*number).map(|path| user.touch(path.as_bytes(), time));
             }
         }
-        let after = volume.project();
-        let within = |path: &&RelPath| tops.iter().any(|top| path.is_within(top));
-        let mut touched: Vec<RelPath> = before.iter().chain(&after).map(|(path, _)| path).filter(within).cloned().collect();
-        touched.extend(tops.iter().cloned());
-        touched.sort();
-        touched.dedup();
-        touched
+        let (before, after) =
+            (before.into_iter().collect::<BTreeMap<_, _>>(), volume.project().into_iter().collect::<BTreeMap<_, _>>());
+        let paths: BTreeSet<&RelPath> = before.keys().chain(after.keys()).collect();
+        paths.into_iter().filter(|path| before.get(path) != after.get(path)).cloned().collect()
     }
 }
