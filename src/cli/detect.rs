@@ -1,42 +1,14 @@
 //! `detect PATH`: does this path need staging, and why. Its exit code is 0 either way.
 
-use serde::Serialize;
-
 use crate::cli::args::{Common, Detect};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::{Answer, json};
 use crate::roots::mounts::{self, Verdict};
 
-#[derive(Serialize)]
-struct Object<'a> {
-    schema: &'static str,
-    exit_code: u8,
-    #[serde(flatten)]
-    path: json::PathText,
-    needs_staging: bool,
-    file_system: &'a str,
-    mount_point: json::PathText,
-    source: &'a str,
-    reason: &'a str,
-}
-
 pub fn run(typed: &Detect, common: Common) -> Result<Answer, Failure> {
     let verdict = mounts::detect(&typed.path).map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(common.answer(Exit::Done, || object(typed, &verdict), || text(typed, &verdict)))
-}
-
-fn object(typed: &Detect, verdict: &Verdict) -> String {
-    json::line(&Object {
-        schema: "driftless.detect/1",
-        exit_code: Exit::Done.code(),
-        path: json::PathText::whole(&typed.path),
-        needs_staging: verdict.network,
-        file_system: &verdict.file_system,
-        mount_point: json::PathText::whole(&verdict.mount_point),
-        source: &verdict.source,
-        reason: &verdict.reason,
-    })
+    Ok(common.answer(Exit::Done, || json::detect(&typed.path, &verdict), || text(typed, &verdict)))
 }
 
 fn text(typed: &Detect, verdict: &Verdict) -> String {
@@ -74,6 +46,6 @@ mod tests {
         );
         assert!(text(&typed, &verdict(false)).contains("left alone"));
         let expected = r#"{"schema":"driftless.detect/1","exit_code":0,"path":"/mnt/lab","needs_staging":true,"file_system":"nfs4","mount_point":{"path":"/mnt"},"source":"srv:/lab","reason":"it is on nfs4."}"#;
-        assert_eq!(object(&typed, &verdict(true)), format!("{expected}\n"));
+        assert_eq!(json::detect(&typed.path, &verdict(true)), format!("{expected}\n"));
     }
 }

@@ -296,8 +296,9 @@ impl Lock {
         Ok(Some(Lock(file)))
     }
 
-    /// Does somebody hold it now? `None` where that cannot be found out. A run that asks in the same moment takes us for a
-    /// holder, and asks again.
+    /// Does somebody hold it now? `None` where that cannot be found out.
+    ///
+    /// RACE: a run that asks in the same moment takes us for a holder, and asks again; one that does not wait is busy.
     pub fn is_held(path: &Path) -> Option<bool> {
         let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
         let file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).ok()?;

@@ -132,6 +132,9 @@ fn locked(path: &RelPath) -> String {
 }
 
 /// A lock file that came, or a change, since the look began.
+///
+/// RACE: a program that begins after this is met in the middle, and so is one on a remote root, where nobody looks again.
+/// What it changes is proven like any file: not taken, or a conflict. The folder can be mixed until the next run.
 fn look_again(session: &Session<'_>, side: Side, folder: &RelPath) -> Result<Option<String>, Error> {
     let root: &dyn Root = &*session.roots[side];
     let began = match session.clocks[side] {

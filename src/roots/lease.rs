@@ -1,5 +1,5 @@
-//! The network root's lease `.driftless/lease.toml`: held for one batch of visible writes, so that two machines do not
-//! write one root at the same time.
+//! The network root's lease `.driftless/lease.toml`: held from a run's first visible write there to its last, so
+//! that two machines do not write one root at the same time.
 //!
 //! Invariants. A lease saves work; what keeps data safe is the look just before each visible step. So where none can
 //! be had the run goes on, and no answer here is proof. Clocks of two machines are never compared: a lease is dead

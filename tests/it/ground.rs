@@ -1,18 +1,13 @@
-//! Two roots in a folder of their own, the real program run on them, and what it left there.
-//!
-//! For the tests that kill the program or take its mounts away: they look at whole trees, the tool's own folders
-//! included, and at nothing that the program says about them.
+//! Two roots in a folder of their own and the real program run on them, for the tests that trace it, kill it or take its
+//! mounts away: it runs under a tracer, and as whoever the tests run as.
 
-#![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
+#![expect(clippy::disallowed_methods, reason = "builds the roots that the program is tried on")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -129,114 +124,6 @@ impl Ended {
     }
 }
 
-/// One entry of a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thing {
-    pub kind: Kind,
-    /// Nanoseconds; 0 for folders and links, whose times are never compared.
-    pub mtime: i128,
-    pub mode: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Folder,
-    Link(PathBuf),
-    File(Content),
-}
-
-/// A file's length and the hash of its bytes.
-pub type Content = (u64, u64);
-
-pub type Tree = BTreeMap<PathBuf, Thing>;
-
-pub fn content(bytes: &[u8]) -> Content {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    (bytes.len() as u64, hasher.finish())
-}
-
-/// Everything below a root but the tool's own folders.
-pub fn tree(root: &Path) -> Tree {
-    let mut tree = Tree::new();
-    walk(root, root, false, &mut tree);
-    tree
-}
-
-/// A tree without the names of files in the making.
-pub fn shown(root: &Path) -> Tree {
-    let mut tree = tree(root);
-    tree.retain(|path, _| !is_temp(path));
-    tree
-}
-
-/// Names of files in the making that stand at project paths.
-pub fn temps(root: &Path) -> Vec<PathBuf> {
-    tree(root).into_keys().filter(|path| is_temp(path)).collect()
-}
-
-fn is_temp(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".dl~"))
-}
-
-/// What all files below the roots hold, trash and files in the making included.
-pub fn contents(roots: &[&Path]) -> BTreeSet<Content> {
-    let mut all = Tree::new();
-    roots.iter().for_each(|root| walk(root, Path::new("/"), true, &mut all));
-    contents_of(&all)
-}
-
-pub fn contents_of(tree: &Tree) -> BTreeSet<Content> {
-    let file = |thing: &Thing| if let Kind::File(content) = thing.kind { Some(content) } else { None };
-    tree.values().filter_map(file).collect()
-}
-
-fn walk(folder: &Path, root: &Path, own: bool, tree: &mut Tree) {
-    let listing = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {folder:?}: {error}"));
-    for item in listing {
-        let path = item.expect("a listing to the end").path();
-        if !own && path.file_name() == Some(OsStr::new(".driftless")) {
-            continue;
-        }
-        let meta = fs::symlink_metadata(&path).expect("a look at what was listed");
-        let kind = if meta.is_dir() {
-            walk(&path, root, own, tree);
-            Kind::Folder
-        } else if meta.is_symlink() {
-            Kind::Link(fs::read_link(&path).expect("a link's target"))
-        } else {
-            Kind::File(content(&fs::read(&path).expect("a file's bytes")))
-        };
-        let is_file = matches!(kind, Kind::File(_));
-        let mtime = if is_file { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) } else { 0 };
-        let mode = if kind == Kind::Folder || is_file { meta.mode() & 0o7777 } else { 0 };
-        tree.insert(path.strip_prefix(root).expect("below the root").to_owned(), Thing { kind, mtime, mode });
-    }
-}
-
-/// Fails with the first differences of two trees.
-#[track_caller]
-pub fn assert_same(left: &Tree, right: &Tree, what: &str) {
-    let differing: Vec<_> = left
-        .keys()
-        .chain(right.keys())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .filter(|path| left.get(*path) != right.get(*path))
-        .map(|path| format!("{path:?}: {:?} and {:?}", left.get(path), right.get(path)))
-        .collect();
-    assert!(differing.is_empty(), "{what}: {} paths differ: {:#?}", differing.len(), &differing[..differing.len().min(10)]);
-}
-
-/// A tree with its times cut to whole seconds and no modes, as coarse mounts keep it.
-pub fn coarse(mut tree: Tree) -> Tree {
-    for thing in tree.values_mut() {
-        thing.mtime -= thing.mtime.rem_euclid(2_000_000_000);
-        thing.mode = 0;
-    }
-    tree
-}
-
 /// A day in 2020, and `seconds` more.
 pub fn then(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(1_600_000_000 + seconds, 0)
@@ -266,14 +153,4 @@ pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
-}
-
-/// Waits until `done`, and fails with `what` where that takes longer than `most`.
-#[track_caller]
-pub fn wait_until(what: &str, most: Duration, mut done: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !done() {
-        assert!(began.elapsed() < most, "waited {most:?} for this and it did not come: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use crate::ground::{Ended, Ground, bytes, set_time, then, wait_until, write};
+use crate::ground::{Ended, Ground, bytes, set_time, then, write};
+use crate::harness::wait_for;
 
 /// Large enough that it is written to while it is copied.
 const LARGE: usize = 24 << 20;
@@ -36,7 +37,7 @@ impl Appending {
                 std::thread::sleep(Duration::from_micros(200));
             }
         });
-        wait_until("the first lines", Duration::from_secs(10), || fs::metadata(path).is_ok_and(|meta| meta.len() > before));
+        wait_for("the first lines", || fs::metadata(path).is_ok_and(|meta| meta.len() > before));
         Appending { stop, writer: Some(writer) }
     }
 }
@@ -172,7 +173,7 @@ fn each_copy_in_vain_doubles_the_quiet() {
             .flatten()
             .any(|item| item.file_name().as_encoded_bytes().starts_with(b".dl~"))
     };
-    wait_until("the copy", Duration::from_secs(30), temp);
+    wait_for("the copy", temp);
     let appending = Appending::to(&late);
     let ended = crate::ground::ended(child.wait_with_output().expect("its end"));
     drop(appending);

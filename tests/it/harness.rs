@@ -274,7 +274,7 @@ pub(crate) fn wait_for(what: &str, mut state: impl FnMut() -> bool) {
     let began = Instant::now();
     while !state() {
         assert!(began.elapsed() < PATIENCE, "waited in vain for: {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

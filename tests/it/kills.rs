@@ -12,7 +12,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::ground::{Ground, Kind, Tree, assert_same, bytes, contents, contents_of, shown, temps, then, tree, write};
+use crate::ground::{Ground, bytes, then, write};
+use crate::harness::touch;
+use crate::tree::{Content, Kind, Tree, contents, temps};
 
 /// Calls that leave something behind.
 const STEPS: &str = "renameat2,renameat,rename,linkat,symlinkat,mkdirat,unlinkat,fsync,fdatasync,syncfs,pwrite64,write,\
@@ -60,12 +62,18 @@ fn project(root: &Path) {
             let path = root.join(format!("plate-{folder}/well {file:02}.csv"));
             write(&path, &bytes(seed, 200 + usize::try_from(seed).expect("small") * 13), then(seed));
         }
-        std::os::unix::fs::symlink("well 00.csv", root.join(format!("plate-{folder}/first"))).expect("a link");
+        link("well 00.csv", &root.join(format!("plate-{folder}/first")));
     }
     for big in 0..3 {
         write(&root.join(format!("raw/scan-{big}.bin")), &bytes(10_000 + big, 3 << 20), then(10_000 + big));
     }
     write(&root.join(".snapshots/align/state.json"), b"{}", then(1));
+}
+
+/// A link of a time that is the same in every story.
+fn link(target: &str, path: &Path) {
+    std::os::unix::fs::symlink(target, path).expect("a link");
+    touch(path, 1_600_000_000, 0);
 }
 
 /// Every way to change a tree, in five folders from `first` on.
@@ -91,7 +99,7 @@ fn edit(root: &Path, first: u64) {
     fs::remove_file(kinds.join("well 01.csv")).expect("a delete");
     write(&kinds.join("well 01.csv/inside.txt"), &bytes(new(300), 50), then(new(300)));
     fs::remove_file(kinds.join("well 02.csv")).expect("a delete");
-    std::os::unix::fs::symlink("elsewhere", kinds.join("well 02.csv")).expect("a link");
+    link("elsewhere", &kinds.join("well 02.csv"));
     fs::remove_file(kinds.join("first")).expect("a delete");
     write(&kinds.join("first"), &bytes(new(301), 70), then(new(301)));
 }
@@ -102,7 +110,7 @@ struct Known {
     /// The trees and all contents before the run.
     staging: Tree,
     network: Tree,
-    held: BTreeSet<(u64, u64)>,
+    held: BTreeSet<Content>,
     /// Both trees after a run that nobody killed.
     end: Tree,
     /// Such a run's steps: the call, and how many of its kind its thread made before and with it.
@@ -113,8 +121,8 @@ struct Known {
 impl Known {
     fn of(story: Story, durability: &'static str) -> Known {
         let ground = story.begin(durability);
-        let (staging, network) = (tree(&ground.staging), tree(&ground.network));
-        let held = contents_of(&staging).union(&contents_of(&network)).copied().collect();
+        let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
+        let held = staging.contents().union(&network.contents()).copied().collect();
         let log = ground.place("steps");
         let trace = format!("trace={STEPS}");
         let out = log.to_str().expect("a plain path");
@@ -124,8 +132,8 @@ impl Known {
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         let steps = steps_in(&fs::read_to_string(log).expect("the trace"));
         assert!(steps.len() > 300, "only {} steps were traced; may this machine trace at all?", steps.len());
-        let end = tree(&ground.staging);
-        assert_same(&end, &tree(&ground.network), "after a run that nobody killed");
+        let end = Tree::of(&ground.staging);
+        end.assert_same(&Tree::of(&ground.network), "after a run that nobody killed");
         let again = story.begin(durability);
         let began = Instant::now();
         again.synced(story.words());
@@ -156,17 +164,21 @@ fn steps_in(log: &str) -> Vec<(String, usize)> {
 /// After the kill: no path holds anything but its old or its new version, and every content is somewhere.
 fn check_whole(known: &Known, ground: &Ground, at: &str) {
     if known.story == Story::Up {
-        assert_same(&known.staging, &tree(&ground.staging), &format!("{at}: `up` wrote in staging"));
+        known.staging.assert_same(&Tree::of(&ground.staging), &format!("{at}: `up` wrote in staging"));
     }
     for (before, root) in [(&known.staging, &ground.staging), (&known.network, &ground.network)] {
-        let now = shown(root);
-        let paths: BTreeSet<_> = before.keys().chain(known.end.keys()).chain(now.keys()).collect();
+        let now = Tree::shown(root);
+        let paths: BTreeSet<_> = before.0.keys().chain(known.end.0.keys()).chain(now.0.keys()).collect();
         for path in paths {
-            let [old, new, now] = [before, &known.end, &now].map(|tree| tree.get(path).map(|thing| &thing.kind));
-            let plain = |kind: Option<&Kind>| matches!(kind, Some(Kind::File(_)) | None);
+            let [old, new, now] = [before, &known.end, &now].map(|tree| tree.0.get(path).map(|entry| &entry.kind));
+            let plain = |kind: Option<&Kind>| matches!(kind, Some(Kind::File { .. }) | None);
             // A changed kind, or a link's new target, takes two renames; between them the name is absent.
             let between = now.is_none() && old.is_some() && new.is_some() && !(plain(old) && plain(new));
-            assert!(now == old || now == new || between, "{at}: {path:?} of {root:?} holds {now:?}, not {old:?} or {new:?}");
+            assert!(
+                now == old || now == new || between,
+                "{at}: {} of {root:?} holds {now:?}, not {old:?} or {new:?}",
+                path.escape_ascii()
+            );
         }
     }
     check_nothing_lost(known, ground, at);
@@ -185,7 +197,7 @@ fn check_completed(known: &Known, ground: &Ground, at: &str) {
     assert!(again.list("conflicts").is_empty() && again.list("problems").is_empty(), "{at}: the next run: {again:#?}");
     for root in [&ground.staging, &ground.network] {
         assert_eq!(temps(root), Vec::<std::path::PathBuf>::new(), "{at}: the next run left names in the making");
-        assert_same(&known.end, &tree(root), &format!("{at}: never killed, and {root:?} after the next run"));
+        known.end.assert_same(&Tree::of(root), &format!("{at}: never killed, and {root:?} after the next run"));
     }
     check_nothing_lost(known, ground, at);
     let third = ground.synced(known.story.words());

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::ground::{Ended, Ground, assert_same, set_time, then, tree, wait_until, write};
+use crate::ground::{Ended, Ground, set_time, then, write};
+use crate::harness::wait_for;
 use crate::services::Running;
+use crate::tree::Tree;
 
 /// git alone, without anybody's settings.
 fn git_command(folder: &Path, words: &[&str]) -> Command {
@@ -100,17 +102,17 @@ fn a_folder_with_a_young_lock_is_not_touched_on_either_side() {
         fs::remove_file(here.join(".git/description")).expect("git makes one");
         fs::write(here.join(".git/refs/heads/main.lock"), b"").expect("a lock");
         write(&ground.staging.join("data.csv"), b"goes along", then(1));
-        let before = tree(&there.join(".git"));
+        let before = Tree::of(&there.join(".git"));
         let held = ground.sync(&[]);
         assert_eq!(held.code, Some(6), "{held:#?}");
         assert_eq!(held.paths("problems"), [".git"], "{held:#?}");
         assert!(messages(&held, "problems").contains(".git/refs/heads/main.lock"), "{held:#?}");
-        assert_same(&before, &tree(&there.join(".git")), "while git is at work");
+        before.assert_same(&Tree::of(&there.join(".git")), "while git is at work");
         assert!(ground.network.join("data.csv").exists(), "everything else goes on");
         fs::remove_file(here.join(".git/refs/heads/main.lock")).expect("the lock goes");
         ground.synced(&[]);
         sound(there);
-        assert_same(&tree(&ground.staging), &tree(&ground.network), "after git has ended");
+        Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), "after git has ended");
     }
 }
 
@@ -123,7 +125,7 @@ fn an_old_lock_was_left_by_a_crash_and_goes_along() {
     set_time(&lock, SystemTime::now() - Duration::from_secs(660));
     let up = ground.synced(&["up"]);
     assert!(messages(&up, "notes").contains("older than 10 minutes"), "{up:#?}");
-    assert_same(&tree(&ground.staging), &tree(&ground.network), "after a crash of git");
+    Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), "after a crash of git");
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn syncs_beside_a_loop_of_commits_end_with_the_same_repository() {
     command.args(["-c", script, "sh"]).arg(&stop).current_dir(&ground.staging).env("GIT_CONFIG_GLOBAL", "/dev/null");
     let first = git(&ground.staging, &["rev-parse", "HEAD"]);
     let mut commits = Running::start(command.stdin(Stdio::null()));
-    wait_until("the first commit", Duration::from_secs(20), || git(&ground.staging, &["rev-parse", "HEAD"]) != first);
+    wait_for("the first commit", || git(&ground.staging, &["rev-parse", "HEAD"]) != first);
     for _ in 0..20 {
         let up = ground.sync(&["up"]);
         assert!([Some(0), Some(6)].contains(&up.code), "{up:#?}");
@@ -177,9 +179,9 @@ fn syncs_beside_a_loop_of_commits_end_with_the_same_repository() {
         sound(&ground.network);
     }
     fs::write(&stop, b"").expect("a word to stop");
-    wait_until("the last commit", Duration::from_secs(20), || commits.has_ended());
+    wait_for("the last commit", || commits.has_ended());
     // The last commit may be so young that the folder changed "just now".
-    wait_until("a run that carries it", Duration::from_secs(20), || ground.sync(&["up"]).code == Some(0));
+    wait_for("a run that carries it", || ground.sync(&["up"]).code == Some(0));
     sound(&ground.network);
     let heads = [&ground.staging, &ground.network].map(|folder| git(folder, &["rev-parse", "HEAD"]));
     assert_eq!(heads[0], heads[1]);

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::ground::{Ended, Ground, bytes, ended, set_time, temps, then, wait_until};
+use crate::ground::{Ended, Ground, bytes, ended, set_time, then};
+use crate::harness::wait_for;
 use crate::services::Server;
+use crate::tree::temps;
 
 const MIB: u64 = 1 << 20;
 /// A record is written after each 64 MiB.
@@ -195,7 +197,7 @@ fn an_up_to_a_server_that_died_goes_on_when_it_is_back() {
     large(&ground.staging.join("raw.bin"), 7);
     let mut command = ground.command(&[], &["sync", "up", "--json", "--wait", "1s"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    wait_until("the first record", Duration::from_secs(60), || !records(&ground).is_empty());
+    wait_for("the first record", || !records(&ground).is_empty());
     server.kill();
     let killed = ended(child.wait_with_output().expect("its end"));
     assert_eq!(killed.code, Some(75), "{killed:#?}");
@@ -213,7 +215,7 @@ fn an_up_to_a_server_that_died_goes_on_when_it_is_back() {
 /// Kills a run once it has written a record; how many bytes that speaks of.
 fn killed_behind_a_record(ground: &Ground, words: &[&str]) -> u64 {
     let mut child = ground.command(&[], words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
-    wait_until("the first record", Duration::from_secs(60), || !records(ground).is_empty());
+    wait_for("the first record", || !records(ground).is_empty());
     child.kill().expect("our own child");
     assert_eq!(child.wait().expect("its end").code(), None, "it ended before it was killed");
     let text = fs::read_to_string(&records(ground)[0]).expect("a record");

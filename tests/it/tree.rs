@@ -1,14 +1,15 @@
 //! What a folder holds, so that two can be compared: names as bytes, kinds, content, times to the nanosecond, modes,
-//! link targets. The program's own folder at the top is left out.
+//! link targets. The program's own folder at the top is left out, unless contents alone are asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -64,6 +65,33 @@ impl Tree {
         }
     }
 
+    /// Without the names of files in the making.
+    pub(crate) fn shown(root: &Path) -> Tree {
+        Tree::of(root).without(is_temp)
+    }
+
+    /// With times cut to two seconds, without modes and the times of links, as coarse mounts keep it.
+    pub(crate) fn coarse(root: &Path) -> Tree {
+        Tree::of(root).coarser()
+    }
+
+    pub(crate) fn coarser(mut self) -> Tree {
+        for entry in self.0.values_mut() {
+            entry.mtime -= entry.mtime.rem_euclid(2_000_000_000);
+            entry.mode = 0;
+            if matches!(entry.kind, Kind::Link(_)) {
+                entry.mtime = 0;
+            }
+        }
+        self
+    }
+
+    /// What its files hold.
+    pub(crate) fn contents(&self) -> BTreeSet<Content> {
+        let file = |entry: &Entry| if let Kind::File { size, digest } = entry.kind { Some((size, digest)) } else { None };
+        self.0.values().filter_map(file).collect()
+    }
+
     /// Without the paths that `unwanted` names.
     pub(crate) fn without(mut self, unwanted: impl Fn(&[u8]) -> bool) -> Tree {
         self.0.retain(|path, _| !unwanted(path));
@@ -81,7 +109,7 @@ impl Tree {
     /// Fails with the paths that differ.
     #[track_caller]
     pub(crate) fn assert_same(&self, expected: &Tree, what: &str) {
-        let paths: std::collections::BTreeSet<_> = self.0.keys().chain(expected.0.keys()).collect();
+        let paths: BTreeSet<_> = self.0.keys().chain(expected.0.keys()).collect();
         let differ = paths.into_iter().filter(|path| self.0.get(*path) != expected.0.get(*path));
         let told: Vec<String> = differ
             .map(|path| {
@@ -90,6 +118,35 @@ impl Tree {
             .collect();
         assert!(told.is_empty(), "{what}:\n{}", told.join("\n"));
     }
+}
+
+/// A file's length and the digest of its bytes.
+pub(crate) type Content = (u64, u128);
+
+pub(crate) fn content(bytes: &[u8]) -> Content {
+    (bytes.len() as u64, xxh3_128(bytes))
+}
+
+/// What all files below the roots hold, the program's own folders and files in the making included.
+pub(crate) fn contents(roots: &[&Path]) -> BTreeSet<Content> {
+    let mut all = BTreeSet::new();
+    for root in roots {
+        all.extend(Tree::of(root).contents());
+        if fs::symlink_metadata(root.join(".driftless")).is_ok() {
+            all.extend(Tree::of(&root.join(".driftless")).contents());
+        }
+    }
+    all
+}
+
+/// Names of files in the making that stand at project paths.
+pub(crate) fn temps(root: &Path) -> Vec<PathBuf> {
+    let paths = Tree::of(root).0.into_keys().filter(|path| is_temp(path));
+    paths.map(|path| PathBuf::from(OsStr::from_bytes(&path))).collect()
+}
+
+fn is_temp(path: &[u8]) -> bool {
+    path.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b".dl~"))
 }
 
 fn entry(path: &Path, times: FolderTimes) -> Entry {

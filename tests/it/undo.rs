@@ -8,9 +8,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::ground::{Content, contents, contents_of, tree as plain_tree};
 use crate::harness::{World, below, chmod, paths, read, stands, touch, write};
-use crate::tree::{FolderTimes, Tree};
+use crate::tree::{Content, FolderTimes, Tree};
 
 /// What came of a path.
 fn result<'a>(object: &'a Value, path: &str) -> (&'a str, &'a str) {
@@ -52,10 +51,10 @@ fn project() -> World {
 fn everything(world: &World) -> BTreeSet<Content> {
     let mut all = BTreeSet::new();
     for root in [&world.staging, &world.network] {
-        all.extend(contents_of(&plain_tree(root)));
+        all.extend(Tree::of(root).contents());
         let trash = root.join(".driftless/trash");
         if stands(&trash) {
-            all.extend(contents(&[&trash]));
+            all.extend(Tree::of(&trash).contents());
         }
     }
     all
@@ -138,7 +137,7 @@ fn what_was_changed_since_stays() {
     write(&root.join("folder"), "A file now");
     write(&root.join("name.txt"), "the old name is taken");
     fs::remove_file(root.join("data/link")).expect("removed");
-    let before = plain_tree(root);
+    let before = Tree::of(root);
     let all = everything(&world);
     let object = world.json(&["undo", "last"], 6);
     for (path, part) in [
@@ -153,9 +152,9 @@ fn what_was_changed_since_stays() {
     }
     assert_eq!(result(&object, "gone/deep/b").0, "done", "the others go on: {object}");
     assert_eq!(result(&object, "data/link").0, "done", "a name that is free is taken: {object}");
-    let now = plain_tree(root);
-    for (path, thing) in before.iter().filter(|(path, _)| !path.starts_with("moved")) {
-        assert_eq!(now.get(path), Some(thing), "{path:?} was touched");
+    let now = Tree::of(root);
+    for (path, entry) in before.0.iter().filter(|(path, _)| *path != b"moved" && !path.starts_with(b"moved/")) {
+        assert_eq!(now.0.get(path), Some(entry), "{} was touched", path.escape_ascii());
     }
     assert!(everything(&world).is_superset(&all), "a content is nowhere any more");
     world.run(&["undo", "2"]).ends_with(6).says("left as found");
@@ -390,7 +389,7 @@ fn after_a_sync_that_was_killed() {
     {
         let world = project();
         let before = Tree::of(&world.network);
-        let held = contents_of(&plain_tree(&world.network));
+        let held = Tree::of(&world.network).contents();
         edit(&world.staging);
         let inject = format!("inject={call}:signal=KILL:when={number}");
         let program = world.command(&world.top(), &world.arguments(&["sync", "up"]));

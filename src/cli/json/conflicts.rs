@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::{NoteItem, PathText, line};
+use super::{Head, NoteItem, PathText, line, text};
 use crate::cli::conflicts::Resolved;
 use crate::cli::exit::Exit;
 use crate::engine::KeptConflict;
 use crate::engine::report::Report;
-use crate::model::path::RelPath;
 use crate::model::utc::rfc3339;
 
 /// The conflicts that wait.
@@ -31,7 +30,7 @@ pub fn conflicts(pair: &str, kept: &[KeptConflict]) -> String {
     }
     fn item(kept: &KeptConflict) -> Item<'_> {
         let KeptConflict { path, why, since, staging, network, copy, folder: _ } = kept;
-        let copy = copy.as_ref().map(RelPath::to_string);
+        let copy = copy.as_ref().map(text);
         Item { path: PathText::of(path), why, since: rfc3339(*since), staging, network, copy }
     }
     line(&Object { schema: "driftless.conflicts/1", pair, exit_code: 0, conflicts: kept.iter().map(item).collect() })
@@ -48,10 +47,8 @@ pub fn resolved(pair: &str, keep: &str, report: Option<&Report>, resolved: &[Res
     }
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: &'static str,
-        pair: &'a str,
-        outcome: &'static str,
-        exit_code: u8,
+        #[serde(flatten)]
+        head: Head<'a>,
         dry_run: bool,
         keep: &'a str,
         paths: Vec<Item<'a>>,
@@ -63,6 +60,5 @@ pub fn resolved(pair: &str, keep: &str, report: Option<&Report>, resolved: &[Res
     }
     let (paths, dry_run) = (resolved.iter().map(item).collect(), report.is_some_and(|report| report.dry_run));
     let notes = report.map(|report| report.notes.iter().map(Into::into).collect()).unwrap_or_default();
-    let (outcome, exit_code) = (exit.outcome(), exit.code());
-    line(&Object { schema: "driftless.conflicts/1", pair, outcome, exit_code, dry_run, keep, paths, notes })
+    line(&Object { head: Head::of("driftless.conflicts/1", pair, exit), dry_run, keep, paths, notes })
 }

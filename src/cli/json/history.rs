@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PathText, line};
+use super::{PathText, line, text};
 use crate::engine::history::{EventRecord, RunId, ToldRun, Version};
 use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
@@ -64,7 +64,6 @@ struct EventItem<'a> {
 }
 
 fn event_item(run: RunId, event: &EventRecord) -> EventItem<'_> {
-    let text = |path: &RelPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
     let versions = PerSide::new(&event.staging, &event.network);
     let at = |side: Option<Side>| side.map(|side| versions[side].into());
     let found = |side: Side| event.side.is_none().then(|| versions[side].into());

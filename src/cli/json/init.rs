@@ -4,16 +4,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{PathText, line};
+use super::{Head, PathText, line};
+use crate::cli::exit::Exit;
 
 /// What `init` made.
 pub fn init(name: &str, roots: [&Path; 3], created: bool, notes: &[String]) -> String {
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: &'static str,
-        pair: &'a str,
-        outcome: &'static str,
-        exit_code: u8,
+        #[serde(flatten)]
+        head: Head<'a>,
         created: bool,
         network: PathText,
         staging: PathText,
@@ -21,6 +20,6 @@ pub fn init(name: &str, roots: [&Path; 3], created: bool, notes: &[String]) -> S
         notes: &'a [String],
     }
     let [network, staging, state] = roots.map(PathText::whole);
-    let schema = "driftless.init/1";
-    line(&Object { schema, pair: name, outcome: "done", exit_code: 0, created, network, staging, state, notes })
+    let head = Head::of("driftless.init/1", name, Exit::Done);
+    line(&Object { head, created, network, staging, state, notes })
 }

@@ -3,6 +3,7 @@
 //! One file per command; here is what they share.
 
 mod conflicts;
+mod detect;
 mod doctor;
 mod history;
 mod init;
@@ -18,6 +19,7 @@ use std::path::Path;
 use base64::Engine as _;
 use serde::Serialize;
 
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::engine::report::Report;
 use crate::model::conflict::Conflict;
@@ -26,6 +28,7 @@ use crate::model::path::RelPath;
 use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
+pub use detect::detect;
 pub use doctor::doctor;
 pub use history::{life, run_told, runs};
 pub use init::init;
@@ -38,14 +41,14 @@ pub use undo::undone;
 
 /// A path as text; where its bytes are no UTF-8, those too.
 #[derive(Debug, Serialize)]
-pub struct PathText {
+struct PathText {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
 }
 
 impl PathText {
-    pub fn new(bytes: &[u8]) -> PathText {
+    fn new(bytes: &[u8]) -> PathText {
         let path_b64 = str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes));
         PathText { path: String::from_utf8_lossy(bytes).into_owned(), path_b64 }
     }
@@ -54,13 +57,33 @@ impl PathText {
         PathText::new(path.as_bytes())
     }
 
-    pub fn whole(path: &Path) -> PathText {
+    fn whole(path: &Path) -> PathText {
         PathText::new(path.as_os_str().as_encoded_bytes())
     }
 }
 
+/// The path as text, where the bytes of one that is no UTF-8 are told elsewhere.
+fn text(path: &RelPath) -> String {
+    PathText::of(path).path
+}
+
+/// What most objects of a command on a pair begin with.
+#[derive(Serialize)]
+struct Head<'a> {
+    schema: &'static str,
+    pair: &'a str,
+    outcome: &'static str,
+    exit_code: u8,
+}
+
+impl<'a> Head<'a> {
+    fn of(schema: &'static str, pair: &'a str, exit: Exit) -> Head<'a> {
+        Head { schema, pair, outcome: exit.outcome(), exit_code: exit.code() }
+    }
+}
+
 /// One line of JSON.
-pub fn line(object: &impl Serialize) -> String {
+fn line(object: &impl Serialize) -> String {
     serde_json::to_string(object).expect("these objects have text keys only") + "\n"
 }
 
@@ -112,7 +135,7 @@ struct ConflictItem {
 
 impl ConflictItem {
     fn of(conflict: &Conflict, report: &Report) -> ConflictItem {
-        let copy = report.copy_of(&conflict.path).map(PathText::of).map(|text| text.path);
+        let copy = report.copy_of(&conflict.path).map(text);
         ConflictItem { path: PathText::of(&conflict.path), why: conflict.why.sentence(), copy }
     }
 
@@ -152,12 +175,25 @@ impl<'a> From<&'a Note> for NoteItem<'a> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::args::Typed;
 
     #[test]
     fn control_characters_do_not_break_the_line() {
         let json = line(&PathText::new(b"a\nb\x1b"));
         assert_eq!(json, "{\"path\":\"a\\nb\\u001b\"}\n");
+    }
+
+    #[test]
+    fn every_command_and_its_object_is_in_the_docs() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md");
+        let docs = crate::disk::local::read_text(Path::new(docs), 1 << 20).expect("read").expect("there");
+        for command in Typed::command().get_subcommands().map(|command| command.get_name().to_owned()) {
+            assert!(docs.contains(&format!("## `{command}")), "{command}");
+            assert!(command == "completions" || docs.contains(&format!("\"driftless.{command}/1\"")), "{command}'s object");
+        }
     }
 
     #[test]

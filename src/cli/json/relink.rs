@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{PathText, Sides, line};
+use super::{Head, PathText, Sides, line};
+use crate::cli::exit::Exit;
 use crate::engine::relink::{Relinked, Taken};
 use crate::engine::request::Pair;
 use crate::model::side::{PerSide, Side};
@@ -35,10 +36,8 @@ pub fn relink(
     }
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: &'static str,
-        pair: &'a str,
-        outcome: &'static str,
-        exit_code: u8,
+        #[serde(flatten)]
+        head: Head<'a>,
         dry_run: bool,
         created: bool,
         roots: Sides<Root>,
@@ -54,10 +53,7 @@ pub fn relink(
     };
     let given_up = relinked.given_up;
     line(&Object {
-        schema: "driftless.relink/1",
-        pair: &pair.name,
-        outcome: "done",
-        exit_code: 0,
+        head: Head::of("driftless.relink/1", &pair.name, Exit::Done),
         dry_run,
         created,
         roots: PerSide::new(root(Side::Staging, &pair.staging), root(Side::Network, &pair.network)).into(),

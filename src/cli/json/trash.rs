@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PathText, line};
+use super::{Head, PathText, line};
 use crate::cli::exit::Exit;
 use crate::engine::trash;
 use crate::model::side::Side;
@@ -77,10 +77,8 @@ pub fn restored(pair: &str, results: &[trash::Restored], exit: Exit) -> String {
     }
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: &'static str,
-        pair: &'a str,
-        outcome: &'static str,
-        exit_code: u8,
+        #[serde(flatten)]
+        head: Head<'a>,
         paths: Vec<Item<'a>>,
     }
     fn item(restored: &trash::Restored) -> Item<'_> {
@@ -89,7 +87,7 @@ pub fn restored(pair: &str, results: &[trash::Restored], exit: Exit) -> String {
         Item { path: PathText::of(path), side, restored: result.is_ok(), message }
     }
     let paths = results.iter().map(item).collect();
-    line(&Object { schema: "driftless.trash/1", pair, outcome: exit.outcome(), exit_code: exit.code(), paths })
+    line(&Object { head: Head::of("driftless.trash/1", pair, exit), paths })
 }
 
 /// What was removed for good.
@@ -101,14 +99,12 @@ pub fn emptied(pair: &str, emptied: &trash::Emptied, exit: Exit) -> String {
     }
     #[derive(Serialize)]
     struct Object<'a> {
-        schema: &'static str,
-        pair: &'a str,
-        outcome: &'static str,
-        exit_code: u8,
+        #[serde(flatten)]
+        head: Head<'a>,
         removed: Removed,
         passed: Vec<PassedItem<'a>>,
     }
     let removed = Removed { files: emptied.files, bytes: emptied.bytes };
     let passed = passed_items(&emptied.passed);
-    line(&Object { schema: "driftless.trash/1", pair, outcome: exit.outcome(), exit_code: exit.code(), removed, passed })
+    line(&Object { head: Head::of("driftless.trash/1", pair, exit), removed, passed })
 }

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::{PathText, line};
+use super::{PathText, line, text};
 use crate::cli::exit::Exit;
 use crate::engine::undo::{Item, Outcome, Undone};
-use crate::model::path::RelPath;
 
 #[derive(Serialize)]
 struct ItemObject<'a> {
@@ -24,7 +23,6 @@ fn item(item: &Item) -> ItemObject<'_> {
         Outcome::Already => ("already", None),
         Outcome::Left(message) => ("left", Some(message.as_str())),
     };
-    let text = |path: &RelPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
     let (side, path, back_to) = (item.side.word(), PathText::of(&item.path), item.back_to.as_ref().map(text));
     ItemObject { side, path, back_to, did: item.did, result, message }
 }

@@ -63,7 +63,8 @@ impl Names {
     }
 }
 
-/// The last name of a content outside of temporary names was taken away.
+/// The last name of a content outside of temporary names was taken away. It may have come back since: see
+/// [`super::World::missing`].
 #[derive(Clone, Debug)]
 pub struct Loss {
     pub content: Digest,
@@ -77,6 +78,9 @@ pub struct Loss {
     pub from: Place,
     /// Safe names that the other volumes had for it then.
     pub elsewhere: u32,
+    /// Temporary and own names that this volume still had for it then: an exchange hides a version for a moment.
+    pub hidden: u32,
+    pub(super) seat: usize,
 }
 
 /// What a project path shows.
@@ -106,7 +110,7 @@ pub(super) struct Fallen {
 }
 
 /// The names of all contents of one volume.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts(BTreeMap<Digest, Names>);
 
 impl Counts {

@@ -4,7 +4,7 @@ use super::acts::{Act, Answer};
 use super::faults::Fault;
 use super::medium::{Body, By};
 use super::tree::Ino;
-use super::turn::{At, Handle};
+use super::turn::{At, Handle, Told};
 use crate::disk::{ErrorKind, Node, Reader, Result, Writer};
 use crate::model::entry::Stamp;
 use crate::model::path::RelPath;
@@ -82,11 +82,7 @@ impl SimWriter {
         SimWriter { handle, path, ino, place, short: false }
     }
 
-    fn call<T: std::fmt::Debug>(
-        &self,
-        op: &'static str,
-        act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>,
-    ) -> Result<T> {
+    fn call<T: Told>(&self, op: &'static str, act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>) -> Result<T> {
         self.handle.call(op, At::Path(&self.path), act)
     }
 }
@@ -172,9 +168,9 @@ impl Writer for SimWriter {
             }
             let node = act.medium.node(ino);
             // Only who looks again sees what the server made of the time.
-            let kept = act.medium.habits.restamped(node.stamp.mtime, act.now);
+            let kept = act.medium.habits.restamped(node.stamp.mtime, act.medium.now);
             if kept != node.stamp.mtime {
-                act.fallen.extend(act.medium.commit(vec![act.medium.meta(ino, None, Some(kept), act.now)], By::Engine));
+                act.fallen.extend(act.medium.commit(vec![act.medium.meta(ino, None, Some(kept))], By::Engine));
             }
             Ok(node)
         })

@@ -23,6 +23,7 @@ mod turn;
 mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use books::{Loss, Names, Place, ProjectFile, Shown};
 pub use faults::{Fault, Rule, weather};
@@ -37,6 +38,7 @@ pub use users::User;
 use self::books::{Books, Fallen};
 use self::faults::Plan;
 use self::medium::Medium;
+use super::clock::simulated::Simulated;
 use super::{Error, ErrorKind, Result, Root, clock};
 use crate::model::digest;
 use crate::model::time::Time;
@@ -134,8 +136,17 @@ impl World {
         Time(self.lock().now)
     }
 
-    pub fn advance(&self, ns: i64) {
+    /// Lets time pass, also on the machine's clocks where this thread holds them.
+    pub fn advance(&self, ns: u64) {
         self.lock().pass(ns);
+    }
+
+    /// While the answer lives, the machine's clocks are the world's on this thread, and its chance is of the world's seed:
+    /// what the engine does on this thread alone can be replayed. Its pauses let the world's time pass.
+    pub fn hold(&self) -> Simulated {
+        let mut inner = self.lock();
+        let seed = inner.seed.draw();
+        Simulated::begin(Time(inner.now), seed)
     }
 
     /// A generator of the world's seed for the test's own choices.
@@ -175,6 +186,13 @@ impl World {
         self.lock().books.losses.clone()
     }
 
+    /// The losses whose content has no safe name on its volume now either.
+    pub fn missing(&self) -> Vec<Loss> {
+        let inner = self.lock();
+        let still = |loss: &&Loss| inner.seats[loss.seat].own().counts.of(&loss.content).safe() == 0;
+        inner.books.losses.iter().filter(still).cloned().collect()
+    }
+
     /// Takes a content for one that a user wrote, as what a database's snapshot holds.
     pub fn know(&self, bytes: &[u8]) {
         self.lock().books.learn(&Arc::new(bytes.to_vec()));
@@ -192,13 +210,16 @@ impl World {
 }
 
 impl Inner {
-    /// Lets time pass. Where this thread's clocks are held they go together with the world's.
-    fn pass(&mut self, ns: i64) {
-        if let Some(held) = clock::simulated::now() {
-            self.now = self.now.max(held.0);
-        }
-        self.now += ns;
-        clock::simulated::set(Time(self.now));
+    /// Lets time pass; what passed on this thread's held clock since the last call has passed here too.
+    fn pass(&mut self, ns: u64) {
+        let held = clock::simulated::advance(Duration::from_nanos(ns)).then(clock::now);
+        self.now = (self.now + ns.cast_signed()).max(held.map_or(i64::MIN, |now| now.0));
+    }
+
+    /// Lets a call's time pass.
+    fn pass_call(&mut self) {
+        let ns = 1 + self.seed.below(self.call_ns);
+        self.pass(ns);
     }
 
     fn era(&mut self) -> u64 {
@@ -207,11 +228,11 @@ impl Inner {
     }
 
     fn crash(&mut self, at: usize, crash: Crash) {
-        let era = self.era();
+        let (era, now) = (self.era(), self.now);
         let seat = &mut self.seats[at];
+        seat.own_mut().now = now;
         let mut fallen = Vec::new();
         if crash == Crash::Power {
-            // `away` is moved out and in again, so that the seed and the medium can be borrowed together.
             let Seat { medium, away, cuts, .. } = seat;
             fallen = away.as_mut().unwrap_or(medium).cut(cuts);
         }
@@ -225,8 +246,10 @@ impl Inner {
             let Some(bytes) = self.books.known.get(&content).cloned() else { continue };
             let others = self.seats.iter().enumerate().filter(|(seat, _)| *seat != at);
             let elsewhere = others.map(|(_, seat)| seat.own().counts.of(&content).safe()).sum();
+            let names = self.seats[at].own().counts.of(&content);
+            let hidden = names.temporary + names.own;
             let (volume, call) = (self.seats[at].name.clone(), call.to_owned());
-            self.books.losses.push(Loss { content, bytes, volume, call, path, from, elsewhere });
+            self.books.losses.push(Loss { content, bytes, volume, call, path, from, elsewhere, hidden, seat: at });
         }
     }
 }

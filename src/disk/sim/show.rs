@@ -38,7 +38,7 @@ impl Volume {
                     Kind::Link(target) => Content::Link { target: target.clone() },
                     Kind::Special => return,
                 };
-                if !path.is_root() && Place::of(path) == Place::Project && path.name().as_deref() != Some(b".driftless") {
+                if !path.is_root() && Place::of(path) == Place::Project {
                     found.push((path.clone(), content));
                 }
             });
@@ -107,7 +107,7 @@ impl Inner {
 fn lines(medium: &Medium, show: Show) -> Vec<String> {
     let mut found: Vec<(RelPath, String)> = Vec::new();
     medium.tree.walk(ROOT, &RelPath::root(), &mut |path, ino| {
-        if path.is_root() || !(show.own || Place::of(path) == Place::Project) || path.name().as_deref() == Some(b".driftless") {
+        if path.is_root() || !(show.own || Place::of(path) == Place::Project) {
             return;
         }
         let inode = medium.tree.get(ino);

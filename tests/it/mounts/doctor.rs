@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::doctor::{check, stands_at};
-use crate::ground::{Ground, wait_until};
+use crate::ground::Ground;
+use crate::harness::wait_for;
 use crate::services::{Kind, Loop, Server, below_all};
 
 /// `doctor` for one folder; its code, its checks and its text for people.
@@ -143,8 +144,8 @@ fn a_mount_that_hangs_is_left_behind_and_cleared_once_it_answers() {
     stands_at(&checks, "reachable", "unknown", "no answer");
     assert!(took < Duration::from_secs(5), "it was to end after half a second, and took {took:?}");
     // The processes that were left behind do their trials now, and remove what they made.
-    wait_until("an answer", Duration::from_secs(20), || doctor(&ground, &ground.network, &[]).0 == Some(0));
-    wait_until("the trials' end", Duration::from_secs(20), || trials() == 0);
+    wait_for("an answer", || doctor(&ground, &ground.network, &[]).0 == Some(0));
+    wait_for("the trials' end", || trials() == 0);
 }
 
 /// A handle that was read to its end is empty on sshfs when it is read again; the listing must not be.

@@ -9,10 +9,10 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use super::project;
-use crate::ground::{
-    Ended, Ground, Tree, assert_same, bytes, coarse, contents_of, ended, shown, temps, then, tree, wait_until, write,
-};
+use crate::ground::{Ended, Ground, bytes, ended, then, write};
+use crate::harness::wait_for;
 use crate::services::{Kind, Loop};
+use crate::tree::{Tree, temps};
 
 /// A pair whose network root is a file system in an image. Fields go in order: the mount before its folder.
 struct Small {
@@ -33,7 +33,7 @@ fn exfat_keeps_content_and_times_and_makes_no_phantom_changes() {
     let odd = then(51) + Duration::from_nanos(987_654_321);
     write(&ground.staging.join("odd time.txt"), b"an odd time", odd);
     ground.synced(&[]);
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&ground.network)), "after the first run");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&ground.network), "after the first run");
     ground.synced(&[]).did_nothing();
     write(&ground.staging.join("plate-1/well 01.csv"), b"another version", then(101));
     fs::remove_file(ground.staging.join("plate-1/well 06.csv")).expect("a delete");
@@ -41,7 +41,7 @@ fn exfat_keeps_content_and_times_and_makes_no_phantom_changes() {
     ground.synced(&["up"]);
     write(&ground.network.join("plate-1/well 11.csv"), b"theirs", then(103));
     ground.synced(&["down"]);
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&ground.network)), "after edits on both sides");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&ground.network), "after edits on both sides");
     for words in [&["up"][..], &["down"], &[]] {
         ground.synced(words).did_nothing();
     }
@@ -87,13 +87,13 @@ fn exfat_does_not_mix_two_folders_of_one_letter_case() {
     ground.synced(&[]);
     write(&ground.staging.join("results/a.txt"), b"lower", then(2));
     write(&ground.staging.join("results/b.txt"), b"lower b", then(3));
-    let (staging, network) = (tree(&ground.staging), tree(&ground.network));
+    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
     for words in [&["up"][..], &[], &["down"]] {
         let partly = ground.sync(words);
         let wanted = if words == ["down"] { 0 } else { 6 };
         assert_eq!(partly.code, Some(wanted), "{words:?}: {partly:#?}");
-        assert_same(&network, &tree(&ground.network), "the network root after two folders met");
-        assert_same(&staging, &tree(&ground.staging), "staging after two folders met");
+        network.assert_same(&Tree::of(&ground.network), "the network root after two folders met");
+        staging.assert_same(&Tree::of(&ground.staging), "staging after two folders met");
     }
     drop(mount);
 }
@@ -106,7 +106,7 @@ fn exfat_takes_a_files_rename_that_changes_only_letter_case() {
     fs::rename(ground.staging.join("plate-1/well 01.csv"), ground.staging.join("plate-1/Well 01.csv")).expect("a rename");
     let up = ground.synced(&["up"]);
     assert_eq!(up.json["renamed"], 1, "{up:#?}");
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&ground.network)), "after a rename by case");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&ground.network), "after a rename by case");
     ground.synced(&[]).did_nothing();
     drop(mount);
 }
@@ -116,17 +116,17 @@ fn exfat_loses_nothing_when_a_folders_name_changes_only_its_letter_case() {
     let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
     project(&ground.network);
     ground.synced(&[]);
-    let (held, network) = (contents_of(&tree(&ground.network)), tree(&ground.network));
+    let (held, network) = (Tree::of(&ground.network).contents(), Tree::of(&ground.network));
     fs::rename(ground.staging.join("plate-2"), ground.staging.join("Plate-2")).expect("a folder's rename");
-    let staging = tree(&ground.staging);
+    let staging = Tree::of(&ground.staging);
     for words in [&["up"][..], &[]] {
         let partly = ground.sync(words);
         assert!(matches!(partly.code, Some(0 | 6)), "{partly:#?}");
-        assert_same(&staging, &tree(&ground.staging), "staging");
-        assert_eq!(contents_of(&tree(&ground.network)), held, "contents of the network root");
+        staging.assert_same(&Tree::of(&ground.staging), "staging");
+        assert_eq!(Tree::of(&ground.network).contents(), held, "contents of the network root");
         if partly.code == Some(6) {
             assert_eq!(partly.paths("problems"), ["Plate-2"], "{partly:#?}");
-            assert_same(&coarse(network.clone()), &coarse(tree(&ground.network)), "the network root");
+            network.clone().coarser().assert_same(&Tree::coarse(&ground.network), "the network root");
         }
     }
     drop(mount);
@@ -144,25 +144,23 @@ fn start_slow_up(ground: &Ground) -> Child {
     let mut command = ground.command(&slow, &["sync", "up", "--json"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace and the program start");
     let results = ground.network.join("results");
-    wait_until("the first new files", Duration::from_secs(60), || {
-        fs::read_dir(&results).is_ok_and(|listing| listing.count() > 5)
-    });
+    wait_for("the first new files", || fs::read_dir(&results).is_ok_and(|listing| listing.count() > 5));
     child
 }
 
 /// Each path holds its old or its new version.
 fn check_whole(before: &Tree, staging: &Path, network: &Path) {
-    let (new, now) = (tree(staging), shown(network));
-    for path in before.keys().chain(now.keys()) {
-        let [old, new, now] = [before, &new, &now].map(|tree| tree.get(path).map(|thing| &thing.kind));
-        assert!(now == old || now == new, "{path:?} holds {now:?}, not {old:?} or {new:?}");
+    let (new, now) = (Tree::of(staging), Tree::shown(network));
+    for path in before.0.keys().chain(now.0.keys()) {
+        let [old, new, now] = [before, &new, &now].map(|tree| tree.0.get(path).map(|entry| &entry.kind));
+        assert!(now == old || now == new, "{} holds {now:?}, not {old:?} or {new:?}", path.escape_ascii());
     }
 }
 
 fn completes(ground: &Ground) {
     let again = ground.sync(&[]);
     assert_eq!(again.code, Some(0), "{again:#?}");
-    assert_same(&tree(&ground.staging), &tree(&ground.network), "after the next run");
+    Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), "after the next run");
     assert_eq!(temps(&ground.network), Vec::<PathBuf>::new(), "names in the making");
     ground.synced(&[]).did_nothing();
 }
@@ -177,7 +175,7 @@ fn a_disk_that_another_program_fills_loses_nothing() {
     let Small { ground, mount } = small(Kind::Ext4, 96 << 20);
     project(&ground.network);
     ground.synced(&[]);
-    let before = tree(&ground.network);
+    let before = Tree::of(&ground.network);
     let child = start_slow_up(&ground);
     let filler = ground.network.join(".driftless/filler");
     fill(&filler);
@@ -212,7 +210,7 @@ fn a_run_that_cannot_fit_stops_before_it_writes() {
     let refused = ground.sync(&["up"]);
     assert_eq!(refused.code, Some(4), "{refused:#?}");
     says(&refused, &["not enough room"]);
-    assert_eq!(tree(&ground.network), Tree::new(), "written all the same");
+    assert_eq!(Tree::of(&ground.network), Tree::default(), "written all the same");
     drop(mount);
 }
 
@@ -223,7 +221,7 @@ fn a_network_root_that_is_read_only_can_still_be_read() {
     ground.synced(&[]);
     write(&ground.network.join("theirs.txt"), b"theirs", then(5));
     write(&ground.staging.join("ours.txt"), b"ours", then(6));
-    let network = tree(&ground.network);
+    let network = Tree::of(&ground.network);
     assert!(mount.remount("ro"), "remounted read-only");
     let up = ground.sync(&["up"]);
     assert_eq!(up.code, Some(4), "{up:#?}");
@@ -231,7 +229,7 @@ fn a_network_root_that_is_read_only_can_still_be_read() {
     ground.synced(&["down"]);
     assert_eq!(fs::read(ground.staging.join("theirs.txt")).expect("came down"), b"theirs");
     assert_eq!(fs::read(ground.staging.join("ours.txt")).expect("stays"), b"ours");
-    assert_same(&network, &tree(&ground.network), "a read-only root");
+    network.assert_same(&Tree::of(&ground.network), "a read-only root");
     assert!(mount.remount("rw"), "remounted for writing");
     completes(&ground);
 }
@@ -241,10 +239,10 @@ fn a_root_that_turns_read_only_in_the_middle_loses_nothing() {
     let Small { ground, mount } = small(Kind::Ext4, 96 << 20);
     project(&ground.network);
     ground.synced(&[]);
-    let before = tree(&ground.network);
+    let before = Tree::of(&ground.network);
     let child = start_slow_up(&ground);
     // Refused while a file is open for writing; the slow renames leave gaps.
-    wait_until("a remount as read-only", Duration::from_secs(20), || mount.remount("ro"));
+    wait_for("a remount as read-only", || mount.remount("ro"));
     let ended = ended(child.wait_with_output().expect("its end"));
     assert!(matches!(ended.code, Some(1 | 4 | 6)), "{ended:#?}");
     says(&ended, &["Read-only", "read-only", "cannot be written"]);

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::project;
-use crate::ground::{Ground, assert_same, bytes, coarse, content, contents, temps, then, tree, write};
+use crate::ground::{Ground, bytes, then, write};
 use crate::services::{Server, Sshfs};
+use crate::tree::{Tree, content, contents, temps};
 
 /// A pair whose network root is a mount of the folder `served`. Fields go in order: the mount before its server.
 pub struct Remote {
@@ -52,7 +53,7 @@ fn down_edits_up_and_both_sides_are_equal_on_the_server() {
     assert_eq!(detected["needs_staging"], true, "{detected:#}");
     assert_eq!(detected["file_system"], "fuse.sshfs", "{detected:#}");
     ground.synced(&["down"]);
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "after `down`");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&served), "after `down`");
     write(&ground.staging.join("results/new.txt"), b"a new result", then(100));
     write(&ground.staging.join("plate-1/well 01.csv"), b"another version", then(101));
     write(&ground.staging.join("raw/scan.bin"), &bytes(1_000, 3 << 20), then(102));
@@ -60,7 +61,7 @@ fn down_edits_up_and_both_sides_are_equal_on_the_server() {
     fs::rename(ground.staging.join("plate-3"), ground.staging.join("plate-three")).expect("a rename");
     let up = ground.synced(&["up"]);
     assert_eq!(up.json["deleted"]["files"], 1, "{up:#?}");
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "after `up`");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&served), "after `up`");
     assert_eq!(temps(&served), Vec::<PathBuf>::new());
     ground.synced(&[]).did_nothing();
 }
@@ -77,11 +78,11 @@ fn nothing_changed_is_no_write_and_no_file_is_read_again() {
     ground.synced(&[]);
     write(&ground.staging.join("plate-1/well 01.csv"), b"another version", then(101));
     ground.synced(&[]);
-    let before = tree(&served);
+    let before = Tree::of(&served);
     for root in [&ground.network, &ground.staging] {
         assert_eq!(opened(&ground, root, &[]), BTreeSet::new(), "files that were read again in {root:?}");
     }
-    assert_same(&before, &tree(&served), "nothing was to be written");
+    before.assert_same(&Tree::of(&served), "nothing was to be written");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn whole_seconds_make_no_phantom_changes() {
     for words in [&["up"][..], &["down"], &[]] {
         ground.synced(words).did_nothing();
     }
-    assert_same(&coarse(tree(&ground.staging)), &coarse(tree(&served)), "at the end");
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&served), "at the end");
     // Written just now: racy at first, vouched for in the end.
     write(&ground.staging.join("fresh.txt"), b"just written", std::time::SystemTime::now());
     ground.synced(&["up"]);

@@ -4,8 +4,9 @@
 
 use std::fs;
 
-use crate::ground::{Ended, Ground, assert_same, bytes, coarse, contents_of, ended, set_time, then, tree, write};
+use crate::ground::{Ended, Ground, bytes, ended, set_time, then, write};
 use crate::services::{Kind, Loop};
+use crate::tree::Tree;
 
 fn undo(ground: &Ground, run: &str) -> Ended {
     ended(ground.command(&[], &["undo", run, "--json"]).output().expect("the program starts"))
@@ -25,17 +26,17 @@ fn exfat_takes_back_and_again() {
         write(&ground.staging.join(path), &bytes(n, 300), then(n * 2));
     }
     ground.synced(&[]);
-    let before = coarse(tree(&ground.network));
+    let before = Tree::coarse(&ground.network);
     let root = &ground.staging;
     write(&root.join("data/run.csv"), b"the new run", then(100));
     fs::remove_dir_all(root.join("gone")).expect("removed");
     fs::rename(root.join("Name.txt"), root.join("name.txt")).expect("renamed");
     ground.synced(&["up"]);
-    let after = coarse(tree(&ground.network));
+    let after = Tree::coarse(&ground.network);
     all_done(&undo(&ground, "last"));
-    assert_same(&before, &coarse(tree(&ground.network)), "as before the run");
+    before.assert_same(&Tree::coarse(&ground.network), "as before the run");
     all_done(&undo(&ground, "3"));
-    assert_same(&after, &coarse(tree(&ground.network)), "and as after it");
+    after.assert_same(&Tree::coarse(&ground.network), "and as after it");
     ground.synced(&[]).did_nothing();
     drop(mount);
 }
@@ -67,14 +68,14 @@ fn a_full_disk_stops_an_undo_and_loses_nothing() {
         write(&ground.network.join(format!("folder {n}/file")), &bytes(n, 500), then(n));
     }
     ground.synced(&["down"]);
-    let before = tree(&ground.network);
+    let before = Tree::of(&ground.network);
     for n in 0..200 {
         let path = ground.staging.join(format!("folder {n}/file"));
         fs::write(&path, format!("other {n}")).expect("written");
         set_time(&path, then(1_000 + n));
     }
     ground.synced(&["up"]);
-    let after = contents_of(&tree(&ground.network));
+    let after = Tree::of(&ground.network).contents();
     let filler = ground.network.join(".driftless/filler");
     let mut room = 8 << 20;
     let mut file = fs::File::create(&filler).expect("a file");
@@ -91,15 +92,15 @@ fn a_full_disk_stops_an_undo_and_loses_nothing() {
     let full = undo(&ground, "last");
     assert_eq!(full.code, Some(1), "{full:#?}");
     assert!(full.words().contains("No space left"), "{full:#?}");
-    let known: std::collections::BTreeSet<_> = contents_of(&before).union(&after).copied().collect();
+    let known: std::collections::BTreeSet<_> = before.contents().union(&after).copied().collect();
     let some = (0..200).filter(|n| fs::read(ground.network.join(format!("folder {n}/file"))).expect("whole") == bytes(*n, 500));
     let some = some.count();
     assert!(some > 0 && some < 200, "{some} of 200 were taken back");
-    let held = crate::ground::contents(&[&ground.network]);
+    let held = crate::tree::contents(&[&ground.network]);
     assert!(held.is_superset(&known), "lost: {:?}", known.difference(&held).collect::<Vec<_>>());
     fs::remove_file(filler).expect("removed");
     let done = undo(&ground, "2");
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_same(&before, &tree(&ground.network), "completed with room");
+    before.assert_same(&Tree::of(&ground.network), "completed with room");
     drop(mount);
 }

@@ -8,8 +8,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::project;
-use crate::ground::{Ended, Ground, assert_same, bytes, coarse, ended, shown, temps, then, tree, wait_until, write};
+use crate::ground::{Ended, Ground, bytes, ended, then, write};
+use crate::harness::wait_for;
 use crate::services::{Server, Sshfs};
+use crate::tree::{Tree, temps};
 
 /// Fields go in order: the mount before its server.
 struct Vanishing {
@@ -47,7 +49,7 @@ impl Vanishing {
         let Vanishing { ground, served, .. } = self;
         let again = ground.sync(&[]);
         assert_eq!(again.code, Some(0), "once the mount is back: {again:#?}");
-        assert_same(&coarse(tree(&ground.staging)), &coarse(tree(served)), "once the mount is back");
+        Tree::coarse(&ground.staging).assert_same(&Tree::coarse(served), "once the mount is back");
         assert_eq!(temps(served), Vec::<PathBuf>::new(), "names in the making");
         ground.synced(&[]).did_nothing();
     }
@@ -61,15 +63,15 @@ fn a_mount_that_dropped_out_from_under_its_path_is_refused() {
     world.mount().wait_gone();
     let left = fs::read_dir(&world.ground.network).expect("a local folder").count();
     assert_eq!(left, 0, "the folder under the mount is empty and local");
-    let (staging, served) = (tree(&world.ground.staging), tree(&world.served));
+    let (staging, served) = (Tree::of(&world.ground.staging), Tree::of(&world.served));
     for words in [&[][..], &["up"], &["down"], &["--yes", "--allow-deletes"]] {
         let refused = world.ground.sync(&[words, &["--wait", "100ms"]].concat());
         assert!([Some(4), Some(75)].contains(&refused.code), "{words:?}: {refused:#?}");
-        assert_same(&staging, &tree(&world.ground.staging), "staging after a refused run");
+        staging.assert_same(&Tree::of(&world.ground.staging), "staging after a refused run");
         let made: Vec<_> = fs::read_dir(&world.ground.network).expect("a listing").collect();
         assert!(made.is_empty(), "{words:?} wrote into the local folder: {made:?}");
     }
-    assert_same(&served, &tree(&world.served), "the server's folder");
+    served.assert_same(&Tree::of(&world.served), "the server's folder");
     world.returns();
     world.completes();
 }
@@ -79,14 +81,14 @@ fn a_mount_whose_daemon_died_is_offline() {
     let mut world = Vanishing::new();
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
     write(&world.ground.staging.join("plate-1/well 01.csv"), b"another version", then(9));
-    let staging = tree(&world.ground.staging);
+    let staging = Tree::of(&world.ground.staging);
     world.mount().kill_daemon();
     let began = Instant::now();
     for words in [&[][..], &["up"], &["down"]] {
         let offline = world.ground.sync(&[words, &["--wait", "1s"]].concat());
         assert_eq!(offline.code, Some(75), "{words:?}: {offline:#?}");
         says_what_is_kept(&offline);
-        assert_same(&staging, &tree(&world.ground.staging), "staging after a run that could not reach the network");
+        staging.assert_same(&Tree::of(&world.ground.staging), "staging after a run that could not reach the network");
     }
     assert!(began.elapsed() < Duration::from_secs(15), "--wait was 1 s three times, and it took {:?}", began.elapsed());
     world.returns();
@@ -134,27 +136,25 @@ fn a_server_killed_in_the_middle_of_an_up_is_offline_and_the_next_run_completes(
     for n in 0..FILES {
         write(&world.ground.staging.join(format!("big-{}/{n:03}.bin", n % 8)), &bytes(7_000 + n, 512 << 10), then(n));
     }
-    let before = shown(&world.served);
+    let before = Tree::shown(&world.served);
     let mut command = world.ground.command(&[], &["sync", "up", "--json", "--wait", "1s"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let first = world.served.join("big-0");
-    wait_until("the first files on the server", Duration::from_secs(60), || {
-        fs::read_dir(&first).is_ok_and(|listing| listing.count() > 10)
-    });
+    wait_for("the first files on the server", || fs::read_dir(&first).is_ok_and(|listing| listing.count() > 10));
     world.server.kill();
     let killed = ended(child.wait_with_output().expect("its end"));
     assert_eq!(killed.code, Some(75), "{killed:#?}");
     world.mount().wait_gone();
     assert_eq!(fs::read_dir(&world.ground.network).expect("a listing").count(), 0, "written into the local folder");
-    let (staging, served) = (tree(&world.ground.staging), shown(&world.served));
-    let there = served.keys().filter(|path| path.starts_with("big-0") || !before.contains_key(*path)).count() as u64;
+    let (staging, served) = (Tree::of(&world.ground.staging), Tree::shown(&world.served));
+    let there = served.0.keys().filter(|path| path.starts_with(b"big-0/") || !before.0.contains_key(*path)).count() as u64;
     assert!(there < FILES, "the server was to be killed in the middle, and {there} paths were there");
-    for (path, thing) in &served {
-        let old_or_new = before.get(path).map(|old| &old.kind) == Some(&thing.kind)
-            || staging.get(path).map(|new| &new.kind) == Some(&thing.kind);
-        assert!(old_or_new, "{path:?} is half-written on the server: {thing:?}");
+    for (path, entry) in &served.0 {
+        let old_or_new = before.0.get(path).map(|old| &old.kind) == Some(&entry.kind)
+            || staging.0.get(path).map(|new| &new.kind) == Some(&entry.kind);
+        assert!(old_or_new, "{} is half-written on the server: {entry:?}", path.escape_ascii());
     }
     world.returns();
     world.completes();
-    assert_same(&coarse(staging), &coarse(tree(&world.ground.staging)), "staging was written by `up`");
+    staging.coarser().assert_same(&Tree::coarse(&world.ground.staging), "staging was written by `up`");
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::harness::wait_for;
+
 use super::{Running, is_mounted, need_mounts, run, unmount};
-use crate::ground::wait_until;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -95,7 +96,7 @@ impl Server {
         let process = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
         let mut mount = Sshfs { point: point.to_owned(), process };
         let point = point.to_owned();
-        wait_until("the sshfs mount", SOON, || {
+        wait_for("the sshfs mount", || {
             assert!(!mount.process.has_ended(), "sshfs ended before it mounted {point:?}");
             is_mounted(&point)
         });
@@ -112,7 +113,7 @@ pub struct Sshfs {
 impl Sshfs {
     /// Waits until the mount went away by itself, as it does when its server is gone.
     pub fn wait_gone(&self) {
-        wait_until("sshfs unmounting itself", SOON, || !is_mounted(&self.point));
+        wait_for("sshfs unmounting itself", || !is_mounted(&self.point));
     }
 
     /// Ends the daemon; the mount stays and answers "not connected".
