@@ -55,8 +55,12 @@ fn text(kept: &[KeptConflict]) -> String {
 /// A conflict that was to be ended, and why it was not.
 pub struct Resolved {
     pub path: RelPath,
-    pub result: Result<(), String>,
+    /// With a sentence where it ended otherwise than was asked for.
+    pub result: Result<Option<&'static str>, String>,
 }
+
+/// One version went away, or both became equal, since the conflict was listed: there was nothing to choose.
+const ENDED_BEFORE: &str = "was in conflict no more: the version that there was counts, whatever was to be kept";
 
 fn run_resolve(context: &Context, typed: &Resolve) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
@@ -96,7 +100,11 @@ fn ended(path: &RelPath, report: &Report, exit: Exit) -> Resolved {
     let result = match (held, problem) {
         (_, Some(problem)) => Err(problem.message.clone()),
         (true, None) => Err("holds files that are ignored or could not be read, which no choice may displace".to_owned()),
-        (false, None) if exit == Exit::Done || matches!(exit, Exit::Conflicts | Exit::Partial) => Ok(()),
+        (false, None) if exit == Exit::Done || matches!(exit, Exit::Conflicts | Exit::Partial) => {
+            // Each ruling that was carried out leaves a note at its path.
+            let ruled = report.notes.iter().any(|note| note.path.is_within(path) || path.is_within(&note.path));
+            Ok((!ruled).then_some(ENDED_BEFORE))
+        }
         (false, None) => Err("the run did not come to its end".to_owned()),
     };
     Resolved { path: path.clone(), result }
@@ -110,8 +118,10 @@ fn words(resolved: &[Resolved], request: &Request) -> String {
         (_, false) => format!("{} resolved\n", count(ended, "conflict")),
     };
     for Resolved { path, result } in resolved {
-        if let Err(message) = result {
-            text.push_str(&format!("{path} is still in conflict: {message}\n"));
+        match result {
+            Err(message) => text.push_str(&format!("{path} is still in conflict: {message}\n")),
+            Ok(Some(message)) => text.push_str(&format!("{path} {message}\n")),
+            Ok(None) => {}
         }
     }
     text

@@ -15,6 +15,7 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::transfer::{Ending, Learnt, Outcome, Tally};
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Rows after which a batch is committed.
@@ -33,6 +34,8 @@ pub(super) struct Ledger<'a> {
     pub problems: Vec<Problem>,
     pub conflicts: Vec<Conflict>,
     pub notes: Vec<Note>,
+    /// Paths at which a ruling was carried out.
+    pub ruled: HashSet<RelPath>,
     /// Something went to this side's trash.
     pub trashed: PerSide<bool>,
     /// Files that were written to while they were copied: few or none.
@@ -56,7 +59,8 @@ impl<'a> Ledger<'a> {
         let (counts, done) = (Counts::default(), PerSide::default());
         let (problems, conflicts, notes) = (Vec::new(), Vec::new(), Vec::new());
         let trashed = PerSide::new(false, false);
-        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, trashed, torn }
+        let ruled = HashSet::new();
+        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, ruled, trashed, torn }
     }
 
     /// Both sides agree on this path.
@@ -93,6 +97,9 @@ impl<'a> Ledger<'a> {
         let Outcome { path, why, op, side, result } = outcome;
         match result {
             Ending::Done { learnt, tally, kept } => {
+                if why.by.is_some() {
+                    self.ruled.insert(path.clone());
+                }
                 // Asked before the base learns or forgets.
                 let taken = self.files_taken(displaced)?;
                 let before = displaced.map(|action| self.before(action)).transpose()?;

@@ -16,7 +16,7 @@ use crate::model::listing::Row;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
-use crate::model::vouch::vouches;
+use crate::model::vouch::{same_version, vouches};
 use crate::scan::{Reading, digest_of};
 use crate::transfer::trash::home;
 
@@ -76,7 +76,7 @@ pub(super) enum Verdict {
     Left(String),
 }
 
-const GONE: &str = "its old version is no longer in the trash (expired, or emptied)";
+const GONE: &str = "its old version is no longer in the trash of that run (expired, emptied, or taken back before)";
 
 /// What takes the run back, the last event first; limited to `paths` where there are any.
 pub(super) fn tasks(run: &RunRecord, events: Vec<EventRecord>, paths: &[RelPath]) -> Vec<Task> {
@@ -194,7 +194,7 @@ pub(super) fn judge(sight: &mut Sight<'_>, store: &Store, task: &Task) -> Result
         (_, Some(_)) if in_trash => Ok(Verdict::Left(format!(
             "something stands at its place; move that away first (its old version stays in the trash, {kept})"
         ))),
-        (_, Some(_)) => left("something else stands at its place, and its old version is no longer in the trash"),
+        (_, Some(_)) => left("something else stands at its place, and its old version is no longer in the trash of that run"),
     }
 }
 
@@ -387,6 +387,33 @@ pub(super) fn fingerprint(root: &dyn Root, top: &RelPath) -> disk::Result<Digest
         }
     }
     Ok(digesting.finish())
+}
+
+/// Before something returns to its free name. The base may still hold it (a run that was killed before it could write down
+/// what it did; another machine's delete), and where the other side has lost or changed it the next sync would take the
+/// return for "nobody touched it" and carry that out here. Without its row it is what was told: new.
+pub(super) fn own_again(
+    store: &mut Store,
+    roots: &PerSide<Arc<dyn Root>>,
+    traits: &PerSide<Traits>,
+    side: Side,
+    path: &RelPath,
+) -> Result<(), Error> {
+    let other = side.other();
+    let Some(Row { base, folder }) = store.find(path)? else { return Ok(()) };
+    let there = match roots[other].look(path, Freshness::Fresh) {
+        Ok(there) => there,
+        Err(error) if error.kind == ErrorKind::Gone => return Err(Error::disk_at(other)(error)),
+        Err(_) => None,
+    };
+    let untouched = there.is_some_and(|node| {
+        let same = base.stamps[other].as_ref().is_some_and(|known| same_version(&node.stamp, &known.stamp, &traits[other]));
+        matches!(&node.content, NodeContent::Plain(content) if content.kind() == base.entry.kind()) && (folder.is_some() || same)
+    });
+    let Some(manifest) = store.writing().filter(|_| !untouched) else { return Ok(()) };
+    // With a folder the base would forget what it holds; that comes back, or does not, by itself.
+    let bare = folder.map_or(Ok(true), |folder| manifest.folder(folder).map(|below| below.is_empty()))?;
+    if bare { Ok(manifest.forget(path)?) } else { Ok(()) }
 }
 
 /// The run's folder in the trash, of what is kept there.

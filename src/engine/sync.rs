@@ -99,7 +99,9 @@ fn run(
     report.held = held;
     report.conflicts = std::mem::take(&mut plan.conflicts);
     report.problems = std::mem::take(&mut plan.problems);
+    let untold = if request.dry_run { Vec::new() } else { plan.take_notes_of_rulings() };
     report.notes.append(&mut plan.notes);
+    plan.notes = untold;
     report.pending = plan.pending;
     if request.list_actions {
         report.actions.clone_from(&plan.actions);
@@ -163,6 +165,7 @@ fn write(
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means);
+    report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.contains(&note.path)));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);
     report.problems.append(&mut ledger.problems);

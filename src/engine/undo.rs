@@ -1,8 +1,9 @@
 //! Take a run back, on the sides where it was done: deletes, overwrites, changes of kind and renames.
 //!
 //! Invariants. An undo is an edit like a user's: it changes the roots and leaves the base alone, so that the next sync
-//! carries it over. It is a run of its own, with history, so that it can be undone; one that was killed is completed by
-//! asking again. A version leaves the trash for good only when it stands at its path and that is durable.
+//! carries it over; only a row by which that sync would do the same again is forgotten ([`own_again`]). It is a run of its
+//! own, with history, so that it can be undone; one that was killed is completed by asking again. A version leaves the
+//! trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
 use super::clean::keep_trash_small;
@@ -13,7 +14,7 @@ use super::lease::Borrowed;
 use super::open::{Access, Session};
 use super::report::Progress;
 use super::request::{Options, Pair};
-use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, tasks, trash_run, unrecorded};
+use super::reverse::{Did, Sight, Step, Task, Verdict, fingerprint, judge, own_again, tasks, trash_run, unrecorded};
 use super::store::Store;
 use crate::disk::clock::now;
 use crate::disk::{self, Root, local};
@@ -229,6 +230,9 @@ impl Undoing<'_, '_> {
             Verdict::Left(message) => return Ok(Outcome::Left(message)),
         };
         distrust(store, task)?;
+        if matches!(step, Step::Return | Step::Folder) {
+            own_again(store, sight.roots, sight.traits, task.side, &task.path)?;
+        }
         match self.carry(task, &step) {
             Ok(event) => {
                 self.events.push(event);

@@ -9,6 +9,8 @@ use super::path::RelPath;
 use super::side::{PerSide, Side};
 use super::time::Time;
 
+use std::collections::HashSet;
+
 /// The whole answer. `actions` are in path order; carrying them out removes children before their folder
 /// (see [`Op::Delete`]) and makes folders before what they hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,18 @@ pub struct Plan {
     pub held: Vec<Action>,
     /// A conflict is to stop the run before its first write: there are no actions.
     pub aborted: bool,
+}
+
+impl Plan {
+    /// Takes out the notes that are to be told only where their ruling is carried out: who believes in vain that the other
+    /// version is kept may throw the only one away.
+    pub fn take_notes_of_rulings(&mut self) -> Vec<Note> {
+        let ruled = self.actions.iter().filter(|action| action.why.by.is_some());
+        let paths: HashSet<&RelPath> = ruled.map(|action| &action.path).collect();
+        let (of_rulings, others) = std::mem::take(&mut self.notes).into_iter().partition(|note| paths.contains(&note.path));
+        self.notes = others;
+        of_rulings
+    }
 }
 
 /// One path and what is to be done there.

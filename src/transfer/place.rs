@@ -252,7 +252,15 @@ pub(crate) fn expect_quiet(spot: &Spot<'_>, old: &Found) -> Result<(), Failure> 
 /// Is it really gone on the side that is believed to have deleted or moved it? A listing may have been taken in the
 /// moment between an unlink and a create; one look more is cheap against a delete.
 pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(), Failure> {
-    match run.roots[side].look(path, Freshness::Fresh) {
+    let (parent, name) = super::chunk::split(path);
+    let looked = run.roots[side].folder(&parent).and_then(|folder| {
+        let node = folder.look(&name, Freshness::Fresh)?;
+        let folds = run.traits[side].folds_case || run.traits[side].folds_unicode;
+        // Where names are folded, a name that differs by case or form alone answers to this one.
+        let another = folds && node.is_some() && !folder.list()?.iter().any(|item| item.name == name);
+        Ok(node.filter(|_| !another))
+    });
+    match looked {
         Ok(None) => Ok(()),
         Ok(Some(node)) => Err(Failure::Unexpected(node.seen())),
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => Ok(()),

@@ -105,6 +105,35 @@ fn ss_11_both_versions_are_kept_under_two_names() {
     assert!(trash(&world.staging).is_empty() && trash(&world.network).is_empty(), "nothing had to be displaced");
 }
 
+/// SS-11: what was decided and could not be done is not told as done: who believes it may throw the other version away.
+#[test]
+fn ss_11_a_ruling_that_failed_is_not_told_as_done() {
+    for (policy, locked) in [("prefer-staging", "network"), ("prefer-network", "staging"), ("keep-both", "staging")] {
+        let mut world = in_conflict(&["d/a"]);
+        world.as_nobody();
+        let folder = world.top().join(locked).join("d");
+        chmod(&folder, 0o555);
+        let object = world.json(&["sync", "--conflict", policy], 6);
+        assert_eq!((paths(&object, "problems"), &object["notes"]), (vec!["d/a"], &json!([])), "{policy}: {object}");
+        assert_eq!((read(&world.staging.join("d/a")), read(&world.network.join("d/a"))), (mine("d/a"), theirs("d/a")));
+        // A folder's mode goes over as well.
+        [&world.staging, &world.network].iter().for_each(|root| chmod(&root.join("d"), 0o755));
+        let object = world.json(&["sync", "--conflict", policy], 0);
+        assert_eq!(paths(&object, "notes"), ["d/a"], "{policy}: {object}");
+    }
+}
+
+/// SS-11: nor where the run stops before its first write.
+#[test]
+fn ss_11_a_ruling_of_a_stopped_run_is_not_told_as_done() {
+    let mut world = in_conflict(&["a", "b.x"]);
+    let aborted = world.json(&["sync", "--conflict", "prefer-staging", "--conflict", "*.x=abort"], 3);
+    assert_eq!((paths(&aborted, "conflicts"), &aborted["notes"]), (vec!["b.x"], &json!([])), "{aborted}");
+    world.set("DRIFTLESS_RESERVE", "1000TiB");
+    let refused = world.json(&["sync", "--conflict", "prefer-staging"], 4);
+    assert_eq!(refused["notes"], json!([]), "{refused}");
+}
+
 /// SS-11: where only one side may be written, `keep-both` holds.
 #[test]
 fn ss_11_keep_both_holds_in_one_direction() {
@@ -290,11 +319,16 @@ fn all_04_conflicts_are_resolved_by_path_folder_pattern_and_all() {
 /// What another run or person changed since the list was made is looked at anew: no version is overwritten unseen.
 #[test]
 fn ss_11_resolve_looks_again() {
-    let world = in_conflict(&["a", "b"]);
+    let world = in_conflict(&["a", "b", "c"]);
     world.json(&["sync"], 3);
     write(&world.network.join("a"), "written after the list");
     fs::copy(world.network.join("b"), world.staging.join("b")).expect("made equal by hand");
-    world.json(&["conflicts", "resolve", "--all", "--keep", "staging"], 0);
+    fs::remove_file(world.staging.join("c")).expect("removed");
+    let object = world.json(&["conflicts", "resolve", "--all", "--keep", "staging"], 0);
+    // What ended otherwise than was asked for is told.
+    let said = object["paths"].as_array().expect("paths").iter().map(|item| (&item["resolved"], item["message"].is_string()));
+    assert_eq!(said.collect::<Vec<_>>(), [(&json!(true), false), (&json!(true), true), (&json!(true), true)], "{object}");
+    assert_eq!(read(&world.network.join("c")), theirs("c"));
     assert_eq!(read(&world.network.join("a")), mine("a"));
     assert!(trash(&world.network).contains(&"written after the list".to_owned()));
     assert_eq!(read(&world.network.join("b")), theirs("b"));

@@ -182,3 +182,37 @@ fn another_users_run_is_passed_over() {
     world.json(&["trash", "empty", "--yes"], 6);
     assert_eq!(read(&theirs.join("b")), "closed");
 }
+
+/// Another machine deleted a file that was deleted here as well: who restores it has it, also after the next sync.
+#[test]
+fn what_was_restored_is_not_deleted_by_the_old_base() {
+    let mut world = World::paired(&[("a", "a"), ("dir/b", "b"), ("dir/c", "c"), ("keep", "k"), ("mine", "old")]);
+    let (staging, state) = (world.staging.clone(), world.state.clone());
+    world.staging = world.top().join("other-staging");
+    world.state = world.top().join("other-state");
+    world.run(&["sync", "--yes"]).ends_with(0);
+    for root in [&world.staging, &staging] {
+        fs::remove_file(root.join("a")).expect("removed");
+        fs::remove_dir_all(root.join("dir")).expect("removed");
+    }
+    fs::remove_file(world.staging.join("mine")).expect("removed");
+    world.run(&["sync"]).ends_with(0);
+    (world.staging, world.state) = (staging, state);
+    write(&world.staging.join("mine"), "edited here, longer");
+    world.run(&["trash", "restore", "a", "dir", "mine"]).ends_with(0);
+    // What is told of it: somebody else's version against an edit is for a person to decide.
+    let object = world.json(&["sync"], 3);
+    assert_eq!((paths(&object, "conflicts"), &object["deleted"]["files"]), (vec!["mine"], &json!(0)), "{object}");
+    for (path, content) in [("a", "a"), ("dir/b", "b"), ("dir/c", "c"), ("keep", "k")] {
+        assert_eq!([read(&world.staging.join(path)), read(&world.network.join(path))], [content, content], "{path}");
+    }
+    assert_eq!(read(&world.network.join("mine")), "old");
+    // A restore that finds its place taken leaves the base alone: this delete is still one.
+    fs::remove_file(world.staging.join("keep")).expect("removed");
+    world.run(&["sync", "up"]);
+    write(&world.network.join("keep"), "k");
+    world.run(&["sync"]).ends_with(3);
+    fs::remove_file(world.staging.join("keep")).expect("removed");
+    world.run(&["trash", "restore", "keep"]).ends_with(6);
+    assert_eq!(world.json(&["sync"], 3)["deleted"]["files"], 1);
+}

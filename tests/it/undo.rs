@@ -416,3 +416,33 @@ fn after_a_sync_that_was_killed() {
     }
     assert!(killed >= 4, "only {killed} runs were killed");
 }
+
+/// A run that was killed after its deletes and before its manifest knew of them: what `undo` brings back is carried over by
+/// the next sync, as it says, and not deleted again because the old base still holds it.
+#[test]
+fn what_comes_back_after_a_kill_is_not_deleted_again() {
+    for (way, back) in [("up", "down"), ("down", "up")] {
+        let world = project();
+        let (from, to) = if way == "up" { (&world.staging, &world.network) } else { (&world.network, &world.staging) };
+        let before = Tree::of(to);
+        fs::remove_dir_all(from.join("gone")).expect("removed");
+        fs::remove_file(from.join("kind")).expect("removed");
+        let program = world.command(&world.top(), &world.arguments(&["sync", way]));
+        let mut traced = std::process::Command::new("strace");
+        // The last step of these deletes: the emptied folder goes from the root.
+        traced.args(["-f", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:signal=KILL:when=1", "-P"]).arg(to);
+        traced.arg(program.get_program()).args(program.get_args()).env_clear();
+        traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let ended = traced.output().expect("strace runs");
+        assert!(!ended.status.success() && !stands(&to.join("gone/a")), "killed too early or not at all");
+        let object = world.json(&["undo", "last"], 0);
+        assert_eq!(result(&object, "gone/a"), ("done", ""), "{object}");
+        world.run(&["sync", way]).ends_with(0);
+        for (path, entry) in before.0.iter().filter(|(path, _)| !path.ends_with(b"empty")) {
+            assert_eq!(Tree::of(to).0.get(path), Some(entry), "{way}, {}", String::from_utf8_lossy(path));
+        }
+        world.run(&["sync", back]).ends_with(0);
+        assert_eq!(read(&from.join("gone/a")), "first", "{back}");
+        world.in_step();
+    }
+}

@@ -56,7 +56,8 @@ pub fn resolved(pair: &str, keep: &str, report: Option<&Report>, resolved: &[Res
     }
     fn item(resolved: &Resolved) -> Item<'_> {
         let Resolved { path, result } = resolved;
-        Item { path: PathText::of(path), resolved: result.is_ok(), message: result.as_ref().err().map(String::as_str) }
+        let message = result.as_ref().map_or_else(|message| Some(message.as_str()), |otherwise| *otherwise);
+        Item { path: PathText::of(path), resolved: result.is_ok(), message }
     }
     let (paths, dry_run) = (resolved.iter().map(item).collect(), report.is_some_and(|report| report.dry_run));
     let notes = report.map(|report| report.notes.iter().map(Into::into).collect()).unwrap_or_default();

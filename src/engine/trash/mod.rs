@@ -11,6 +11,7 @@ use crate::engine::error::Error;
 use crate::engine::history::{Reason, Reasons, RunId, trash_name};
 use crate::engine::open::{Access, Session};
 use crate::engine::request::{Options, Pair};
+use crate::engine::reverse::own_again;
 use crate::manifest::Reader;
 use crate::model::database::{self, Ending, database_of};
 use crate::model::entry::Kind;
@@ -145,7 +146,7 @@ struct InTrash {
 /// place, never over anything; of a folder, everything below it. An edit like a user's: the next sync carries it over.
 pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&str>) -> Result<Vec<Restored>, Error> {
     let stop = AtomicBool::new(false);
-    let session = Session::open(pair, options, Access::Write, Duration::from_secs(5), &|_| {}, &stop)?;
+    let mut session = Session::open(pair, options, Access::Write, Duration::from_secs(5), &|_| {}, &stop)?;
     let wanted = run.map(|run| run_named(&session, run)).transpose()?;
     let (mut results, mut made, mut emptied) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -157,7 +158,7 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         let mut versions: Vec<_> = versions.into_iter().collect();
         versions.sort_by_cached_key(|(path, _)| log_first(path));
         for (path, version) in versions {
-            let result = put_back(&session, &path, &version, &mut made)?;
+            let result = put_back(&mut session, &path, &version, &mut made)?;
             let kept = home().join(&version.run).append(&path);
             let folder = version.node.is_folder();
             emptied.extend(if folder { Some(kept) } else { kept.parent() }.map(|kept| (version.side, kept)));
@@ -242,13 +243,21 @@ fn log_first(path: &RelPath) -> (RelPath, bool) {
 }
 
 fn put_back(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     path: &RelPath,
     version: &InTrash,
     made: &mut Vec<MadeAgain>,
 ) -> Result<Result<(), String>, Error> {
     let InTrash { side, run, node } = version;
-    let root = &*session.roots[*side];
+    let roots = session.roots.clone();
+    let root = &*roots[*side];
+    let free = match root.look(path, Freshness::Fresh) {
+        Ok(there) => there.is_none(),
+        Err(error) => error.kind == ErrorKind::Absent,
+    };
+    if free {
+        own_again(&mut session.store, &roots, &session.traits, *side, path)?;
+    }
     let folder = node.is_folder();
     let done = make_folders_again(root, *side, path, folder, run).and_then(|again| {
         made.extend(again);

@@ -65,6 +65,7 @@ pub fn reconcile(differences: Vec<Difference>, rules: &Rules<'_>) -> Plan {
     }
     plan.aborted = plan.conflicts.iter().any(|conflict| policy_of(rules, conflict) == Policy::Abort);
     if plan.aborted {
+        drop(plan.take_notes_of_rulings());
         plan.actions = Vec::new();
     }
     plan

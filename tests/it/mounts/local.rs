@@ -108,6 +108,14 @@ fn exfat_takes_a_files_rename_that_changes_only_letter_case() {
     assert_eq!(up.json["renamed"], 1, "{up:#?}");
     Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&ground.network), "after a rename by case");
     ground.synced(&[]).did_nothing();
+    // And the other way round: the old spelling still answers on the side where it was renamed.
+    fs::rename(ground.network.join("plate-1/Well 01.csv"), ground.network.join("plate-1/WELL 01.csv")).expect("a rename");
+    let old = ground.network.join("plate-1/well 06.csv");
+    fs::rename(&old, ground.network.join("plate-1/Well 06.csv")).expect("a rename");
+    fs::write(&old, "other content").expect("written, by its old spelling");
+    ground.synced(&["down"]);
+    Tree::coarse(&ground.staging).assert_same(&Tree::coarse(&ground.network), "after renames by case on the network");
+    ground.synced(&[]).did_nothing();
     drop(mount);
 }
 
