@@ -1,0 +1,3 @@
+//! The simulated volumes themselves.
+
+mod script;
