@@ -23,7 +23,6 @@ const LONGEST_TARGET: usize = 4095;
 /// One call of the engine or one deed of a user.
 pub(super) struct Act<'m> {
     pub medium: &'m mut Medium,
-    pub now: i64,
     pub by: By,
     /// Contents that lost their last safe name.
     pub fallen: Vec<Fallen>,
@@ -43,20 +42,20 @@ impl Act<'_> {
     }
 
     pub fn fill(&mut self, ino: Ino, body: Body) {
-        let time = self.medium.habits.stamp(self.now);
+        let time = self.medium.habits.stamp(self.medium.now);
         self.fallen.extend(self.medium.fill(ino, body, self.by));
         self.meta(ino, None, Some(time));
     }
 
     pub fn meta(&mut self, ino: Ino, mode: Option<u32>, mtime: Option<Time>) {
-        let edit = self.medium.meta(ino, mode, mtime, self.now);
+        let edit = self.medium.meta(ino, mode, mtime);
         self.commit(vec![edit]);
     }
 
     /// A folder whose names changed, as an edit.
     fn changed(&self, folder: Ino) -> Edit {
-        let time = self.medium.habits.stamp(self.now);
-        self.medium.meta(folder, None, Some(time), self.now)
+        let time = self.medium.habits.stamp(self.medium.now);
+        self.medium.meta(folder, None, Some(time))
     }
 
     /// Users have all rights: only what the engine may do is of interest.
@@ -134,7 +133,7 @@ impl Act<'_> {
             self.medium.bodies.insert(ino, Body::default());
             self.medium.synced.insert(ino, Body::default());
         }
-        let inode = Inode::new(kind, mode, self.medium.habits.stamp(self.now), number);
+        let inode = Inode::new(kind, mode, self.medium.habits.stamp(self.medium.now), number);
         let named = Edit::Name { folder, name: name.clone(), to: Some(ino) };
         self.commit(vec![Edit::Make { ino, inode: Box::new(inode) }, named, self.changed(folder)]);
         Ok(ino)
@@ -153,7 +152,7 @@ impl Act<'_> {
             return Err(ErrorKind::Unsupported);
         }
         let named = Edit::Name { folder: to.0, name: to.1.clone(), to: Some(ino) };
-        self.commit(vec![named, self.medium.meta(ino, None, None, self.now), self.changed(to.0)]);
+        self.commit(vec![named, self.medium.meta(ino, None, None), self.changed(to.0)]);
         Ok(())
     }
 
@@ -172,7 +171,7 @@ impl Act<'_> {
             return Err(ErrorKind::NotEmpty);
         }
         let named = Edit::Name { folder, name: name.clone(), to: None };
-        self.commit(vec![named, self.medium.meta(ino, None, None, self.now), self.changed(folder)]);
+        self.commit(vec![named, self.medium.meta(ino, None, None), self.changed(folder)]);
         Ok(())
     }
 
@@ -208,7 +207,7 @@ impl Act<'_> {
         }
         let away = Edit::Name { folder: from.0, name: from.1.clone(), to: None };
         let named = Edit::Name { folder: to.0, name: to.1.clone(), to: Some(ino) };
-        let meta = self.medium.meta(ino, None, None, self.now);
+        let meta = self.medium.meta(ino, None, None);
         self.commit(vec![away, named, meta, self.changed(from.0), self.changed(to.0)]);
         Ok(())
     }
@@ -225,7 +224,7 @@ impl Act<'_> {
             return Err(ErrorKind::BadName);
         }
         let name = |at: (Ino, &Name), to| Edit::Name { folder: at.0, name: at.1.clone(), to };
-        let metas = [one, two].map(|ino| self.medium.meta(ino, None, None, self.now));
+        let metas = [one, two].map(|ino| self.medium.meta(ino, None, None));
         let mut edits = vec![name(a, None), name(b, None), name(a, Some(two)), name(b, Some(one))];
         edits.extend(metas);
         edits.extend([self.changed(a.0), self.changed(b.0)]);
@@ -240,15 +239,14 @@ impl Act<'_> {
             return node;
         }
         let key = (folder, self.medium.habits.key(name));
+        let now = self.medium.now;
         let same_kind = |old: &Node| std::mem::discriminant(&old.content) == std::mem::discriminant(&node.content);
         match self.medium.cache.get(&key) {
-            Some((_, old, at))
-                if freshness == Freshness::Cached && self.now - at < self.medium.habits.cache_ns && same_kind(old) =>
-            {
+            Some((_, old, at)) if freshness == Freshness::Cached && now - at < self.medium.habits.cache_ns && same_kind(old) => {
                 old.clone()
             }
             _ => {
-                self.medium.cache.insert(key, (ino, node.clone(), self.now));
+                self.medium.cache.insert(key, (ino, node.clone(), now));
                 node
             }
         }

@@ -106,7 +106,7 @@ pub(super) struct Fallen {
 }
 
 /// The names of all contents of one volume.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts(BTreeMap<Digest, Names>);
 
 impl Counts {

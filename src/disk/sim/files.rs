@@ -172,9 +172,9 @@ impl Writer for SimWriter {
             }
             let node = act.medium.node(ino);
             // Only who looks again sees what the server made of the time.
-            let kept = act.medium.habits.restamped(node.stamp.mtime, act.now);
+            let kept = act.medium.habits.restamped(node.stamp.mtime, act.medium.now);
             if kept != node.stamp.mtime {
-                act.fallen.extend(act.medium.commit(vec![act.medium.meta(ino, None, Some(kept), act.now)], By::Engine));
+                act.fallen.extend(act.medium.commit(vec![act.medium.meta(ino, None, Some(kept))], By::Engine));
             }
             Ok(node)
         })

@@ -48,6 +48,10 @@ pub struct Habits {
     pub ids: Ids,
     pub restamp: Restamp,
     pub flush: Flush,
+    /// Names are durable with the call that made them, as where a server keeps them.
+    pub names_at_once: bool,
+    /// What was done so long ago is durable without a flush.
+    pub writes_back_ns: i64,
     pub folds_case: bool,
     pub folds_unicode: bool,
     /// Permission bits are kept, and obeyed by the engine's calls; else everything has 0755.
@@ -87,6 +91,8 @@ impl Habits {
         ids: Ids::Reused,
         restamp: Restamp::Kept,
         flush: Flush::Proves,
+        names_at_once: false,
+        writes_back_ns: 30 * SECOND,
         folds_case: false,
         folds_unicode: false,
         modes: true,
@@ -112,6 +118,7 @@ impl Habits {
         tick_ns: 100,
         skew_ns: 3 * SECOND,
         ids: Ids::Stable,
+        names_at_once: true,
         folds_case: true,
         modes: false,
         links: false,
@@ -135,6 +142,7 @@ impl Habits {
         skew_ns: -2 * SECOND,
         ids: Ids::PerMount,
         flush: Flush::FilesOnly,
+        names_at_once: true,
         link_times: false,
         exchange: false,
         refuses_to_replace: false,
@@ -166,8 +174,14 @@ impl Habits {
     };
 
     /// Uploads later: flushes prove nothing, and times are the server's.
-    pub const DAV: Habits =
-        Habits { flush: Flush::Lies, restamp: Restamp::Now, hard_links: false, links: false, ..Habits::SSHFS };
+    pub const DAV: Habits = Habits {
+        flush: Flush::Lies,
+        names_at_once: false,
+        restamp: Restamp::Now,
+        hard_links: false,
+        links: false,
+        ..Habits::SSHFS
+    };
 
     /// What a probe finds of such a volume.
     pub fn traits(&self) -> Traits {

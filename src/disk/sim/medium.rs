@@ -34,6 +34,8 @@ pub(super) struct Body {
     pub holes: Vec<(u64, u64)>,
     /// A user is just writing it in place.
     pub half: bool,
+    /// When it was filled, by the world's clock.
+    pub since: i64,
 }
 
 impl Default for Body {
@@ -44,7 +46,7 @@ impl Default for Body {
 
 impl Body {
     pub fn new(bytes: Vec<u8>) -> Body {
-        Body { digest: digest::of(&bytes), bytes: Arc::new(bytes), holes: Vec::new(), half: false }
+        Body { digest: digest::of(&bytes), bytes: Arc::new(bytes), holes: Vec::new(), half: false, since: 0 }
     }
 
     pub fn size(&self) -> u64 {
@@ -72,9 +74,11 @@ pub(super) struct Medium {
     pub habits: Habits,
     pub tree: Tree,
     pub bodies: BTreeMap<Ino, Body>,
-    /// Names as a power cut leaves them at worst, and the edits since, one list a call.
+    /// Names as a power cut leaves them at worst, and the edits since, one list a call, each with its time.
     pub durable: Tree,
-    pub log: Vec<Vec<Edit>>,
+    pub log: Vec<(i64, Vec<Edit>)>,
+    /// The world's clock at the present call.
+    pub now: i64,
     /// Contents as they were flushed last.
     pub synced: BTreeMap<Ino, Body>,
     pub counts: Counts,
@@ -100,6 +104,7 @@ impl Medium {
             tree,
             bodies: BTreeMap::new(),
             log: Vec::new(),
+            now,
             synced: BTreeMap::new(),
             counts: Counts::default(),
             held: BTreeMap::new(),
@@ -180,10 +185,11 @@ impl Medium {
                 self.forget_cached(edit);
             }
         }
-        self.log.push(edits);
-        if by == By::User {
+        self.log.push((self.now, edits));
+        if by == By::User || self.habits.names_at_once {
             self.settle();
         }
+        self.write_back();
         self.fallen(taken)
     }
 
@@ -229,7 +235,8 @@ impl Medium {
     }
 
     /// Gives a file another content.
-    pub fn fill(&mut self, ino: Ino, body: Body, by: By) -> Vec<Fallen> {
+    pub fn fill(&mut self, ino: Ino, mut body: Body, by: By) -> Vec<Fallen> {
+        body.since = self.now;
         let mut taken = Vec::new();
         let old = self.bodies.get(&ino).map(|body| body.digest);
         for path in self.paths(ino) {
@@ -255,9 +262,9 @@ impl Medium {
         names.iter().filter_map(|(folder, name)| Some(self.tree.path_of(*folder)?.join(name))).collect()
     }
 
-    pub fn meta(&self, ino: Ino, mode: Option<u32>, mtime: Option<Time>, now: i64) -> Edit {
+    pub fn meta(&self, ino: Ino, mode: Option<u32>, mtime: Option<Time>) -> Edit {
         let inode = self.tree.get(ino);
         let (mode, mtime) = (mode.unwrap_or(inode.mode), mtime.map_or(inode.mtime, |mtime| self.habits.kept(mtime)));
-        Edit::Meta { ino, mode, mtime, ctime: self.habits.stamp(now) }
+        Edit::Meta { ino, mode, mtime, ctime: self.habits.stamp(self.now) }
     }
 }

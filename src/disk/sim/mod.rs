@@ -196,11 +196,11 @@ impl Inner {
     }
 
     fn crash(&mut self, at: usize, crash: Crash) {
-        let era = self.era();
+        let (era, now) = (self.era(), self.now);
         let seat = &mut self.seats[at];
+        seat.own_mut().now = now;
         let mut fallen = Vec::new();
         if crash == Crash::Power {
-            // `away` is moved out and in again, so that the seed and the medium can be borrowed together.
             let Seat { medium, away, cuts, .. } = seat;
             fallen = away.as_mut().unwrap_or(medium).cut(cuts);
         }

@@ -21,9 +21,13 @@ pub enum Crash {
 impl Medium {
     /// Makes all names of up to now durable.
     pub fn settle(&mut self) {
-        for edit in self.log.drain(..).flatten() {
-            self.durable.apply(&edit);
-        }
+        self.log.drain(..).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
+    }
+
+    /// Makes durable what is old enough.
+    pub fn write_back(&mut self) {
+        let old = self.log.iter().take_while(|(at, _)| self.now - at >= self.habits.writes_back_ns).count();
+        self.log.drain(..old).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
     }
 
     /// Makes names and contents of up to now durable.
@@ -34,12 +38,15 @@ impl Medium {
 
     /// Cuts the power. Contents that were durable and safe, and are not any more, are told as fallen.
     pub fn cut(&mut self, seed: &mut Seed) -> Vec<Fallen> {
+        self.write_back();
+        let old = |body: &Body| self.now - body.since >= self.habits.writes_back_ns;
+        let written: Vec<(Ino, Body)> =
+            self.bodies.iter().filter(|(_, body)| old(body)).map(|(ino, body)| (*ino, body.clone())).collect();
+        self.synced.extend(written);
         let before = safe_places(&self.durable, &self.synced);
         let live: BTreeSet<Digest> = self.counts.safe().collect();
         let kept = seed.below(self.log.len() as u64 + 1) as usize;
-        for edit in self.log.drain(..).take(kept).flatten() {
-            self.durable.apply(&edit);
-        }
+        self.log.drain(..).take(kept).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
         let tree = self.durable.clone().swept();
         let mut bodies = BTreeMap::new();
         for (&ino, _) in tree.inodes.iter().filter(|(_, inode)| inode.is_file()) {
@@ -49,12 +56,13 @@ impl Medium {
         (self.tree, self.durable) = (tree.clone(), tree);
         (self.bodies, self.synced) = (bodies.clone(), bodies);
         self.held.clear();
-        self.recount();
+        self.counts = self.counted();
         let gone = before.into_iter().filter(|(content, _)| live.contains(content) && self.counts.of(content).safe() == 0);
         gone.map(|(content, path)| Fallen { content, from: Place::of(&path), path }).collect()
     }
 
-    fn recount(&mut self) {
+    /// The counts, from the names as they are.
+    pub fn counted(&self) -> Counts {
         let mut counts = Counts::default();
         let bodies = &self.bodies;
         self.tree.walk(ROOT, &RelPath::root(), &mut |path, ino| {
@@ -62,7 +70,7 @@ impl Medium {
                 counts.add(body.digest, Place::of(path));
             }
         });
-        self.counts = counts;
+        counts
     }
 }
 

@@ -132,7 +132,8 @@ impl Handle {
                 return Err(fault.kind(seat.medium.habits.remote));
             }
         }
-        let mut acting = Act { medium: &mut seat.medium, now, by: By::Engine, fallen: Vec::new() };
+        seat.medium.now = now;
+        let mut acting = Act { medium: &mut seat.medium, by: By::Engine, fallen: Vec::new() };
         let answer = act(&mut acting, fault);
         let fallen = std::mem::take(&mut acting.fallen);
         inner.lose(self.seat, fallen, &call.line());

@@ -49,7 +49,9 @@ impl User {
         self.volume.with(|inner, at| {
             inner.now += 1 + inner.seed.below(inner.call_ns).cast_signed();
             let now = inner.now;
-            act(&mut Act { medium: inner.seats[at].own_mut(), now, by: self.by, fallen: Vec::new() })
+            let medium = inner.seats[at].own_mut();
+            medium.now = now;
+            act(&mut Act { medium, by: self.by, fallen: Vec::new() })
         })
     }
 
