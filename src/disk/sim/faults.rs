@@ -21,6 +21,8 @@ pub enum Fault {
     ShortListing,
     /// Half of the bytes are written, then EIO.
     HalfWrite,
+    /// The call is carried out and then fails like [`Fault::Io`], as where a server's answer is lost; on remote volumes only.
+    LateIo,
 }
 
 /// One line of the plan.
@@ -51,7 +53,7 @@ impl Rule {
 
 /// All honest faults at once, each `chance` times of a million calls; a root that goes away is ten times as rare.
 pub fn weather(chance: u32) -> Vec<Rule> {
-    let all = [Fault::Io, Fault::Full, Fault::Denied, Fault::Busy, Fault::FalseAbsent, Fault::HalfWrite];
+    let all = [Fault::Io, Fault::LateIo, Fault::Full, Fault::Denied, Fault::Busy, Fault::FalseAbsent, Fault::HalfWrite];
     let mut rules: Vec<Rule> = all.map(|fault| Rule::often(fault, chance)).into();
     rules.push(Rule::often(Fault::Gone, chance / 10));
     rules
@@ -61,7 +63,7 @@ impl Fault {
     /// Does it make sense at this operation?
     fn fits(self, op: &str) -> bool {
         match self {
-            Fault::Io | Fault::Gone => true,
+            Fault::Io | Fault::LateIo | Fault::Gone => true,
             Fault::Full => matches!(op, "stage" | "resume" | "write" | "make" | "make link" | "link" | "rename" | "finish"),
             Fault::Denied | Fault::Busy => !matches!(op, "space" | "device" | "still there" | "read bytes" | "read stat"),
             Fault::FalseAbsent => matches!(op, "open" | "look" | "read" | "rename" | "remove" | "touch"),
@@ -72,8 +74,8 @@ impl Fault {
 
     pub(super) fn kind(self, remote: bool) -> ErrorKind {
         match self {
-            Fault::Io | Fault::HalfWrite | Fault::ShortListing if !remote => ErrorKind::Other,
-            Fault::Io | Fault::HalfWrite | Fault::ShortListing | Fault::Gone => ErrorKind::Gone,
+            Fault::Io | Fault::LateIo | Fault::HalfWrite | Fault::ShortListing if !remote => ErrorKind::Other,
+            Fault::Io | Fault::LateIo | Fault::HalfWrite | Fault::ShortListing | Fault::Gone => ErrorKind::Gone,
             Fault::Full => ErrorKind::Full,
             Fault::Denied => ErrorKind::Denied,
             Fault::Busy => ErrorKind::Busy,
@@ -95,7 +97,7 @@ impl Plan {
         let honest = self.lied.remove(path);
         for rule in &mut self.rules {
             let meant = rule.op.map_or_else(|| rule.fault.fits(op), |wanted| wanted == op) && path.is_within(&rule.below);
-            let spent = rule.left == Some(0) || (honest && rule.fault == Fault::FalseAbsent);
+            let spent = rule.left == Some(0) || (rule.fault == Fault::FalseAbsent && (honest || path.is_root()));
             if !meant || spent || !seed.chance(rule.chance) {
                 continue;
             }

@@ -4,7 +4,7 @@ use super::acts::{Act, Answer};
 use super::faults::Fault;
 use super::medium::{Body, By};
 use super::tree::Ino;
-use super::turn::{At, Handle};
+use super::turn::{At, Handle, Told};
 use crate::disk::{ErrorKind, Node, Reader, Result, Writer};
 use crate::model::entry::Stamp;
 use crate::model::path::RelPath;
@@ -82,11 +82,7 @@ impl SimWriter {
         SimWriter { handle, path, ino, place, short: false }
     }
 
-    fn call<T: std::fmt::Debug>(
-        &self,
-        op: &'static str,
-        act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>,
-    ) -> Result<T> {
+    fn call<T: Told>(&self, op: &'static str, act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>) -> Result<T> {
         self.handle.call(op, At::Path(&self.path), act)
     }
 }

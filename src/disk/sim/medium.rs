@@ -70,13 +70,23 @@ impl Body {
     }
 }
 
+/// All edits of one step: none is durable without the others.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub at: i64,
+    pub by: By,
+    pub edits: Vec<Edit>,
+}
+
 pub(super) struct Medium {
     pub habits: Habits,
     pub tree: Tree,
     pub bodies: BTreeMap<Ino, Body>,
-    /// Names as a power cut leaves them at worst, and the edits since, one list a call, each with its time.
+    /// Names as a power cut leaves them at worst, and the steps since.
     pub durable: Tree,
-    pub log: Vec<(i64, Vec<Edit>)>,
+    pub log: Vec<Step>,
+    /// Contents whose durable names the engine took away, durably: each has to be durable under another one.
+    pub uprooted: BTreeMap<Digest, RelPath>,
     /// The world's clock at the present call.
     pub now: i64,
     /// Contents as they were flushed last.
@@ -104,6 +114,7 @@ impl Medium {
             tree,
             bodies: BTreeMap::new(),
             log: Vec::new(),
+            uprooted: BTreeMap::new(),
             now,
             synced: BTreeMap::new(),
             counts: Counts::default(),
@@ -185,7 +196,7 @@ impl Medium {
                 self.forget_cached(edit);
             }
         }
-        self.log.push((self.now, edits));
+        self.log.push(Step { at: self.now, by, edits });
         if by == By::User || self.habits.names_at_once {
             self.settle();
         }

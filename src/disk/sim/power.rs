@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::{Counts, Fallen, Place};
-use super::medium::{Body, Medium};
+use super::medium::{Body, By, Medium};
 use super::seed::Seed;
-use super::tree::{Ino, ROOT, Tree};
+use super::tree::{Edit, Ino, ROOT, Tree};
 use crate::model::digest::Digest;
 use crate::model::path::RelPath;
 
@@ -21,13 +21,26 @@ pub enum Crash {
 impl Medium {
     /// Makes all names of up to now durable.
     pub fn settle(&mut self) {
-        self.log.drain(..).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
+        self.harden(self.log.len());
+    }
+
+    /// Makes the first steps of the log durable.
+    fn harden(&mut self, steps: usize) {
+        let Medium { durable, log, synced, uprooted, .. } = self;
+        for step in log.drain(..steps) {
+            for edit in &step.edits {
+                if step.by == By::Engine {
+                    uproot(durable, synced, edit, uprooted);
+                }
+                durable.apply(edit);
+            }
+        }
     }
 
     /// Makes durable what is old enough.
     pub fn write_back(&mut self) {
-        let old = self.log.iter().take_while(|(at, _)| self.now - at >= self.habits.writes_back_ns).count();
-        self.log.drain(..old).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
+        let old = self.log.iter().take_while(|step| self.now - step.at >= self.habits.writes_back_ns).count();
+        self.harden(old);
     }
 
     /// Makes names and contents of up to now durable.
@@ -43,10 +56,13 @@ impl Medium {
         let written: Vec<(Ino, Body)> =
             self.bodies.iter().filter(|(_, body)| old(body)).map(|(ino, body)| (*ino, body.clone())).collect();
         self.synced.extend(written);
-        let before = safe_places(&self.durable, &self.synced);
+        let mut before = std::mem::take(&mut self.uprooted);
+        before.extend(safe_places(&self.durable, &self.synced));
         let live: BTreeSet<Digest> = self.counts.safe().collect();
         let kept = seed.below(self.log.len() as u64 + 1) as usize;
-        self.log.drain(..).take(kept).flat_map(|(_, edits)| edits).for_each(|edit| self.durable.apply(&edit));
+        self.harden(kept);
+        self.log.clear();
+        self.uprooted.clear();
         let tree = self.durable.clone().swept();
         let mut bodies = BTreeMap::new();
         for (&ino, _) in tree.inodes.iter().filter(|(_, inode)| inode.is_file()) {
@@ -74,11 +90,26 @@ impl Medium {
     }
 }
 
+/// Notes the durable contents that an edit takes a safe name from.
+fn uproot(durable: &Tree, synced: &BTreeMap<Ino, Body>, edit: &Edit, uprooted: &mut BTreeMap<Digest, RelPath>) {
+    let Edit::Name { folder, name, .. } = edit else { return };
+    if let Some((at, old)) = durable.path_of(*folder).zip(durable.child(*folder, name)) {
+        durable.walk(old, &at.join(name), &mut |path, ino| {
+            if let Some(body) = synced.get(&ino).filter(|_| is_safe(path)) {
+                uprooted.insert(body.digest, path.clone());
+            }
+        });
+    }
+}
+
+fn is_safe(path: &RelPath) -> bool {
+    matches!(Place::of(path), Place::Project | Place::Trash | Place::Conflicts)
+}
+
 fn safe_places(tree: &Tree, bodies: &BTreeMap<Ino, Body>) -> BTreeMap<Digest, RelPath> {
     let mut found = BTreeMap::new();
     tree.walk(ROOT, &RelPath::root(), &mut |path, ino| {
-        let safe = matches!(Place::of(path), Place::Project | Place::Trash | Place::Conflicts);
-        if let Some(body) = bodies.get(&ino).filter(|_| safe) {
+        if let Some(body) = bodies.get(&ino).filter(|_| is_safe(path)) {
             found.insert(body.digest, path.clone());
         }
     });

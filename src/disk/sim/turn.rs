@@ -7,8 +7,10 @@ use super::faults::Fault;
 use super::medium::By;
 use super::tree::Ino;
 use super::{Inner, World};
-use crate::disk::{Error, ErrorKind, Result};
-use crate::model::digest;
+use crate::disk::{Error, ErrorKind, Node, Result, Space};
+use crate::model::digest::Digesting;
+use crate::model::entry::Stamp;
+use crate::model::listing::Listing;
 use crate::model::path::{Name, RelPath};
 
 /// A call of the engine as a hook sees it.
@@ -76,7 +78,7 @@ impl At<'_> {
 
 impl Handle {
     /// Carries out one call. A fault that only changes the answer is handed to `act`.
-    pub fn call<T: Debug>(
+    pub fn call<T: Told>(
         &self,
         op: &'static str,
         at: At<'_>,
@@ -126,7 +128,7 @@ impl Handle {
         }
         let fault = seat.plan.draw(call.op, &call.path, &mut seat.faults);
         match fault {
-            None | Some(Fault::ShortListing | Fault::HalfWrite) => {}
+            None | Some(Fault::ShortListing | Fault::HalfWrite | Fault::LateIo) => {}
             Some(fault) => {
                 seat.gone = fault == Fault::Gone;
                 return Err(fault.kind(seat.medium.habits.remote));
@@ -136,8 +138,12 @@ impl Handle {
         let mut acting = Act { medium: &mut seat.medium, by: By::Engine, fallen: Vec::new() };
         let answer = act(&mut acting, fault);
         let fallen = std::mem::take(&mut acting.fallen);
+        let habits = acting.medium.habits;
         inner.lose(self.seat, fallen, &call.line());
-        answer
+        match fault {
+            Some(Fault::LateIo) if habits.remote => answer.and(Err(Fault::LateIo.kind(true))),
+            _ => answer,
+        }
     }
 
     /// A look at the volume that is no call, for what is closed.
@@ -173,15 +179,40 @@ impl Call {
     }
 }
 
-/// An answer for the log: long ones by their digest.
-fn told<T: Debug>(answer: &Answer<T>) -> String {
-    const LONGEST: usize = 200;
-    let text = match answer {
-        Ok(value) => format!("{value:?}"),
+/// An answer as the log has it.
+pub(super) trait Told: Debug {
+    fn told(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Told for () {}
+impl Told for bool {}
+impl Told for u64 {}
+impl Told for usize {}
+impl Told for Option<bool> {}
+impl Told for Option<(u64, u64)> {}
+impl Told for Option<Node> {}
+impl Told for Node {}
+impl Told for Space {}
+impl Told for (Ino, Stamp, bool) {}
+
+impl Told for Listing<Node> {
+    /// By a digest: a log of whole listings would be most of the work.
+    fn told(&self) -> String {
+        let mut digesting = Digesting::default();
+        for item in self {
+            let Stamp { size, mtime, ctime, id } = item.value.stamp;
+            digesting.update(&item.name);
+            [size, mtime.0.cast_unsigned(), ctime.0.cast_unsigned(), id].iter().for_each(|n| digesting.update(&n.to_le_bytes()));
+        }
+        format!("{} names {:?}", self.len(), digesting.finish())
+    }
+}
+
+fn told<T: Told>(answer: &Answer<T>) -> String {
+    match answer {
+        Ok(value) => value.told(),
         Err(kind) => format!("failed, {kind:?}"),
-    };
-    match text.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}… {:?}", &text[..cut], digest::of(text.as_bytes())),
-        None => text,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::disk::Onto;
-use crate::disk::sim::{Crash, Loss, Names, Place, Shown};
+use crate::disk::sim::{Crash, Loss, Names, Place, ProjectFile, Shown};
 
 /// A project with `file` (`kept`), its trash and conflicts, and a temporary file with new content.
 fn project() -> Volume {
@@ -135,7 +135,8 @@ fn bytes_that_no_user_wrote_as_a_whole_are_torn() {
     assert_eq!(top.has_writer(&name("slow")).expect("asked"), Some(false));
     volume.world.know(b"01234");
     assert!(volume.torn().is_empty());
-    assert_eq!(volume.every_project_file().len(), 3);
+    let files: Vec<ProjectFile> = volume.every_project_file();
+    assert_eq!((files.len(), files[0].bytes.as_slice()), (3, &b"01234"[..]));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn story(seed: u64) -> (Vec<String>, Vec<String>, usize, Digest) {
 #[test]
 fn a_seed_replays_its_story() {
     let mut losses = 0;
-    for seed in 0..20 {
+    for seed in 0..6 {
         let (one, two) = (story(seed), story(seed));
         assert!(one.0.len() > 300, "{} calls", one.0.len());
         for (at, (first, second)) in one.0.iter().zip(&two.0).enumerate() {

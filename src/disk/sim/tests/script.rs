@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::disk::sim::{Habits, World};
-use crate::disk::{Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Root, Writer};
+use crate::disk::{Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Root};
 use crate::model::entry::Content;
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
