@@ -188,7 +188,7 @@ impl Habits {
         let believed = !self.remote && !self.fuse;
         Traits {
             granularity_ns: self.granularity_ns,
-            clock_step_ns: self.granularity_ns.max(self.tick_ns).max(10_000_000),
+            clock_step_ns: self.granularity_ns.max(10_000_000),
             ctime: believed && self.modes,
             ids: believed && self.ids != Ids::PerMount,
             modes: self.modes,

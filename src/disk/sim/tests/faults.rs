@@ -88,7 +88,7 @@ fn an_empty_volume_behind_the_path_is_told_and_takes_no_calls_for_the_true_one()
     let device = old.device().expect("asked");
     volume.swap_for_empty();
     assert_eq!(kind_of(old_top.list()), Some(ErrorKind::Gone));
-    assert_eq!(old.still_there().expect("asked by path"), false);
+    assert!(!old.still_there().expect("asked by path"));
     let empty = root(&volume);
     assert!(empty.still_there().expect("asked") && empty.device().expect("asked") != device);
     let top = top(&volume);
