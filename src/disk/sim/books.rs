@@ -63,7 +63,8 @@ impl Names {
     }
 }
 
-/// The last name of a content outside of temporary names was taken away.
+/// The last name of a content outside of temporary names was taken away. It may have come back since: see
+/// [`super::World::missing`].
 #[derive(Clone, Debug)]
 pub struct Loss {
     pub content: Digest,
@@ -77,6 +78,9 @@ pub struct Loss {
     pub from: Place,
     /// Safe names that the other volumes had for it then.
     pub elsewhere: u32,
+    /// Temporary and own names that this volume still had for it then: an exchange hides a version for a moment.
+    pub hidden: u32,
+    pub(super) seat: usize,
 }
 
 /// What a project path shows.

@@ -173,6 +173,13 @@ impl World {
         self.lock().books.losses.clone()
     }
 
+    /// The losses whose content has no safe name on its volume now either.
+    pub fn missing(&self) -> Vec<Loss> {
+        let inner = self.lock();
+        let still = |loss: &&Loss| inner.seats[loss.seat].own().counts.of(&loss.content).safe() == 0;
+        inner.books.losses.iter().filter(still).cloned().collect()
+    }
+
     /// Takes a content for one that a user wrote, as what a database's snapshot holds.
     pub fn know(&self, bytes: &[u8]) {
         self.lock().books.learn(&Arc::new(bytes.to_vec()));
@@ -214,8 +221,10 @@ impl Inner {
             let Some(bytes) = self.books.known.get(&content).cloned() else { continue };
             let others = self.seats.iter().enumerate().filter(|(seat, _)| *seat != at);
             let elsewhere = others.map(|(_, seat)| seat.own().counts.of(&content).safe()).sum();
+            let names = self.seats[at].own().counts.of(&content);
+            let hidden = names.temporary + names.own;
             let (volume, call) = (self.seats[at].name.clone(), call.to_owned());
-            self.books.losses.push(Loss { content, bytes, volume, call, path, from, elsewhere });
+            self.books.losses.push(Loss { content, bytes, volume, call, path, from, elsewhere, hidden, seat: at });
         }
     }
 }

@@ -69,7 +69,7 @@ impl Inner {
 fn lines(medium: &Medium, show: Show) -> Vec<String> {
     let mut found: Vec<(RelPath, String)> = Vec::new();
     medium.tree.walk(ROOT, &RelPath::root(), &mut |path, ino| {
-        if path.is_root() || !(show.own || Place::of(path) == Place::Project) || path.name().as_deref() == Some(b".driftless") {
+        if path.is_root() || !(show.own || Place::of(path) == Place::Project) {
             return;
         }
         let inode = medium.tree.get(ino);

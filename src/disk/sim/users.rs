@@ -59,10 +59,9 @@ impl User {
         Ok((spot(act.medium, from)?, spot(act.medium, to)?))
     }
 
-    fn learn(&self, bytes: &[u8]) -> Arc<Vec<u8>> {
-        let bytes = Arc::new(bytes.to_vec());
-        self.volume.with(|inner, _| inner.books.learn(&bytes));
-        bytes
+    /// Makes a content known once it is written as a whole.
+    fn learn(&self, bytes: &[u8]) {
+        self.volume.with(|inner, _| inner.books.learn(&Arc::new(bytes.to_vec())));
     }
 
     /// The file at a path, made where there is none.
@@ -78,12 +77,14 @@ impl User {
 
     /// Writes the whole content in place.
     pub fn write(&self, path: impl AsRef<[u8]>, bytes: &[u8]) -> Answer<()> {
-        let (path, bytes) = (path_of(path), self.learn(bytes));
+        let path = path_of(path);
         self.act(|act| {
             let ino = Self::open(act, &path)?;
             act.fill(ino, Body::new(bytes.to_vec()));
             Ok(())
-        })
+        })?;
+        self.learn(bytes);
+        Ok(())
     }
 
     /// Begins to write in place: the file holds the first half until [`User::end_write`], and is held open.
@@ -105,7 +106,7 @@ impl User {
 
     /// Saves as editors do: a new file takes the name.
     pub fn replace(&self, path: impl AsRef<[u8]>, bytes: &[u8]) -> Answer<()> {
-        let (path, bytes) = (path_of(path), self.learn(bytes));
+        let path = path_of(path);
         let staged = Name::new(b"editor-temp~").expect("a name");
         self.act(|act| {
             let (folder, name) = spot(act.medium, &path)?;
@@ -115,7 +116,9 @@ impl User {
             let ino = act.make(folder, &staged, 0o644, New::File)?;
             act.fill(ino, Body::new(bytes.to_vec()));
             act.rename((folder, &staged), (folder, &name), Onto::File)
-        })
+        })?;
+        self.learn(bytes);
+        Ok(())
     }
 
     pub fn append(&self, path: impl AsRef<[u8]>, bytes: &[u8]) -> Answer<()> {

@@ -95,6 +95,19 @@ fn the_other_volume_is_counted_beside() {
     assert_eq!(world.known().len(), 2);
 }
 
+#[test]
+fn what_is_hidden_and_comes_back_is_missed_only_meanwhile() {
+    let volume = project();
+    let top = top(&volume);
+    write(&*top, ".dl~new", b"new", true).expect("written");
+    top.exchange(&name(".dl~new"), &name("file")).expect("exchanged");
+    assert_eq!((volume.world.missing().len(), volume.world.missing()[0].hidden), (1, 1));
+    top.exchange(&name(".dl~new"), &name("file")).expect("exchanged back");
+    assert_eq!((volume.world.missing().len(), volume.world.losses().len()), (0, 1));
+    top.remove_file(&name("file")).expect("removed");
+    assert_eq!(volume.world.missing().last().map(|loss| loss.hidden), Some(0));
+}
+
 /// The old version goes before the new copy of it is flushed: only a power cut shows it.
 #[test]
 fn a_cut_that_takes_a_durable_content_is_told() {
