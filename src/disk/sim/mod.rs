@@ -22,6 +22,7 @@ mod turn;
 mod users;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use books::{Loss, Names, Place, ProjectFile, Shown};
 pub use faults::{Fault, Rule, weather};
@@ -35,7 +36,8 @@ pub use users::User;
 use self::books::{Books, Fallen};
 use self::faults::Plan;
 use self::medium::Medium;
-use super::{Error, ErrorKind, Result, Root};
+use super::clock::simulated::Simulated;
+use super::{Error, ErrorKind, Result, Root, clock};
 use crate::model::digest;
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -132,8 +134,17 @@ impl World {
         Time(self.lock().now)
     }
 
-    pub fn advance(&self, ns: i64) {
-        self.lock().now += ns;
+    /// Lets time pass, also on the machine's clocks where this thread holds them.
+    pub fn advance(&self, ns: u64) {
+        self.lock().pass(ns);
+    }
+
+    /// While the answer lives, the machine's clocks are the world's on this thread, and its chance is of the world's seed:
+    /// what the engine does on this thread alone can be replayed. Its pauses let the world's time pass.
+    pub fn hold(&self) -> Simulated {
+        let mut inner = self.lock();
+        let seed = inner.seed.draw();
+        Simulated::begin(Time(inner.now), seed)
     }
 
     /// A generator of the world's seed for the test's own choices.
@@ -197,6 +208,18 @@ impl World {
 }
 
 impl Inner {
+    /// Lets time pass; what passed on this thread's held clock since the last call has passed here too.
+    fn pass(&mut self, ns: u64) {
+        let held = clock::simulated::advance(Duration::from_nanos(ns)).then(clock::now);
+        self.now = (self.now + ns.cast_signed()).max(held.map_or(i64::MIN, |now| now.0));
+    }
+
+    /// Lets a call's time pass.
+    fn pass_call(&mut self) {
+        let ns = 1 + self.seed.below(self.call_ns);
+        self.pass(ns);
+    }
+
     fn era(&mut self) -> u64 {
         self.eras += 1;
         self.eras

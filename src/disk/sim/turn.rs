@@ -117,8 +117,7 @@ impl Handle {
     }
 
     fn answer<T>(&self, inner: &mut Inner, call: &Call, act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>) -> Answer<T> {
-        let spent = inner.seed.below(inner.call_ns);
-        inner.now += 1 + spent.cast_signed();
+        inner.pass_call();
         let (stopped, now) = (inner.stopped, inner.now);
         let seat = &mut inner.seats[self.seat];
         // The path can be asked about by who holds the volume that is away.

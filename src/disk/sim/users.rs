@@ -47,7 +47,7 @@ impl User {
 
     fn act<T>(&self, act: impl FnOnce(&mut Act<'_>) -> Answer<T>) -> Answer<T> {
         self.volume.with(|inner, at| {
-            inner.now += 1 + inner.seed.below(inner.call_ns).cast_signed();
+            inner.pass_call();
             let now = inner.now;
             let medium = inner.seats[at].own_mut();
             medium.now = now;

@@ -23,7 +23,7 @@ fn times_are_kept_in_steps_and_stamped_by_the_volumes_own_clock() {
         let stamped = look(&*top, "mine", Freshness::Fresh).expect("there").stamp.mtime.0;
         assert!(stamped <= now && now - stamped <= habits.granularity_ns.max(habits.tick_ns) + SECOND / 1_000, "{stamped} {now}");
         assert_eq!(stamped % habits.granularity_ns, 0);
-        volume.world.advance(10 * SECOND);
+        volume.world.advance(10 * SECONDS);
         top.touch_self(Some(Time(set)), None).expect("touched");
     }
 }
@@ -132,7 +132,7 @@ fn a_cached_look_shows_what_was_and_a_fresh_one_what_is() {
     assert_eq!((size(Freshness::Fresh), size(Freshness::Cached)), (6, 6));
     user.replace("file", b"x").expect("replaced");
     assert_eq!(size(Freshness::Cached), 6);
-    volume.world.advance(5 * SECOND);
+    volume.world.advance(5 * SECONDS);
     assert_eq!(size(Freshness::Cached), 1, "after its time");
     user.write("file", b"four").expect("written");
     top.touch(&name("file"), Some(Time(9)), None).expect("touched");

@@ -16,6 +16,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
 
 const SECOND: i64 = 1_000_000_000;
+const SECONDS: u64 = 1_000_000_000;
 
 fn path(text: &str) -> RelPath {
     RelPath::parse(text.as_bytes()).expect("a path")

@@ -89,7 +89,7 @@ fn what_is_old_or_flushed_with_all_else_outlives_a_cut() {
     type Wait = fn(&Volume);
     let waits: [(Wait, bool); 4] = [
         (|volume| root(volume).flush_all().expect("flushed"), true),
-        (|volume| volume.world.advance(31 * SECOND), true),
+        (|volume| volume.world.advance(31 * SECONDS), true),
         (Volume::remount, true),
         (|_| (), false),
     ];

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::disk::sim::{Crash, Seed, User, weather};
-use crate::disk::{Onto, Reader};
+use crate::disk::{Onto, Reader, clock};
 use crate::model::digest::{self, Digest};
 
 const PATHS: [&str; 8] = ["a", "b", "f", "f/a", "f/b", "f/g", "f/g/a", ".driftless/trash/a"];
@@ -98,6 +98,34 @@ fn story(seed: u64) -> (Vec<String>, Vec<String>, usize, Digest) {
     let shown = volumes.iter().flat_map(|volume| volume.lines(super::super::Show { own: true, ..Default::default() })).collect();
     let whole = digest::of(format!("{:?}", world.losses()).as_bytes());
     (world.log(), shown, world.losses().len(), whole)
+}
+
+/// What the machine's clocks and chance say, before and after calls, pauses and an explicit advance.
+fn moments(seed: u64) -> [i64; 5] {
+    let world = World::new(seed);
+    let volume = world.volume("volume", Habits::LOCAL);
+    let _held = world.hold();
+    let mut chance = [0; 8];
+    clock::random(&mut chance).expect("bytes");
+    let began = clock::now();
+    write(&*top(&volume), "file", b"x", false).expect("written");
+    let wrote = clock::now();
+    clock::pause(std::time::Duration::from_secs(5));
+    volume.user().write("late", b"x").expect("written");
+    let late = look(&*top(&volume), "late", Freshness::Fresh).expect("there").stamp.mtime;
+    world.advance(60 * SECONDS);
+    [i64::from_le_bytes(chance), began.0, wrote.0, late.0, clock::now().0]
+}
+
+#[test]
+fn the_machine_and_the_world_share_a_clock_that_is_held() {
+    let [chance, began, wrote, late, last] = moments(1);
+    assert!(began < wrote && wrote - began < SECOND, "a call takes a moment");
+    assert!((5 * SECOND - 10_000_000..6 * SECOND).contains(&(late - wrote)), "a pause passes on the volume too: {late} {wrote}");
+    assert!((60 * SECOND..61 * SECOND).contains(&(last - late)));
+    assert_eq!(moments(1), [chance, began, wrote, late, last]);
+    assert_ne!(moments(2)[0], chance);
+    assert!(clock::now().0.abs_diff(last) > SECONDS, "the machine's own clock is back");
 }
 
 #[test]
