@@ -10,7 +10,7 @@ use super::edits::{Contents, Edit};
 use super::oracle::Oracle;
 use super::script::{Meddling, Shape, Step, Sync, Way};
 use crate::disk::clock::simulated::Simulated;
-use crate::disk::sim::{Crash, Flush, Seated, Stop, Stopped, Volume, World, weather};
+use crate::disk::sim::{Crash, Flush, Loss, Seated, Stop, Stopped, Volume, World, weather};
 use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
 use crate::engine::{self, undo};
@@ -32,6 +32,9 @@ pub struct Play {
     users: Arc<Mutex<Users>>,
     pair: Pair,
     options: Options,
+    /// Losses that were looked at, and those of them that are hidden under temporary names.
+    losses: usize,
+    hidden: Vec<Loss>,
     /// Every step with what came of it, for the report of a failure.
     pub story: Vec<String>,
     _seated: Seated,
@@ -59,7 +62,7 @@ impl Play {
             std::fs::create_dir_all(path.join(".driftless")).expect("a place for the lock");
         }
         let world = World::new(shape.seed);
-        let clocks = Simulated::begin(world.now(), shape.seed);
+        let clocks = world.hold();
         let volumes =
             PerSide::new(world.volume("staging", shape.staging.habits()), world.volume("network", shape.network.habits()));
         let seated = [(paths.staging.clone(), volumes.staging.clone()), (paths.network.clone(), volumes.network.clone())];
@@ -88,6 +91,8 @@ impl Play {
             users: Arc::default(),
             pair,
             options,
+            losses: 0,
+            hidden: Vec::new(),
             story: Vec::new(),
             _seated: Seated::at(seated),
             _clocks: clocks,
@@ -103,7 +108,7 @@ impl Play {
     pub fn step(&mut self, step: &Step) -> Broken {
         match step {
             Step::Edit(side, edit) => edit_now(&self.volumes, &self.users, *side, edit),
-            Step::Wait(seconds) => self.world.advance(i64::from(*seconds) * 1_000_000_000),
+            Step::Wait(seconds) => self.world.advance(u64::from(*seconds) * 1_000_000_000),
             Step::Remount(side) => self.volumes[*side].remount(),
             Step::Sync(sync) => self.sync(sync)?,
             Step::Empty(side, direction) => self.run_on_empty(*side, *direction)?,
@@ -115,13 +120,18 @@ impl Play {
     }
 
     /// What has to hold at any moment.
-    fn check(&self) -> Broken {
-        if let Some(loss) = self.world.losses().iter().find(|loss| loss.elsewhere == 0) {
-            let text = String::from_utf8_lossy(&loss.bytes[..loss.bytes.len().min(8)]).into_owned();
-            return Err(format!(
-                "lost {text:?}: last seen on {} as {} ({}), taken by: {}",
-                loss.volume, loss.path, text, loss.call
-            ));
+    fn check(&mut self) -> Broken {
+        let losses = self.world.losses();
+        self.hidden.extend(losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0).cloned());
+        self.losses = losses.len();
+        let volumes = self.volumes.clone();
+        self.hidden.retain(|loss| {
+            let side = if loss.volume == "staging" { Side::Staging } else { Side::Network };
+            volumes[side].names_of(&loss.bytes).safe() == 0
+        });
+        // Under a temporary name it can be for the moment of an exchange, and after a crash in it until the next run.
+        if let Some(loss) = self.hidden.iter().find(|loss| loss.hidden == 0) {
+            return Err(told_loss(loss));
         }
         for side in Side::BOTH {
             if let Some(path) = self.volumes[side].torn().first() {
@@ -289,6 +299,9 @@ impl Play {
         if report.counts != Counts::default() || report.held.is_some() {
             return Err(format!("never comes to rest: {}", told_report(&report)));
         }
+        if let Some(loss) = self.hidden.first() {
+            return Err(told_loss(loss));
+        }
         let broken = self.users().oracle.judge(&self.volumes, &report);
         if !broken.is_empty() {
             return Err(broken.join("; "));
@@ -303,6 +316,11 @@ impl Play {
     pub fn log(&self) -> Vec<String> {
         self.world.log()
     }
+}
+
+fn told_loss(loss: &Loss) -> String {
+    let text = String::from_utf8_lossy(&loss.bytes[..loss.bytes.len().min(8)]).into_owned();
+    format!("lost {text:?}, last on {} as {}: {}", loss.volume, loss.path, loss.call)
 }
 
 fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edit: &Edit) {
@@ -326,7 +344,7 @@ fn engine_knows(pair: &Pair) -> bool {
         .ok()
         .flatten()
         .and_then(|reader| reader.root(Side::Network).ok().flatten())
-        .is_some()
+        .is_some_and(|record| !record.id.is_empty())
 }
 
 fn told(ended: &Ended) -> String {
