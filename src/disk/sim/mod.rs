@@ -13,10 +13,7 @@ mod habits;
 mod medium;
 mod port;
 mod power;
-<<<<<<< HEAD
 mod seats;
-=======
->>>>>>> d66207aa13d73f446592c4e1f323f18177a5e633
 mod seed;
 mod show;
 #[cfg(test)]
@@ -32,10 +29,7 @@ pub use books::{Loss, Names, Place, ProjectFile, Shown};
 pub use faults::{Fault, Rule, weather};
 pub use habits::{Flush, Habits, Ids, Restamp};
 pub use power::Crash;
-<<<<<<< HEAD
 pub use seats::{Seated, at, habits_at};
-=======
->>>>>>> d66207aa13d73f446592c4e1f323f18177a5e633
 pub use seed::Seed;
 pub use show::Show;
 pub use turn::{Call, Stop, Stopped};

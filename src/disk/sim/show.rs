@@ -4,10 +4,7 @@ use super::books::{Place, ProjectFile, Shown};
 use super::medium::Medium;
 use super::tree::{Kind, ROOT};
 use super::{Inner, Volume};
-<<<<<<< HEAD
 use crate::model::entry::Content;
-=======
->>>>>>> d66207aa13d73f446592c4e1f323f18177a5e633
 use crate::model::path::RelPath;
 
 /// What the lines of a tree hold beside path, kind and content.
@@ -26,7 +23,6 @@ impl Volume {
         self.with(|inner, at| lines(inner.seats[at].own(), show))
     }
 
-<<<<<<< HEAD
     /// Every project path with what stands there, folders before what they hold.
     pub fn project(&self) -> Vec<(RelPath, Content)> {
         self.with(|inner, at| {
@@ -64,8 +60,6 @@ impl Volume {
         })
     }
 
-=======
->>>>>>> d66207aa13d73f446592c4e1f323f18177a5e633
     /// What was written to the empty volume that stands in; empty where none does.
     pub fn stand_in(&self) -> Vec<String> {
         let all = Show { own: true, ..Show::default() };
