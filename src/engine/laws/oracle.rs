@@ -41,7 +41,16 @@ impl Oracle {
             .map(|conflict| &conflict.path)
             .chain(report.problems.iter().map(|problem| &problem.path))
             .collect();
-        let is_open = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
+        let near = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
+        // What cannot be moved to its new name stays at the old one.
+        let stuck: Vec<&Content> = Side::BOTH
+            .iter()
+            .flat_map(|&side| open.iter().filter_map(|path| shows[side].get(*path)).collect::<Vec<_>>())
+            .filter(|content| **content != Content::Folder)
+            .collect();
+        let is_open = |path: &RelPath| {
+            near(path) || Side::BOTH.iter().any(|&side| shows[side].get(path).is_some_and(|content| stuck.contains(&content)))
+        };
         let paths: BTreeSet<&RelPath> = shows.staging.keys().chain(shows.network.keys()).collect();
         for path in paths.into_iter().filter(|path| !is_open(path)) {
             let (staging, network) = (shows.staging.get(path), shows.network.get(path));
