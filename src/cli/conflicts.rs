@@ -99,7 +99,9 @@ fn ended(path: &RelPath, report: &Report, exit: Exit) -> Resolved {
     let problem = report.problems.iter().find(|problem| problem.path.is_within(path) || path.is_within(&problem.path));
     let result = match (held, problem) {
         (_, Some(problem)) => Err(problem.message.clone()),
-        (true, None) => Err("holds files that are ignored or could not be read, which no choice may displace".to_owned()),
+        (true, None) => Err("stays as it is: it is a folder that is carried as one, of which both cannot be kept, or holds \
+                             files that are ignored or could not be read, which no choice may displace"
+            .to_owned()),
         (false, None) if exit == Exit::Done || matches!(exit, Exit::Conflicts | Exit::Partial) => {
             // Each ruling that was carried out leaves a note at its path.
             let ruled = report.notes.iter().any(|note| note.path.is_within(path) || path.is_within(&note.path));

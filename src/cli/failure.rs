@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::exit::Exit;
 use crate::cli::settings;
 use crate::engine::report::{Refusal, Way};
+use crate::model::shown::tame;
 use crate::model::side::Side;
 use crate::{disk, engine};
 
@@ -50,6 +51,14 @@ impl From<engine::Error> for Failure {
             engine::Error::Refused(refusal) => Failure::of_refusal(refusal),
             engine::Error::NoSuchRun(message) => Failure::failed(format!("There is no such run: {message}."))
                 .advise("Nothing was changed. `driftless history` lists the runs; those of the last 90 days are kept."),
+            damaged if damaged.is_damage() => Failure::failed(error.to_string()).advise(
+                "Nothing was changed. `driftless sync` sets that file aside, keeps it, and compares both folders as if they met for \
+                 the first time; it deletes nothing then.",
+            ),
+            engine::Error::Pattern(_) | engine::Error::Shared { .. } => Failure::failed(error.to_string()).advise(
+                "Nothing was done. Mend it, in driftless.toml of the network root or where this machine's patterns are set, and run \
+                 the command again; see docs/configuration.md.",
+            ),
             other => {
                 let advice = "What was synchronised so far is recorded; run the command again.";
                 Failure { exit: exit_of(other.kind()), ..Failure::failed(other.to_string()) }.advise(advice)
@@ -156,9 +165,7 @@ pub fn size(bytes: u64) -> String {
 pub fn shown(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
-        }
+        text.push_str(&tame(chunk.valid()));
         text.push_str(&chunk.invalid().escape_ascii().to_string());
     }
     text

@@ -63,8 +63,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed = match Typed::try_parse_from(args) {
         Ok(typed) => typed,
         Err(error) => {
-            // Help that nobody reads is no failure.
-            drop(error.print());
+            let plain = error.render().to_string();
+            // What was typed may be a file's name, by a pattern of the shell. Help that nobody reads is no failure.
+            if render::at_the_door(&plain, Paint::PLAIN) == plain {
+                drop(error.print())
+            } else {
+                say(&plain)
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
@@ -163,7 +168,7 @@ impl Context {
 /// read half an answer.
 fn print(answer: Answer) -> Exit {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(answer.output.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(render::at_the_door(&answer.output, Paint::for_stdout()).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             say(&format!("driftless: the result cannot be written: {error}\n"));
             Exit::first(&[answer.exit, Exit::Failed])
@@ -178,7 +183,7 @@ fn warn(message: &str) {
 
 /// On stderr; nobody may be reading.
 fn say(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    drop(io::stderr().lock().write_all(render::at_the_door(text, Paint::for_stderr()).as_bytes()));
 }
 
 fn start_log(common: Common) {

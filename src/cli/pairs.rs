@@ -219,7 +219,7 @@ pub fn default_staging(place: &Place, network: &Path, name: Option<&str>) -> Res
 pub fn create(pair: &Pair) -> Result<(), Failure> {
     let content = file::pair_text(&text(&pair.network)?, &text(&pair.staging)?);
     local::make_private_folder(&pair.state)?;
-    Ok(local::create_text(&pair.state.join(PAIR_FILE), &content)?)
+    Ok(local::create_private_text(&pair.state.join(PAIR_FILE), &content)?)
 }
 
 fn text(path: &Path) -> Result<String, Failure> {

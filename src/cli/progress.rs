@@ -154,7 +154,7 @@ impl Tally {
 
 fn sum(work: PerSide<Work>) -> Work {
     let (a, b) = (work.staging, work.network);
-    Work { paths: a.paths + b.paths, files: a.files + b.files, bytes: a.bytes + b.bytes }
+    Work { paths: a.paths + b.paths, files: a.files + b.files, bytes: a.bytes.saturating_add(b.bytes) }
 }
 
 #[cfg(test)]

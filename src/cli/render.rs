@@ -9,6 +9,7 @@ use crate::engine::report::{Held, Outcome, Report, Work};
 use crate::model::entry::Content;
 use crate::model::listing::Seen;
 use crate::model::plan::{Action, Op};
+use crate::model::shown::steers;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::utc;
 
@@ -44,6 +45,25 @@ impl Paint {
     fn code(self, code: &str, text: &str) -> String {
         if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// The last look at what is printed. Names and the words of others are escaped where they enter a text; whatever slipped
+/// through is escaped here, so that nothing but line ends, tabs and our own colours reaches a terminal.
+pub fn at_the_door(text: &str, paint: Paint) -> String {
+    const OURS: [&str; 4] = ["\x1b[1m", "\x1b[1;31m", "\x1b[33m", "\x1b[0m"];
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let colour = OURS.iter().find(|code| paint.on && rest.starts_with(**code)).map(|code| code.len());
+        let end = colour.unwrap_or_else(|| c.len_utf8());
+        if colour.is_some() || matches!(c, '\n' | '\t') || !steers(c) {
+            tamed.push_str(&rest[..end]);
+        } else {
+            tamed.extend(c.escape_default());
+        }
+        rest = &rest[end..];
+    }
+    tamed
 }
 
 fn may_colour() -> bool {
@@ -311,5 +331,13 @@ mod tests {
     fn columns_line_up() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["éé".to_owned(), "c".to_owned()]];
         assert_eq!(table(&rows), "a   bb\néé  c\n");
+    }
+
+    #[test]
+    fn only_our_own_colours_pass_the_door() {
+        let odd = "a\x1b[2J\x1b[1mb\x1b[0m\r\u{9b}c\u{202e}\n\té";
+        let plain = "a\\u{1b}[2J\\u{1b}[1mb\\u{1b}[0m\\r\\u{9b}c\\u{202e}\n\té";
+        assert_eq!(at_the_door(odd, Paint::PLAIN), plain);
+        assert_eq!(at_the_door(odd, Paint { on: true }), "a\\u{1b}[2J\x1b[1mb\x1b[0m\\r\\u{9b}c\\u{202e}\n\té");
     }
 }

@@ -1,9 +1,9 @@
 //! What SQLite keeps beside a database, asked of one open folder. The database itself is only read, never by SQLite.
 
-use super::{ErrorKind, Folder, Freshness, Node, Result};
+use super::{ErrorKind, Folder, Freshness, Node, Result, Root};
 use crate::model::database::{self, Ending, HEADER};
 use crate::model::entry::Stamp;
-use crate::model::path::Name;
+use crate::model::path::{Name, RelPath};
 
 /// The files beside one database.
 #[derive(Debug, Default)]
@@ -59,6 +59,14 @@ pub fn is_database(folder: &dyn Folder, name: &Name, node: &Node) -> Result<bool
         return Ok(false);
     }
     Ok(first(folder, name)?.is_some_and(|first| database::is_database(&first)))
+}
+
+/// Does a database stand at `path`?
+pub fn is_database_at(root: &dyn Root, path: &RelPath) -> Result<bool> {
+    let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(false) };
+    let folder = root.folder(&parent)?;
+    let node = folder.look(&name, Freshness::Fresh)?;
+    node.map_or(Ok(false), |node| is_database(&*folder, &name, &node))
 }
 
 /// The first bytes of a file; `None` where it is no longer there.

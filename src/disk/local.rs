@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -28,15 +28,31 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
     // A FIFO or a link put here since the look above: the open neither blocks nor follows.
     let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
     let mut file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).map_err(failed)?;
+    // It may have changed since the look, too: half of what it says is not what it says.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no regular file")));
+    }
     let mut text = String::new();
-    Read::by_ref(&mut file).take(limit).read_to_string(&mut text).map_err(failed)?;
+    let count = Read::by_ref(&mut file).take(limit.saturating_add(1)).read_to_string(&mut text).map_err(failed)?;
+    if count as u64 > limit {
+        return Err(failed(io::Error::other(format!("it is larger than {limit} bytes"))));
+    }
     Ok(Some(text))
 }
 
 /// Writes a new file and flushes it; an error where one is there already.
 pub fn create_text(path: &Path, text: &str) -> Result<()> {
+    create(path, text, 0o666)
+}
+
+/// The same for this user alone.
+pub fn create_private_text(path: &Path, text: &str) -> Result<()> {
+    create(path, text, PRIVATE)
+}
+
+fn create(path: &Path, text: &str, mode: u32) -> Result<()> {
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
@@ -58,11 +74,14 @@ pub fn replace_text(path: &Path, text: &str) -> Result<()> {
     write().map_err(|source| error("replace", path, source))
 }
 
-/// Writes a file in one step, also in the place of an old one. Not flushed: after a power cut it may be the old one, or broken.
+/// Writes a file in one step, for this user alone, also in the place of an old one. Not flushed: after a power cut it may be the old one, or broken.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     let new = path.with_added_extension("new");
     let write = || {
-        fs::write(&new, text)?;
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let options =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).custom_flags(nofollow).open(&new);
+        options?.write_all(text.as_bytes())?;
         fs::rename(&new, path)
     };
     write().map_err(|source| error("write", path, source))
@@ -130,16 +149,42 @@ pub fn make_folders(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|source| error("make the folder", path, source))
 }
 
-/// Makes a folder that only this user may enter, with those above it. One that belongs to somebody else is refused.
+/// Makes a folder that others may enter no more than they may enter `like`, with those above it.
+pub fn make_folders_like(path: &Path, like: &Path) -> Result<()> {
+    let make = || {
+        let mode = fs::metadata(like)?.mode() & 0o777 | 0o700;
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+    };
+    make().map_err(|source| error("make the folder", path, source))
+}
+
+/// Makes a folder that only this user may enter, with those above it; one that is open to others is closed to them. One
+/// that belongs to somebody else, or that somebody else's link leads to, is refused.
 pub fn make_private_folder(path: &Path) -> Result<()> {
     let failed = |source| error("make the folder", path, source);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    let meta = fs::symlink_metadata(path).map_err(failed)?;
-    if meta.is_dir() && meta.uid() != user_id() {
-        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+    for meta in [fs::symlink_metadata(path), fs::metadata(path)] {
+        if meta.map_err(failed)?.uid() != user_id() {
+            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+        }
+    }
+    if fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
     }
     Ok(())
 }
+
+/// Makes an empty file that only this user may read, where nothing stands yet.
+pub fn make_private_file(path: &Path) -> Result<()> {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(error("create", path, source)),
+        _ => Ok(()),
+    }
+}
+
+/// The mode of files that are nobody else's business.
+const PRIVATE: u32 = 0o600;
 
 pub fn remove_file(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(|source| error("remove", path, source))
@@ -280,13 +325,19 @@ pub fn sweep_scratch(parent: &Path) -> Result<()> {
 pub struct Lock(fs::File);
 
 impl Lock {
-    /// `None` while somebody else holds it. `holder` is what others may read.
+    /// `None` while somebody else holds it. `holder` is what others may read. A file that has a second name is refused: it
+    /// would be overwritten under that name too.
     pub fn try_take(path: &Path, holder: &str) -> Result<Option<Lock>> {
         let failed = |source| error("lock", path, source);
         let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let options =
             fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(nofollow).open(path);
         let mut file = options.map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        if !meta.is_file() || meta.nlink() > 1 {
+            let odd = "it is no file of our own; what it says is left as it is. Take it away and run again";
+            return Err(failed(io::Error::other(odd)));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),

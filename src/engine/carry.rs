@@ -471,9 +471,10 @@ impl Iterator for Chunks {
         let mut chunk = Vec::new();
         let mut bytes = 0;
         while chunk.len() < most
-            && let Some(action) = self.rest.next_if(|action| chunk.is_empty() || bytes + action.op.bytes() <= CHUNK_BYTES)
+            && let Some(action) =
+                self.rest.next_if(|action| chunk.is_empty() || action.op.bytes().saturating_add(bytes) <= CHUNK_BYTES)
         {
-            bytes += action.op.bytes();
+            bytes = action.op.bytes().saturating_add(bytes);
             chunk.push(action);
         }
         (!chunk.is_empty()).then_some(chunk)

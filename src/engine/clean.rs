@@ -60,7 +60,7 @@ fn clear(
         if ours && partial.contains(&item.name) {
             continue;
         }
-        if ours || newest.0 < now.0 - OTHERS_AGE_NS {
+        if ours || newest.0 < now.0.saturating_sub(OTHERS_AGE_NS) {
             transfer::trash::make_folders(root, &kept)?;
             root.rename(&path.join(&item.name), &kept.join(&item.name), Onto::Nothing)?;
         }
@@ -102,7 +102,7 @@ fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<()> {
                 Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::ReadOnly) => continue,
                 other => other?,
             }
-            kept -= size;
+            kept = kept.saturating_sub(size);
         }
     }
     Ok(())

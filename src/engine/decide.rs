@@ -128,6 +128,7 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
             guard::hold_deletes(plan, side);
             if plan.held.len() > before {
                 answer = Some(held(session, plan, side, why.clone())?);
+                whole::hold_with_deletes(session, plan, side);
             }
             continue;
         }
@@ -149,6 +150,7 @@ fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> R
             // A folder that another kind replaces cannot be turned round: it stays held, and that is said.
             if plan.held.iter().any(|action| action.op.side() == Some(side)) {
                 answer = Some(held(session, plan, side, trip.to_string())?);
+                whole::hold_with_deletes(session, plan, side);
             }
         }
     }
@@ -202,7 +204,7 @@ pub(super) fn work(plan: &Plan) -> PerSide<super::report::Work> {
     for action in &plan.actions {
         if let Some(side) = action.op.side() {
             work[side].paths += 1;
-            work[side].bytes += action.op.bytes();
+            work[side].bytes = work[side].bytes.saturating_add(action.op.bytes());
             work[side].files +=
                 u64::from(matches!(&action.op, Op::Write { from, .. } if from.entry.size() > 0 || !from.entry.is_folder()));
         }

@@ -67,7 +67,7 @@ fn trash_size(root: &dyn Root) -> disk::Result<Check> {
         if began.elapsed() > COUNTING {
             break;
         }
-        bytes += runs::size(root, run)?;
+        bytes = u64::saturating_add(bytes, runs::size(root, run)?);
         counted += 1;
     }
     let least = if counted < runs.len() { "at least " } else { "" };

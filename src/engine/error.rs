@@ -57,6 +57,11 @@ impl Error {
         }
     }
 
+    /// The manifest is damaged: the base cannot be believed.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Error::Manifest(error) if error.is_damage())
+    }
+
     /// An error of a root: out of reach, or a reason to stop.
     pub(super) fn at(side: Side) -> impl Fn(roots::Error) -> Error {
         move |source| {

@@ -90,9 +90,14 @@ impl Standing {
     fn write_markers(&mut self, session: &mut Session<'_>) -> Result<(), Error> {
         if self.markers.network.is_none() {
             let marker = Marker::new_network().map_err(Error::at(Side::Network))?;
-            match marker::write_first(&*session.roots.network, &marker) {
+            let root = &*session.roots.network;
+            match marker::write_first(root, &marker) {
                 Ok(marker) => self.markers.network = Some(marker),
-                Err(error) if matches!(error.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly)) => {
+                // Only where there really is none: what was refused may have been the look at the one just written.
+                Err(error)
+                    if matches!(error.kind(), Some(ErrorKind::Denied | ErrorKind::ReadOnly))
+                        && matches!(marker::read(root), Ok(None)) =>
+                {
                     session.notes.push("the network root cannot be written: only `sync down` works".to_owned());
                 }
                 Err(error) => return Err(Error::at(Side::Network)(error)),

@@ -153,7 +153,7 @@ impl<'a> Ledger<'a> {
         match tally {
             Tally::File { bytes, revived } => {
                 counts.written_files += 1;
-                counts.written_bytes += bytes;
+                counts.written_bytes = counts.written_bytes.saturating_add(bytes);
                 counts.revived += u64::from(revived);
                 done.files += 1;
             }
@@ -211,6 +211,10 @@ impl<'a> Ledger<'a> {
         let mut after = Version::of_seen(&brought);
         if let Some(wrote) = wrote.filter(|_| brought != Seen::Absent) {
             after = Version { mtime: Some(wrote.mtime_at(side)), ..Version::of_entry(&wrote.entry) };
+            // Of a live database the network root got other bytes than staging holds.
+            if let Some(sent) = wrote.sent.filter(|_| side == Side::Network) {
+                after = Version { size: Some(sent.size), digest: Some(sent.digest), ..after };
+            }
         }
         let (staging, network) = if side == Side::Staging { (before, after) } else { (after, before) };
         let (path, moved_from) = match &action.op {

@@ -7,36 +7,49 @@ use super::report::Progress;
 use super::request::Request;
 use super::store::Store;
 use crate::disk::{ErrorKind, Root};
-use crate::manifest::Reader;
+use crate::manifest::{self, Reader};
 use crate::model::digest::Digest;
 use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
 use crate::model::path::{Name, RelPath};
+use crate::model::shown::short;
 use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 /// The base as the scan reads it; nothing where there is none yet.
-struct Base(Option<Reader>);
+struct Base {
+    reader: Option<Reader>,
+    /// Set where what the reader could not read is damaged.
+    damaged: Arc<AtomicBool>,
+}
+
+impl Base {
+    fn read<T: Default>(&self, read: impl FnOnce(&Reader) -> manifest::Result<T>) -> Result<T, String> {
+        self.reader.as_ref().map_or(Ok(T::default()), read).map_err(|error| {
+            self.damaged.fetch_or(error.is_damage(), Ordering::Relaxed);
+            error.to_string()
+        })
+    }
+}
 
 impl BaseReader for Base {
     fn folder(&mut self, folder: FolderId) -> Result<Listing<Row>, String> {
-        self.0.as_ref().map_or(Ok(Vec::new()), |reader| reader.folder(folder).map_err(|error| error.to_string()))
+        self.read(|reader| reader.folder(folder))
     }
 
     fn find(&mut self, path: &RelPath) -> Result<Option<Row>, String> {
-        self.0.as_ref().map_or(Ok(None), |reader| reader.find(path).map_err(|error| error.to_string()))
+        self.read(|reader| reader.find(path))
     }
 
     fn vouched(&mut self, path: &RelPath, side: Side, stamp: &Stamp, traits: &Traits) -> Result<Option<Digest>, String> {
-        let Some(reader) = self.0.as_ref().filter(|reader| reader.may_vouch()) else { return Ok(None) };
-        let found = reader.vouched(path, side).map_err(|error| error.to_string())?;
+        let found = self.read(|reader| if reader.may_vouch() { reader.vouched(path, side) } else { Ok(None) })?;
         Ok(found.filter(|found| vouches(Some(&found.recorded), stamp, traits)).map(|found| found.digest))
     }
 }
@@ -72,9 +85,10 @@ pub(super) fn look(
     // One for each worker and one for the first step, opened here: the writer's connection stays with this thread.
     let pool = (0..=scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?;
     let pool = Mutex::new(pool);
+    let damaged = Arc::new(AtomicBool::new(false));
     let readers = || -> Result<Box<dyn BaseReader>, String> {
         let reader = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Box::new(Base(reader.ok_or("more workers than readers of the base")?)))
+        Ok(Box::new(Base { reader: reader.ok_or("more workers than readers of the base")?, damaged: damaged.clone() }))
     };
     let done = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -89,7 +103,10 @@ pub(super) fn look(
     })
     .map_err(|error| match error {
         scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
-        scan::Error::Base(message) => Error::Base(message),
+        scan::Error::Base(message) if !damaged.load(Ordering::Relaxed) => Error::Base(message),
+        error @ (scan::Error::Base(_) | scan::Error::Circle(_)) => {
+            manifest::Error::Damaged { path: manifest::path(&session.pair.state), message: error.to_string() }.into()
+        }
         scan::Error::Stopped => Error::Stopped,
     })
 }
@@ -157,14 +174,48 @@ pub(super) fn shared_patterns(network: &dyn Root) -> Result<Shared, Error> {
             break;
         }
     }
-    let broken = |message: String| Error::Shared { path: "driftless.toml".to_owned(), message };
-    let text = std::str::from_utf8(&bytes).map_err(|error| broken(error.to_string()))?;
-    let table: toml::Table = toml::from_str(text).map_err(|error| broken(error.to_string()))?;
+    parse_shared(&bytes)
+}
+
+/// An error for what is longer than the limit: half of the patterns would let through what the other half holds back.
+fn parse_shared(bytes: &[u8]) -> Result<Shared, Error> {
+    let broken = |message: &str| Error::Shared { path: "driftless.toml".to_owned(), message: message.to_owned() };
+    if bytes.len() > SHARED_LIMIT {
+        return Err(broken("it is larger than 1 MiB"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| broken(&error.to_string()))?;
+    // The message alone: with the line that is wrong it would hold what somebody else wrote.
+    let table: toml::Table = toml::from_str(text).map_err(|error| broken(&short(error.message())))?;
     let list = |key: &str| {
         let Some(list) = table.get(key) else { return Ok(None) };
         let texts = |items: &Vec<toml::Value>| items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
         let patterns: Option<Vec<String>> = list.as_array().and_then(texts);
-        patterns.map(Some).ok_or_else(|| broken(format!("`{key}` is not a list of strings")))
+        patterns.map(Some).ok_or_else(|| broken(&format!("`{key}` is not a list of strings")))
     };
     Ok(Shared { ignore: list("ignore")?, append: list("append")?, whole: list("whole")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mutants::{hostile, is_tame};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_read_by_half() {
+        let long = format!("ignore = [\"a\"]\n#{}\nwhole = []", " ".repeat(SHARED_LIMIT));
+        assert!(parse_shared(long.as_bytes()).is_err_and(|error| error.to_string().contains("1 MiB")));
+        assert!(parse_shared(&long.as_bytes()[..SHARED_LIMIT]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_shared_settings_or_a_line(
+            bytes in hostile(&["ignore = [\"*.tmp\"]\nappend = []\n[gates]\nx.y = 1\n", "whole = [\".git\"]\nconflict = \"hold\"\n"]),
+        ) {
+            if let Err(error) = parse_shared(&bytes) {
+                prop_assert!(is_tame(&error.to_string()), "{error}");
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::disk::{self, Root, local};
 use crate::manifest::{self};
 use crate::model::growing::Torn;
 use crate::model::ignore::Patterns;
+use crate::model::shown::short;
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -252,7 +253,7 @@ fn make_staging(pair: &Pair, access: Access, known: bool) -> Result<Option<local
     if access == Access::LookOnly {
         return Ok(Some(local::Scratch::new()?));
     }
-    local::make_folders(&pair.staging)?;
+    local::make_folders_like(&pair.staging, &pair.network)?;
     Ok(None)
 }
 
@@ -369,5 +370,5 @@ fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<l
 pub(super) fn try_lock(file: &Path, waiting: &Waiting<'_>) -> Result<local::Lock, Error> {
     let holder = format!("host {}, process {}, since {}", local::host_name(), std::process::id(), utc::rfc3339(now()));
     let lock = waiting.attempt(WaitingFor::Lock, || Ok(local::Lock::try_take(file, &holder)?))?;
-    lock.ok_or_else(|| Error::Busy { holder: local::Lock::holder(file).unwrap_or_default() })
+    lock.ok_or_else(|| Error::Busy { holder: short(&local::Lock::holder(file).unwrap_or_default()) })
 }

@@ -64,5 +64,6 @@ pub(super) fn done(session: &Session<'_>, plan: &Plan, side: Side) -> u64 {
     }
     let wanted = wanted(plan, owner(&local::host_name(), session.pair));
     let ours = records.into_iter().filter_map(|(_, record)| record);
-    ours.filter(|(name, ..)| wanted.contains(&(side, name.clone()))).map(|(_, record, _)| record.done).sum()
+    ours.filter(|(name, ..)| wanted.contains(&(side, name.clone())))
+        .fold(0, |done, (_, record, _)| done.saturating_add(record.done))
 }

@@ -9,7 +9,9 @@ use super::error::Error;
 use super::history::{self, EventRecord, RunRecord, Version, What};
 use super::store::Store;
 use super::trash::runs;
-use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root};
+use crate::disk::beside;
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Root};
+use crate::model::database::whole;
 use crate::model::digest::{Digest, Digesting};
 use crate::model::entry::{Content, Found};
 use crate::model::listing::Row;
@@ -246,11 +248,29 @@ fn unseen(side: Side, error: disk::Error) -> Result<Verdict, Error> {
     }
 }
 
+/// A database with something in its log is both files, as the history knows it.
+fn with_log(folder: &dyn Folder, name: &Name, node: Node) -> disk::Result<Node> {
+    if !beside::is_database(folder, name, &node)? {
+        return Ok(node);
+    }
+    Ok(match beside::beside(folder, name, Freshness::Fresh)?.log {
+        Some(log) => {
+            let stamp = whole(&node.stamp, &log.stamp);
+            let content = NodeContent::Plain(Content::File { size: stamp.size, digest: None });
+            Node { content, stamp, ..node }
+        }
+        None => node,
+    })
+}
+
 impl Sight<'_> {
     fn look(&self, side: Side, path: &RelPath) -> disk::Result<Stands> {
-        match self.roots[side].look(path, Freshness::Fresh) {
-            Ok(_) if path.is_root() => Ok(Stands::Barred),
-            Ok(node) => Ok(node.map_or(Stands::Nothing, Stands::There)),
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(Stands::Barred) };
+        match self.roots[side].folder(&parent) {
+            Ok(folder) => match folder.look(&name, Freshness::Fresh)? {
+                Some(node) => Ok(Stands::There(with_log(&*folder, &name, node)?)),
+                None => Ok(Stands::Nothing),
+            },
             Err(error) if error.kind == ErrorKind::Absent => Ok(Stands::Nothing),
             Err(error) if matches!(error.kind, ErrorKind::WrongKind | ErrorKind::Barred) => Ok(Stands::Barred),
             Err(error) => Err(error),
@@ -313,7 +333,7 @@ impl Sight<'_> {
         if let Some(Row { base, .. }) = store.find(path)?
             && vouches(base.stamps[side].as_ref(), &node.stamp, &self.traits[side])
         {
-            return Ok(base.entry.digest());
+            return Ok(base.digest_at(side));
         }
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
         let folder = match self.roots[side].folder(&parent) {
@@ -337,7 +357,7 @@ impl Sight<'_> {
             for item in listing {
                 let below = path.join(&item.name);
                 let Some(Row { base, .. }) = store.find(&below)? else { return Ok(false) };
-                let same = match (&base.entry.content, &item.value.content) {
+                let same = match (&base.content_at(side), &item.value.content) {
                     (Content::Folder, NodeContent::Plain(Content::Folder)) => {
                         open.push(below);
                         true

@@ -17,9 +17,10 @@ use super::partials;
 use super::report::{Counts, Outcome, Progress, Report};
 use super::request::{Options, Pair, Request};
 use super::trash::runs::run_name;
+use super::whole;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
-use crate::manifest::RunId;
+use crate::manifest::{self, RunId};
 use crate::model::entry::Kind;
 use crate::model::finding::Note;
 use crate::model::listing::Seen;
@@ -44,7 +45,14 @@ pub fn sync(
 ) -> Result<Report, Error> {
     let began = Moment::now();
     let mut report = empty_report(pair, request);
-    let result = run(pair, request, options, tell, stop, &mut report);
+    let mut result = run(pair, request, options, tell, stop, &mut report);
+    if !request.dry_run && result.as_ref().is_err_and(Error::is_damage) {
+        // Once: the base that is made then is a new one.
+        tracing::warn!(error = ?result.as_ref().err(), "starting anew without the base");
+        manifest::distrust(&pair.state)?;
+        report = empty_report(pair, request);
+        result = run(pair, request, options, tell, stop, &mut report);
+    }
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report.outcome = match result {
         Ok(outcome) => outcome,
@@ -86,6 +94,8 @@ fn run(
 ) -> Result<Outcome, Error> {
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let mut session = Session::open(pair, options, access, request.wait, tell, stop)?;
+    let widened = whole::widened(&session, request);
+    let request = widened.as_ref().unwrap_or(request);
     let root = RelPath::root();
     report.notes.extend(session.notes.iter().map(|message| Note::of(&root, message)));
     let seen = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
@@ -284,7 +294,7 @@ fn would(plan: &Plan) -> Counts {
                 match from.entry.kind() {
                     Kind::File => {
                         counts.written_files += 1;
-                        counts.written_bytes += from.entry.size();
+                        counts.written_bytes = counts.written_bytes.saturating_add(from.entry.size());
                     }
                     Kind::Folder => counts.written_folders += 1,
                     Kind::Link => counts.written_links += 1,

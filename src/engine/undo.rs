@@ -253,7 +253,7 @@ impl Undoing<'_, '_> {
         match step {
             Step::Return => {
                 self.make_folders(side, path, false, kept)?;
-                back::bring_back(run, side, kept, path)?;
+                back::bring_back(&*self.roots[side], &run.traits[side], side, kept, path)?;
                 self.emptied[side].extend(kept.parent());
                 Ok(self.event(task, "restore", Version::ABSENT, self.known_again(side, path, before)))
             }

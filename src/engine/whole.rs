@@ -8,7 +8,7 @@ use super::request::Request;
 use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
 use crate::model::conflict::Policy;
 use crate::model::entry::{Content, Kind};
-use crate::model::finding::{Note, ProblemKind};
+use crate::model::finding::{Note, Problem, ProblemKind};
 use crate::model::ignore::is_own_name;
 use crate::model::listing::{Difference, Seen, Unknown};
 use crate::model::path::RelPath;
@@ -19,8 +19,52 @@ use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::model::whole::{self, Folded, Names};
 
+use std::collections::BTreeSet;
+
 /// A lock file that stood so long was left by a program that crashed.
 const YOUNG_NS: i64 = 600_000_000_000;
+
+/// A path within a whole folder means all of it: a part of a repository is none. Whoever takes a part of one back to the
+/// network's version is told instead, see [`leave_parts`].
+pub(super) fn widened(session: &Session<'_>, request: &Request) -> Option<Request> {
+    let around =
+        |path: &RelPath| path.parent().and_then(|parent| whole::topmost(&parent, &|path| session.whole.name(path, true)));
+    if request.take.is_some() || !request.paths.iter().any(|path| around(path).is_some()) {
+        return None;
+    }
+    let paths = request.paths.iter().map(|path| around(path).unwrap_or_else(|| path.clone())).collect();
+    Some(Request { paths, ..request.clone() })
+}
+
+/// Takes out what lies in a whole folder of which only a part was asked for.
+fn leave_parts(request: &Request, differences: &mut Vec<Difference>, names: &Names<'_>, problems: &mut Vec<Problem>) {
+    for path in &request.paths {
+        let Some(folder) = path.parent().and_then(|parent| whole::topmost(&parent, names)) else { continue };
+        if request.paths.iter().any(|asked| folder.is_within(asked)) {
+            continue;
+        }
+        differences.retain(|difference| !difference.path.is_within(&folder));
+        let message = format!("is a part of {folder}, which is carried as one; name that folder to take all of it back");
+        problems.push(Problem { path: path.clone(), side: Side::Staging, kind: ProblemKind::Taken, message });
+    }
+}
+
+/// Where deletes in a whole folder are held, all that would be done in it on that side waits with them.
+pub(super) fn hold_with_deletes(session: &Session<'_>, plan: &mut Plan, side: Side) {
+    let names = |path: &RelPath| session.whole.name(path, true);
+    let around = |path: &RelPath| path.parent().and_then(|parent| whole::topmost(&parent, &names));
+    let at_side = plan.held.iter().filter(|action| action.op.side() == Some(side));
+    let waiting: BTreeSet<RelPath> = at_side.filter_map(|action| around(&action.path)).collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let before = plan.actions.len();
+    plan.actions.retain(|action| action.op.side() != Some(side) || !waiting.iter().any(|folder| action.path.is_within(folder)));
+    plan.pending[side.other()] += (before - plan.actions.len()) as u64;
+    let told = "deletes in this folder are held, and it is carried as one: nothing in it was carried";
+    plan.notes.retain(|note| !waiting.contains(&note.path));
+    plan.notes.extend(waiting.iter().map(|folder| Note::of(folder, told)));
+}
 
 /// The plan for what differs, with whole folders decided as such.
 pub(super) fn plan(
@@ -30,7 +74,11 @@ pub(super) fn plan(
     rules: &Rules<'_>,
 ) -> Result<Plan, Error> {
     let names = |path: &RelPath| session.whole.name(path, true);
-    let mut notes = Vec::new();
+    let (mut notes, mut problems) = (Vec::new(), Vec::new());
+    let mut differences = differences;
+    if request.take.is_some() {
+        leave_parts(request, &mut differences, &names, &mut problems);
+    }
     let differences = leave_busy(session, differences, &names, &mut notes)?;
     // Who takes a path back to one side's version takes it with everything in it.
     let preferred = |path: &RelPath| match rules.policies.of(path, true) {
@@ -43,8 +91,15 @@ pub(super) fn plan(
         whole::fold(differences, &names, &preferred, rules.compare())
     };
     let mut plan = reconcile(folded.differences, rules);
-    for (winner, group) in folded.preferred {
+    plan.problems.append(&mut problems);
+    for (folder, winner, group) in folded.preferred {
         let decided = reconcile(group, &Rules { take: Some(winner), ..*rules });
+        if decided.actions.iter().any(|action| action.op.side() == Some(winner.other())) {
+            notes.push(Note::of(
+                &folder,
+                &format!("both sides changed something in this folder: {winner}'s version of it counts"),
+            ));
+        }
         plan.actions.extend(decided.actions);
         plan.problems.extend(decided.problems);
         plan.notes.extend(decided.notes);

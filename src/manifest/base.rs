@@ -250,7 +250,7 @@ fn forget_row(connection: &Connection, folders: &mut FolderCache, folder: Folder
     let Some(id) = child.flatten() else { return Ok(()) };
     folders.clear();
     let below = "WITH RECURSIVE below (id) AS (
-            SELECT ?1 UNION ALL
+            SELECT ?1 UNION
             SELECT entry.child FROM below JOIN entry ON entry.folder = below.id WHERE entry.child IS NOT NULL)
         DELETE FROM entry WHERE folder IN (SELECT id FROM below)";
     connection.prepare_cached(below)?.execute([id]).map(drop)

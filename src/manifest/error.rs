@@ -38,7 +38,7 @@ impl Error {
     /// The file is to be set aside ([`super::set_aside`]) and the base built anew.
     pub fn is_damage(&self) -> bool {
         match self {
-            Error::Sqlite(error) => error.kind == sqlite::ErrorKind::Damaged,
+            Error::Sqlite(error) => error.kind == sqlite::ErrorKind::Damaged || is_senseless(&error.source),
             Error::Damaged { .. } => true,
             Error::Disk(_)
             | Error::Newer { .. }
@@ -47,5 +47,16 @@ impl Error {
             | Error::BatchLost { .. }
             | Error::MoveInto { .. } => false,
         }
+    }
+}
+
+/// What only a file that nobody like us wrote answers to questions that are always the same: no such table, no row where
+/// there is always one, a key that is taken although it was never given.
+fn is_senseless(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TypeMismatch, Unknown};
+    match error {
+        rusqlite::Error::SqlInputError { .. } | rusqlite::Error::QueryReturnedNoRows => true,
+        rusqlite::Error::SqliteFailure(failure, _) => matches!(failure.code, ConstraintViolation | TypeMismatch | Unknown),
+        _ => false,
     }
 }

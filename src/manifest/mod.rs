@@ -8,6 +8,8 @@
 
 mod base;
 mod columns;
+#[cfg(test)]
+mod damage_tests;
 mod error;
 mod findings;
 mod former;
@@ -105,6 +107,16 @@ pub fn set_aside(folder: &Path, now: Time) -> Result<PathBuf> {
     Ok(aside)
 }
 
+/// Has the next [`Manifest::open`] set the manifest in `folder` aside: something in it could not be read that looks sound to
+/// SQLite, or that is only read now and then.
+pub fn distrust(folder: &Path) -> Result<()> {
+    Ok(local::make_private_file(&distrusted(folder))?)
+}
+
+fn distrusted(folder: &Path) -> PathBuf {
+    sqlite::beside(&database(folder), ".distrusted")
+}
+
 impl Manifest {
     /// Opens the manifest in `folder` (which exists), makes it where there is none, brings an older one forward and
     /// sets a damaged one aside. After an end without a close the structure is checked, which reads the whole file.
@@ -112,6 +124,14 @@ impl Manifest {
     /// With [`Synchronous::Normal`] a power failure can take the last commits, each as a whole and in order. That is
     /// safe: the base then says less than the roots hold, and the next look finds the rest to be equal and adopts it.
     pub fn open(folder: &Path, synchronous: Synchronous, now: Time) -> Result<(Manifest, Opened)> {
+        let distrusted = distrusted(folder);
+        if local::is_taken(&distrusted) {
+            let aside = if exists(folder) { Some(set_aside(folder, now)?) } else { None };
+            // Last: until it is gone, the next open does the same.
+            local::remove_file(&distrusted)?;
+            let (manifest, opened) = open_existing(folder, synchronous)?;
+            return Ok((manifest, aside.map_or(opened, Opened::SetAside)));
+        }
         match open_existing(folder, synchronous) {
             Ok(opened) => Ok(opened),
             Err(error) if error.is_damage() => {
@@ -200,6 +220,8 @@ impl Manifest {
 fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, Opened)> {
     let path = database(folder);
     let unclean = local::length_and_time(&sqlite::beside(&path, "-wal")).is_some_and(|(length, _)| length > 0);
+    // SQLite would make it readable for others, as the umask says; what lies beside it gets the same rights.
+    local::make_private_file(&path)?;
     let connection = sqlite::open(&path, Access::Create, CACHE_KIB)?;
     let identity = schema::identify(&connection, &path)?;
     if unclean && let Some(message) = sqlite::complaint(&connection)? {
@@ -227,11 +249,11 @@ fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> 
 }
 
 fn check_algorithm(connection: &Connection, path: &Path) -> Result<()> {
-    let found = meta(connection, "digest_algorithm").map_err(failed("read", connection))?.unwrap_or_default();
-    if found == digest::ALGORITHM {
-        return Ok(());
+    match meta(connection, "digest_algorithm").map_err(failed("read", connection))? {
+        Some(found) if found == digest::ALGORITHM => Ok(()),
+        Some(found) => Err(Error::Algorithm { path: path.to_owned(), found, known: digest::ALGORITHM }),
+        None => Err(Error::Damaged { path: path.to_owned(), message: "it does not name its kind of digest".to_owned() }),
     }
-    Err(Error::Algorithm { path: path.to_owned(), found, known: digest::ALGORITHM })
 }
 
 /// `yyyymmddThhmmssZ`, sortable and legal in a file name on every system; SQLite knows the calendar.

@@ -79,8 +79,9 @@ pub(super) fn count_files(connection: &Connection) -> rusqlite::Result<u64> {
 
 /// Files below the folder `id`.
 pub(super) fn count_files_below(connection: &Connection, id: FolderId) -> rusqlite::Result<u64> {
+    // UNION takes each folder once, so that a damaged file whose folders lead round in a circle has an end.
     let sql = "WITH RECURSIVE below (id) AS (
-            SELECT ?1 UNION ALL
+            SELECT ?1 UNION
             SELECT entry.child FROM below JOIN entry ON entry.folder = below.id WHERE entry.child IS NOT NULL)
         SELECT count(*) FROM below JOIN entry ON entry.folder = below.id WHERE entry.kind = ?2";
     let count = connection.query_row(sql, [id.0, FILE], |row| row.get::<_, i64>(0))?;

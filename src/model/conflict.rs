@@ -119,6 +119,8 @@ fn boundary(bytes: &[u8], room: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::{hostile, hostile_text};
+    use proptest::prelude::*;
 
     fn path(text: &str) -> RelPath {
         RelPath::parse(text.as_bytes()).expect("a path")
@@ -167,5 +169,28 @@ mod tests {
         let aside = beside(&long, now, "h");
         assert!(aside.len() <= 255 && aside.len() > 250, "{}", aside.len());
         assert!(std::str::from_utf8(aside.as_bytes()).is_ok());
+    }
+
+    proptest! {
+        /// A kept version's name is a name that fits, whatever the file and the machine are called.
+        #[test]
+        fn every_name_has_one_beside_it(
+            bytes in hostile(&["a.csv", ".bashrc", "x.tar.gz", "..a", "é.ü"]), host in hostile_text(&["lab7", "../.."]), nanos in any::<i64>(),
+        ) {
+            let Ok(name) = Name::new(&bytes[..bytes.len().min(NAME_MAX)]) else { return Ok(()) };
+            let aside = beside(&name, Time(nanos), &host);
+            prop_assert!(Name::new(&aside).is_ok() && aside.len() <= NAME_MAX, "{aside}");
+            let (stem, extension) = split_extension(&name);
+            prop_assert_eq!([stem, extension].concat(), name.to_vec());
+            prop_assert!(aside.ends_with(extension));
+        }
+
+        #[test]
+        fn any_rule_gives_a_policy_or_is_refused(pattern in hostile_text(&["*.log", "results/", "a=b"]), at in hostile(&["results/a.log"])) {
+            let path = RelPath::parse(&at).unwrap_or_default();
+            if let Ok(policies) = Policies::new(Policy::Hold, &[(pattern, Policy::Abort)]) {
+                prop_assert!(matches!(policies.of(&path, false), Policy::Hold | Policy::Abort));
+            }
+        }
     }
 }

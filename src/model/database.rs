@@ -94,7 +94,9 @@ pub fn whole(database: &Stamp, log: &Stamp) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::hostile;
     use crate::model::time::Time;
+    use proptest::prelude::*;
 
     fn name(text: &str) -> Name {
         Name::new(text.as_bytes()).expect("a name")
@@ -142,5 +144,20 @@ mod tests {
         let stamp = |size, time, id| Stamp { size, mtime: Time(time), ctime: Time(time + 1), id };
         assert_eq!(whole(&stamp(10, 5, 1), &stamp(7, 9, 2)), stamp(17, 9, 1));
         assert_eq!(whole(&stamp(10, 50, 1), &stamp(7, 9, 2)), stamp(17, 50, 1));
+    }
+
+    proptest! {
+        /// Headers of any bytes and length, and names: a side file leads to its database, and back.
+        #[test]
+        fn any_header_and_any_name_gives_an_answer(
+            bytes in hostile(&["SQLite format 3\0........\0\0\x01\x02....", "a.db-wal", "-shm", "x-journal-wal"]),
+        ) {
+            prop_assert_eq!(change_counter(&bytes).is_some(), bytes.len() >= 28);
+            prop_assert!(!is_database(&bytes) || !is_log(&bytes) && !is_journal(&bytes));
+            let Ok(name) = Name::new(&bytes) else { return Ok(()) };
+            if let Some((owner, ending)) = database_of(&name) {
+                prop_assert_eq!(beside(&owner, ending), Some(name));
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ pub struct Entry {
     pub content: Content,
     /// Never compared for folders.
     pub mtime: Time,
-    /// Permission bits (0o7777); only compared where both roots keep them.
+    /// Permission bits (0o7777, of files 0o777); only compared where both roots keep them.
     pub mode: u32,
 }
 

@@ -144,7 +144,8 @@ pub fn restore_deletes(plan: &mut Plan, side: Side) {
 
 /// Bytes that the plan writes at `side`.
 pub fn room_needed(plan: &Plan, side: Side) -> u64 {
-    plan.actions.iter().filter(|action| action.op.side() == Some(side)).map(|action| action.op.bytes()).sum()
+    let there = plan.actions.iter().filter(|action| action.op.side() == Some(side));
+    there.fold(0, |bytes, action| bytes.saturating_add(action.op.bytes()))
 }
 
 /// How two folders meet for the first time, in files.

@@ -1,6 +1,7 @@
 //! What is not synchronised: the tool's own names, built-in junk, and the user's patterns.
 
 use super::path::{Name, RelPath};
+use super::shown::short;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -62,7 +63,7 @@ pub struct Patterns {
 
 /// A pattern that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the ignore pattern {pattern:?} cannot be read: {reason}")]
+#[error("the ignore pattern \"{}\" cannot be read: {reason}", short(pattern))]
 pub struct BadPattern {
     pub pattern: String,
     pub reason: String,
@@ -74,11 +75,11 @@ impl Patterns {
         let mut builder = GitignoreBuilder::new("");
         let mut any = false;
         for pattern in patterns {
-            let bad = |error: ignore::Error| BadPattern { pattern: pattern.to_owned(), reason: error.to_string() };
+            let bad = |error: ignore::Error| BadPattern { pattern: pattern.to_owned(), reason: reason(error) };
             builder.add_line(None, pattern).map_err(bad)?;
             any = true;
         }
-        let bad = |error: ignore::Error| BadPattern { pattern: String::new(), reason: error.to_string() };
+        let bad = |error: ignore::Error| BadPattern { pattern: "all of them together".to_owned(), reason: reason(error) };
         let user = any.then(|| builder.build()).transpose().map_err(bad)?;
         Ok(Patterns { user })
     }
@@ -121,6 +122,14 @@ impl Patterns {
     }
 }
 
+/// Without the pattern itself, which may be anything.
+fn reason(error: ignore::Error) -> String {
+    match error {
+        ignore::Error::Glob { err, .. } => short(&err),
+        other => short(&other.to_string()),
+    }
+}
+
 fn is_junk(name: &[u8], folder: bool, at_root: bool) -> bool {
     let only = if folder { Only::Folders } else { Only::Files };
     // What mkfs puts into the root of a file system; elsewhere somebody may own the name.
@@ -141,6 +150,8 @@ fn as_path(bytes: &[u8]) -> std::borrow::Cow<'_, std::path::Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::{hostile, hostile_text, is_tame};
+    use proptest::prelude::*;
 
     fn verdict(patterns: &[&str], path: &str, folder: bool) -> Verdict {
         let patterns = Patterns::new(patterns.iter().copied()).expect("good patterns");
@@ -178,5 +189,25 @@ mod tests {
     #[test]
     fn a_bad_pattern_is_named() {
         assert_eq!(Patterns::new(["ok", "a[z-b]"]).expect_err("a range turned round").pattern, "a[z-b]");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 3, ..ProptestConfig::default() })]
+        /// Any pattern is compiled or refused in one line, and any path gets an answer.
+        #[test]
+        fn any_pattern_gives_an_answer(
+            patterns in proptest::collection::vec(hostile_text(&["*.tmp", "build/", "!keep/**/x[a-c]", "a/{b,c}/d", "\\#x"]), 0..4),
+            at in hostile(&["a/b/c.tmp", "build", "keep/x"]),
+        ) {
+            let path = RelPath::parse(&at).unwrap_or_default();
+            match Patterns::new(patterns.iter().map(String::as_str)) {
+                Ok(patterns) => {
+                    let named = patterns.verdict(&path, true) == Verdict::Pattern;
+                    prop_assert!(!named || patterns.cover(&path, true));
+                    patterns.name_or_hold(&path);
+                }
+                Err(bad) => prop_assert!(is_tame(&bad.to_string()), "{bad}"),
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ pub mod path;
 pub mod plan;
 pub mod reconcile;
 pub mod rename;
+pub mod shown;
 pub mod side;
 pub mod time;
 pub mod traits;
@@ -29,3 +30,5 @@ pub mod whole;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+pub(crate) mod mutants;

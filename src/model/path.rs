@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
 
+use super::shown::tame;
+
 /// One name in a folder: not empty, no `/`, no NUL, neither `.` nor `..`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<[u8]>);
@@ -153,8 +155,7 @@ impl PartialOrd for RelPath {
     }
 }
 
-/// For people and logs: UTF-8 as it is, control characters and invalid bytes escaped, so that no name can
-/// steer a terminal.
+/// For people and logs: UTF-8 as it is, what could steer a terminal and invalid bytes escaped.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show_bytes(&self.0, f)
@@ -169,9 +170,7 @@ impl fmt::Display for Name {
 
 fn show_bytes(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
+        f.write_str(&tame(chunk.valid()))?;
         write!(f, "{}", chunk.invalid().escape_ascii())?;
     }
     Ok(())
@@ -186,6 +185,8 @@ impl fmt::Debug for RelPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::{hostile, is_tame};
+    use proptest::prelude::*;
 
     fn path(text: &str) -> RelPath {
         RelPath::parse(text.as_bytes()).expect(text)
@@ -218,5 +219,28 @@ mod tests {
     fn names_cannot_steer_a_terminal() {
         let odd = RelPath::parse(b"a\x1b[2Jb\n\xff").expect("a legal name");
         assert_eq!(odd.to_string(), "a\\u{1b}[2Jb\\n\\xff");
+    }
+
+    proptest! {
+        /// What is taken stays below the root, comes apart into names and back together, and cannot steer a terminal.
+        #[test]
+        fn bytes_are_a_path_below_the_root_or_refused(bytes in hostile(&["a/b c/d.x", "a", "", "é/ü", "a/../b", "/a"])) {
+            let plain = bytes.is_empty() || bytes.split(|&byte| byte == b'/').all(|name| Name::new(name).is_ok());
+            let Ok(path) = RelPath::parse(&bytes) else {
+                prop_assert!(!plain);
+                return Ok(());
+            };
+            prop_assert!(plain && path.as_bytes() == bytes);
+            for name in path.names() {
+                prop_assert!(!matches!(name, b"" | b"." | b"..") && !name.contains(&0) && !name.contains(&b'/'));
+            }
+            prop_assert_eq!(path.names().fold(RelPath::root(), |above, name| above.join(name)), path.clone());
+            for above in path.ancestors() {
+                prop_assert!(path.is_within(&above) && above < path);
+                prop_assert_eq!(path.below(&above).map(|below| above.append(&below)), Some(path.clone()));
+            }
+            let shown = path.to_string();
+            prop_assert!(shown.len() > 3_900 || is_tame(&shown), "{shown:?}");
+        }
     }
 }

@@ -60,6 +60,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::hostile;
+    use proptest::prelude::*;
 
     #[test]
     fn times_before_1970_and_leap_days_are_written() {
@@ -85,6 +87,25 @@ mod tests {
         }
         for name in ["20261321T041500Z", "20261121T049900Z", "2026-11-21T04:15", "", "20261121 041500Z", "x"] {
             assert_eq!(parse_compact(name.as_bytes()), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_that_of_a_run_only_where_its_time_reads_back(
+            name in hostile(&["20261121T041500Z-host-000007", "99991231T235959Z", "16770921T001243Z-", "-9991121T041500Z-h"]),
+        ) {
+            if let Some(time) = parse_compact(&name) {
+                let text = compact(time);
+                prop_assert_eq!(text.as_bytes(), &name[..16]);
+            }
+        }
+
+        #[test]
+        fn every_time_is_written(nanos in any::<i64>()) {
+            let time = Time(nanos);
+            prop_assert_eq!(plain(time).len(), 19);
+            prop_assert_eq!(parse_compact(compact(time).as_bytes()), Some(Time::from_parts(time.parts().0, 0)));
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn each(
 }
 
 /// The topmost such folder at or above a folder.
-fn topmost(folder: &RelPath, names: &Names<'_>) -> Option<RelPath> {
+pub fn topmost(folder: &RelPath, names: &Names<'_>) -> Option<RelPath> {
     let mut above: Vec<RelPath> = std::iter::successors(Some(folder.clone()), RelPath::parent).collect();
     above.reverse();
     above.into_iter().find(|path| !path.is_root() && names(path))
@@ -73,8 +73,8 @@ pub struct Folded {
     pub differences: Vec<Difference>,
     /// The conflicts that stand for them.
     pub conflicts: Vec<Conflict>,
-    /// Those of which one side's version counts, as a whole: that side, and what differs in it.
-    pub preferred: Vec<(Side, Vec<Difference>)>,
+    /// Those of which one side's version counts, as a whole: the folder, that side, and what differs in it.
+    pub preferred: Vec<(RelPath, Side, Vec<Difference>)>,
 }
 
 /// `preferred` says whose version of a folder counts, where somebody has decided that.
@@ -94,7 +94,7 @@ pub fn fold(
         let unseen = || Seen::Unknown(Unknown::Whole);
         let base = own.as_ref().and_then(|own| own.base.clone());
         match preferred(folder) {
-            Some(winner) => folded.preferred.push((winner, group)),
+            Some(winner) => folded.preferred.push((folder.clone(), winner, group)),
             None => folded.conflicts.push(conflict(folder, own, compare)),
         }
         vec![Difference { path: folder.clone(), base, staging: unseen(), network: unseen() }]

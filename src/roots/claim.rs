@@ -37,13 +37,36 @@ pub fn read(staging: &dyn Root) -> Result<Option<String>> {
         Err(Error::Disk(_)) => None,
         Err(error) => return Err(error),
     };
-    let text = bytes.filter(|bytes| !own::too_long(bytes)).and_then(|bytes| String::from_utf8(bytes).ok());
-    Ok(text.and_then(|text| toml::from_str::<Written>(&text).ok()).map(|written| written.manifest))
+    Ok(bytes.as_deref().and_then(parse))
+}
+
+fn parse(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok().filter(|_| !own::too_long(bytes))?;
+    toml::from_str::<Written>(text).ok().map(|written| written.manifest)
 }
 
 /// Claims staging for the manifest of that name, flushed: before the run's first change of its base.
 pub fn write(staging: &dyn Root, manifest: &str) -> Result<()> {
     let folder = own::open_or_make(staging)?;
-    let text = toml::to_string(&Written { manifest: manifest.to_owned() }).expect("a string can be written as TOML");
-    own::replace(folder.as_ref(), &own::name(FILE), &text, Keep::Flushed, Onto::File)
+    own::replace(folder.as_ref(), &own::name(FILE), &text(manifest), Keep::Flushed, Onto::File)
+}
+
+fn text(manifest: &str) -> String {
+    toml::to_string(&Written { manifest: manifest.to_owned() }).expect("a string can be written as TOML")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mutants::hostile;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_claim_or_none(bytes in hostile(&["manifest = \"0123456789abcdef\"\n", "manifest = \"nobody\"\n"])) {
+            if let Some(manifest) = parse(&bytes) {
+                prop_assert_eq!(parse(text(&manifest).as_bytes()), Some(manifest));
+            }
+        }
+    }
 }

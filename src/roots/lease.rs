@@ -189,3 +189,21 @@ fn parse(bytes: &[u8]) -> Option<Written> {
 fn is_of(written: &Written, holder: &Holder) -> bool {
     written.host == holder.host && written.state == holder.state
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mutants::hostile;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_lease_or_none(bytes in hostile(&["host = \"lab7\"\nstate = \"0123\"\ncounter = 17\n"])) {
+            if let Some(written) = parse(&bytes) {
+                let text = toml::to_string(&written).expect("what was read can be written");
+                let again = parse(text.as_bytes()).expect("what was written can be read");
+                prop_assert_eq!((again.host, again.state, again.counter), (written.host, written.state, written.counter));
+            }
+        }
+    }
+}

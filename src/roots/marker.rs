@@ -12,6 +12,7 @@ use super::error::{Error, Result};
 use super::own::{self, Keep};
 use crate::disk::clock::random;
 use crate::disk::{ErrorKind, Onto, Root};
+use crate::model::shown::short;
 use crate::model::side::Side;
 
 const FILE: &str = "root.toml";
@@ -135,7 +136,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Marker, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
     let written: Written = toml::from_str(text).map_err(|error| {
         let sentence = error.message().lines().next().unwrap_or("it is no TOML");
-        format!("{} (damaged, or of a newer version?)", sentence.escape_debug())
+        format!("{} (damaged, or of a newer version?)", short(sentence))
     })?;
     believe(&written)
 }
@@ -208,6 +209,8 @@ pub fn bump_generation(root: &dyn Root, id: RootId) -> Result<Marker> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::{hostile, is_tame};
+    use proptest::prelude::*;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -248,5 +251,21 @@ mod tests {
             assert!(error.contains(expected), "{shown:?} gave {error:?}");
         }
         assert!(parse(b"id = \"\xff\"").is_err());
+    }
+
+    proptest! {
+        /// A forged or damaged marker is a sentence that may be shown; a marker reads back as it is written.
+        #[test]
+        fn any_bytes_are_a_marker_or_a_sentence(
+            bytes in hostile(&[
+                "# h\nid = \"0123456789abcdef0123456789abcdef\"\ngeneration = 3\nside = \"network\"\n",
+                "id = \"0123456789abcdef0123456789abcdef\"\ngeneration = 3\nside = \"staging\"\nnetwork = \"00000000000000000000000000000007\"\n",
+            ]),
+        ) {
+            match parse(&bytes) {
+                Ok(marker) => prop_assert_eq!(parse(text(&marker).as_bytes()), Ok(marker)),
+                Err(sentence) => prop_assert!(is_tame(&sentence), "{sentence:?}"),
+            }
+        }
     }
 }

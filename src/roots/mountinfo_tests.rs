@@ -1,7 +1,9 @@
 //! Tables of mountinfo texts and what follows from them.
 
 use super::*;
+use crate::model::mutants::hostile;
 use crate::roots::mounts::detect;
+use proptest::prelude::*;
 
 const ROOT: &str = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n";
 
@@ -211,4 +213,23 @@ fn options_are_those_of_the_mount_that_is_on_top() {
     assert_eq!(of("/other").as_deref(), Some("rw,soft"));
     assert_eq!(of("/").as_deref(), Some("rw,relatime,discard"));
     assert_eq!(options(b"no table", &on(lines, "/m")), None);
+}
+
+proptest! {
+    /// A table that makes no sense, links that lead round and round, and points that no path has.
+    #[test]
+    fn any_table_gives_an_answer(
+        text in hostile(&[
+            "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n36 21 0:50 / /mnt/lab rw,noatime master:1 - fuse.sshfs lab7:/srv rw,user_id=0\n",
+            "21 21 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:6 / /mnt/a\\040b ro - nfs4 s:/x rw\n23 22 0:7 / /mnt/a\\040b rw - overlay / rw\n",
+        ]),
+        path in hostile(&["/mnt/lab/x", "/mnt/a b", "/mnt/../etc"]),
+        target in hostile(&["/mnt/lab", "../x", "."]),
+    ) {
+        let path = PathBuf::from("/").join(OsString::from_vec(path));
+        let target = PathBuf::from(OsString::from_vec(target));
+        let found = judge(&text, &path, &|_| Some(target.clone()));
+        prop_assert!(found.mount_point.is_absolute() || found.mount_point.as_os_str().is_empty());
+        options(&text, &found);
+    }
 }

@@ -43,6 +43,12 @@ impl Task {
         in_base && self.seen.staging.is_folder() && self.seen.network.is_folder()
     }
 
+    /// The base's folder, where neither side has one: nothing on a disk bounds the way down from here.
+    pub fn only_in_base(&self) -> Option<FolderId> {
+        let row = self.row.as_ref().filter(|_| !self.seen.staging.is_folder() && !self.seen.network.is_folder());
+        row.and_then(|row| row.folder)
+    }
+
     pub fn unsettled(&self) -> bool {
         !(self.path.is_root() || self.common() && self.settled)
     }

@@ -71,6 +71,9 @@ pub enum Error {
     Gone { side: Side, source: disk::Error },
     #[error("the manifest cannot be read: {0}")]
     Base(String),
+    /// A folder of the base lies in itself, or in two folders that are nowhere else.
+    #[error("the base leads to one folder twice, the second time at {0}")]
+    Circle(RelPath),
     #[error("stopped")]
     Stopped,
 }

@@ -5,9 +5,11 @@
 use super::folder::{Task, Worker};
 use super::{BaseReader, Error, Scope, Sight};
 use crate::disk::Freshness;
+use crate::model::listing::FolderId;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -115,6 +117,9 @@ fn work(
             if scope.stop.load(Ordering::Relaxed) {
                 return Err(Error::Stopped);
             }
+            if task.only_in_base().is_some_and(|folder| !stack.first_time(folder)) {
+                return Err(Error::Circle(task.path));
+            }
             own.append(&mut worker.look(task)?);
             if own.len() > 1 && stack.hungry.load(Ordering::Relaxed) > 0 {
                 // The oldest are the topmost, with the most below them.
@@ -135,6 +140,8 @@ struct Stack {
     changed: Condvar,
     /// Workers that wait for a folder.
     hungry: AtomicUsize,
+    /// Folders of the base alone that were looked at: a damaged base may lead round in a circle.
+    gone: Mutex<HashSet<FolderId>>,
 }
 
 #[derive(Default)]
@@ -149,6 +156,10 @@ impl Stack {
     /// A panic in another worker leaves nothing half done here.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn first_time(&self, folder: FolderId) -> bool {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(folder)
     }
 
     fn push(&self, tasks: impl IntoIterator<Item = Task>) {

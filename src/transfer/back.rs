@@ -9,6 +9,7 @@ use super::chunk::split;
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, place, proves, to_trash};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, database, trash};
+use crate::disk::beside;
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto, Root};
 use crate::model::entry::{Found, Kind, Stamp};
 use crate::model::listing::Seen;
@@ -34,10 +35,14 @@ pub struct Exchanged {
     pub spent: Kept,
 }
 
-/// What the trash holds at `kept` takes its free name again.
-pub fn bring_back(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath) -> Result<(), Refused> {
-    let show = || run.roots[side].rename(kept, path, Onto::Nothing).map_err(|error| Failure::At(side, error));
-    database::with_log_back(run, side, kept, path, show).map_err(refused)
+/// What the trash holds at `kept` takes its free name again, a database together with its log.
+pub fn bring_back(root: &dyn Root, traits: &Traits, side: Side, kept: &RelPath, path: &RelPath) -> Result<(), Refused> {
+    return_to((root, traits), side, kept, path).map_err(refused)
+}
+
+fn return_to(at: (&dyn Root, &Traits), side: Side, kept: &RelPath, path: &RelPath) -> Result<(), Failure> {
+    let show = || at.0.rename(kept, path, Onto::Nothing).map_err(|error| Failure::At(side, error));
+    database::with_log_back(at, side, kept, path, show)
 }
 
 /// What the trash holds at `kept` takes its name again from `present`, which goes to this run's trash.
@@ -50,17 +55,18 @@ fn exchange(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath, present: 
     let (parent, name) = split(path);
     let folder = run.roots[side].folder(&parent).map_err(at)?;
     let spot = Spot { side, path, folder: &*folder, name: &name };
-    let show = || run.roots[side].rename(kept, path, Onto::Nothing).map_err(at);
-    let back = || database::with_log_back(run, side, kept, path, show);
+    let root = &*run.roots[side];
+    let back = || return_to((root, &run.traits[side]), side, kept, path);
     if present.entry.is_folder() {
         let kept = displace_folder(run, &spot, present, back)?;
         return Ok(Exchanged { kept, spent: None });
     }
     let standing = database::expect_standing(run, &spot, present)?;
-    if standing.beside.is_empty()
-        && database::logs_of(run, side, kept)?.is_empty()
-        && let Some((temp, wrote)) = link_beside(run, &spot, kept, present)?
-    {
+    let alone = standing.beside.is_empty() && !database::kept_log(root, side, kept)?;
+    if alone && beside::is_database_at(root, kept).map_err(at)? {
+        database::expect_no_foreign_log(side, &*folder, &name)?;
+    }
+    if alone && let Some((temp, wrote)) = link_beside(run, &spot, kept, present)? {
         let displaced = place(run, &spot, &temp, &wrote, &Seen::There(Box::new(present.clone())))?;
         let displaced = displaced.expect("a file was displaced, so it is kept");
         return Ok(Exchanged { kept: displaced, spent: Some(kept.clone()) });
@@ -127,6 +133,7 @@ pub fn move_back(run: &Run<'_>, side: Side, from: &RelPath, to: &RelPath, presen
         let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
         let spot = Spot { side, path: from, folder: &*folder, name: &name };
         let beside = database::expect_movable(run, &spot, present)?;
+        database::expect_no_log_at(run, &spot, to)?;
         move_proven(run, side, from, to, present)?.ok_or(Failure::Unexpected(Seen::Absent))?;
         database::without_beside(run, &spot, &beside, || Ok(()))
     };

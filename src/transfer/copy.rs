@@ -86,12 +86,18 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
         drop(reader);
         return snapshot::stage(run, errand, copying);
     }
-    if !same_version(&reader.opened(), &errand.planned.stamp, &run.traits[side]) && run.whole.name_or_hold(errand.path) {
-        // With a newer file than the others a repository would be none that there ever was.
-        let message = "changed since it was looked at, and its folder is carried as one; the next run takes it".to_owned();
-        return Err(Failure::Path(side, ProblemKind::Busy, message));
-    }
+    expect_as_planned(run, errand, &reader.opened())?;
     fill(run, errand, &mut *reader, copying, Bytes::Plain)
+}
+
+/// With a newer file than the others a folder that is carried as one would be none that there ever was.
+pub(crate) fn expect_as_planned(run: &Run<'_>, errand: &Errand<'_>, stamp: &Stamp) -> Result<(), Failure> {
+    let side = errand.to.other();
+    if same_version(stamp, &errand.planned.stamp, &run.traits[side]) || !run.whole.name_or_hold(errand.path) {
+        return Ok(());
+    }
+    let message = "changed since it was looked at, and its folder is carried as one; the next run takes it".to_owned();
+    Err(Failure::Path(side, ProblemKind::Busy, message))
 }
 
 /// Copies what `reader` brings, which is the errand's file or stands for it.

@@ -8,13 +8,14 @@ use super::chunk::split;
 use super::place::{Spot, expect_quiet, proves, to_trash};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside};
-use crate::disk::{Freshness, Node, Onto};
-use crate::model::database::{Ending, database_of, whole};
+use crate::disk::{self, ErrorKind, Folder, Freshness, Node, Onto, Root};
+use crate::model::database::{self, Ending, database_of, whole};
 use crate::model::entry::{Content, Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
+use crate::model::traits::Traits;
 use crate::model::vouch::same_version;
 
 /// What stands at a spot, looked at just now and as expected.
@@ -58,8 +59,13 @@ pub(crate) fn expect_version(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Res
 /// The fresh look before it gets another name, which a log would not follow. Returns what lies beside it and holds nothing.
 pub(crate) fn expect_movable(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<Vec<Name>, Failure> {
     let standing = expect_standing(run, spot, old)?;
-    expect_version(run, spot, old)?;
-    Ok(standing.beside)
+    match stands(run, spot, old)? {
+        (_, None) => Ok(standing.beside),
+        (_, Some(_)) => {
+            let message = "has changes in its log; it can get another name once its program has closed it".to_owned();
+            Err(Failure::Path(spot.side, ProblemKind::Busy, message))
+        }
+    }
 }
 
 fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {
@@ -78,7 +84,7 @@ fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Opti
     let log = log.map(|log| log.stamp);
     let stamp = log.map_or(node.stamp, |log| whole(&node.stamp, &log));
     if !same_version(&stamp, &old.stamp, traits) {
-        let content = crate::disk::NodeContent::Plain(Content::File { size: stamp.size, digest: None });
+        let content = disk::NodeContent::Plain(Content::File { size: stamp.size, digest: None });
         return Err(Failure::Unexpected(Node { content, stamp, ..node }.seen()));
     }
     let old = Found { entry: old.entry.clone(), stamp: node.stamp };
@@ -87,7 +93,7 @@ fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Opti
 
 fn is_database(spot: &Spot<'_>, node: &Node) -> Result<bool, Failure> {
     match beside::is_database(spot.folder, spot.name, node) {
-        Err(error) if error.kind == crate::disk::ErrorKind::Gone => Err(Failure::At(spot.side, error)),
+        Err(error) if error.kind == ErrorKind::Gone => Err(Failure::At(spot.side, error)),
         // What may not be read is replaced like any file.
         other => Ok(other.unwrap_or(false)),
     }
@@ -116,7 +122,7 @@ pub(crate) fn without_beside(
             match to_trash(run, &Spot { path: &path, name, ..*spot }, |_, _| Ok(true)) {
                 Ok(kept) => moved.push((kept, path)),
                 // SQLite takes them away itself.
-                Err(Failure::At(_, error)) if error.kind == crate::disk::ErrorKind::Absent => {}
+                Err(Failure::At(_, error)) if error.kind == ErrorKind::Absent => {}
                 Err(failure) => return Err(failure),
             }
         }
@@ -149,48 +155,165 @@ pub(crate) fn expect_no_log(run: &Run<'_>, spot: &Spot<'_>, expect: &Seen) -> Re
     without_beside(run, spot, &found.names, || Ok(()))
 }
 
-/// The logs that went to the trash together with what it holds at `kept`.
-pub(crate) fn logs_of(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<Vec<Name>, Failure> {
-    let (parent, name) = split(kept);
-    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
-    match beside::beside(&*folder, &name, Freshness::Fresh) {
-        Ok(found) => Ok(found
-            .names
-            .into_iter()
-            .filter(|name| database_of(name).is_some_and(|(_, ending)| ending != Ending::Shm))
-            .collect()),
-        Err(error) => Err(Failure::At(side, error)),
+/// The same before the file at `spot` is renamed to `to`, where it is a database.
+pub(crate) fn expect_no_log_at(run: &Run<'_>, spot: &Spot<'_>, to: &RelPath) -> Result<(), Failure> {
+    let at = |error| Failure::At(spot.side, error);
+    let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?;
+    if !node.map_or(Ok(false), |node| is_database(spot, &node))? {
+        return Ok(());
     }
+    let (parent, name) = split(to);
+    let folder = run.roots[spot.side].folder(&parent).map_err(at)?;
+    expect_no_log(run, &Spot { side: spot.side, path: to, folder: &*folder, name: &name }, &Seen::Absent)
 }
 
-/// What the trash holds beside `kept` takes its place beside `path`, then `show` gives the database its own: nobody opens
-/// the one without the other. Where that fails the log goes back.
+/// A database that comes out of the trash, and the names beside which it is about to stand.
+struct Returning<'a> {
+    side: Side,
+    root: &'a dyn Root,
+    traits: &'a Traits,
+    /// In the trash.
+    from: (RelPath, Name),
+    to: (RelPath, Name),
+}
+
+/// A log on its way back: from the trash, to beside its database.
+struct LogBack {
+    from: RelPath,
+    to: RelPath,
+    /// It has both names now; the trash's goes at the end.
+    linked: bool,
+}
+
+/// Would SQLite read something out of it?
+fn holds_something(folder: &dyn Folder, name: &Name, ending: Ending) -> disk::Result<Option<Node>> {
+    let Some(node) = folder.look(name, Freshness::Fresh)?.filter(|node| node.stamp.size > 0) else { return Ok(None) };
+    let rests = ending == Ending::Journal
+        && node.is_file()
+        && beside::first(folder, name)?.is_some_and(|first| !database::is_hot(&first));
+    Ok((!rests).then_some(node))
+}
+
+/// The log of a database is never brought back alone: a database of that name would take it for its own.
+fn expect_no_lone_log(side: Side, folder: &dyn Folder, name: &Name) -> Result<(), Failure> {
+    let is_log = match database_of(name) {
+        Some((_, Ending::Wal)) => database::is_log,
+        Some((_, Ending::Journal)) => database::is_journal,
+        Some((_, Ending::Shm)) | None => return Ok(()),
+    };
+    let first = beside::first(folder, name).map_err(|error| Failure::At(side, error))?;
+    if !first.is_some_and(|first| is_log(&first)) {
+        return Ok(());
+    }
+    let message = "is the log of a database; it comes back together with that one and never alone, because a log beside \
+                   another database corrupts it";
+    Err(Failure::Path(side, ProblemKind::Taken, message.to_owned()))
+}
+
+/// Does something that SQLite would take for its log lie beside this free name?
+pub(crate) fn expect_no_foreign_log(side: Side, folder: &dyn Folder, name: &Name) -> Result<(), Failure> {
+    for ending in [Ending::Journal, Ending::Wal] {
+        let Some(log) = database::beside(name, ending) else { continue };
+        if holds_something(folder, &log, ending).map_err(|error| Failure::At(side, error))?.is_some() {
+            return Err(foreign(side, &log));
+        }
+    }
+    Ok(())
+}
+
+fn foreign(side: Side, log: &Name) -> Failure {
+    let message =
+        format!("a log stands beside its place ({log}), maybe of another database, which would corrupt it; move that away first");
+    Failure::Path(side, ProblemKind::Taken, message)
+}
+
+/// Has the database that the trash holds at `kept` a log there?
+pub(crate) fn kept_log(root: &dyn Root, side: Side, kept: &RelPath) -> Result<bool, Failure> {
+    let at = |error| Failure::At(side, error);
+    let (parent, name) = split(kept);
+    let folder = root.folder(&parent).map_err(at)?;
+    for ending in [Ending::Journal, Ending::Wal] {
+        let Some(log) = database::beside(&name, ending) else { continue };
+        if holds_something(&*folder, &log, ending).map_err(at)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `show` gives what the trash holds at `kept` the free name `path`. The log of a database is linked to its place beside it
+/// before, so that nobody opens the one without the other, and leaves the trash after it: killed in between, the same
+/// again knows its own log by its id. Any other log there is another database's, and nothing is moved.
 ///
-/// RACE: a crash in between leaves the log alone at its name, which is told as that; the same undo again ends it.
-pub(crate) fn with_log_back<T>(
-    run: &Run<'_>,
+/// RACE: where hard links cannot be made the log is moved; after a crash it stands alone at its name, is told as that, and
+/// the database stays in the trash until somebody moves the log away.
+pub(crate) fn with_log_back(
+    (root, traits): (&dyn Root, &Traits),
     side: Side,
     kept: &RelPath,
     path: &RelPath,
-    show: impl FnOnce() -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let (trashed, parent) = (kept.parent().unwrap_or_default(), path.parent().unwrap_or_default());
-    let ((_, kept_name), (_, name)) = (split(kept), split(path));
-    let mut moved: Vec<(RelPath, RelPath)> = Vec::new();
-    let back = || {
-        for log in logs_of(run, side, kept)? {
-            let ending = &log.as_bytes()[kept_name.len()..];
-            let to = parent.join(&[name.as_bytes(), ending].concat());
-            let from = trashed.join(&log);
-            run.roots[side].rename(&from, &to, Onto::Nothing).map_err(|error| Failure::At(side, error))?;
-            moved.push((from, to));
+    show: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let returning = Returning { side, root, traits, from: split(kept), to: split(path) };
+    let trashed = root.folder(&returning.from.0).map_err(|error| Failure::At(side, error))?;
+    expect_no_lone_log(side, &*trashed, &returning.from.1)?;
+    if !beside::is_database_at(root, kept).map_err(|error| Failure::At(side, error))? {
+        return show();
+    }
+    let mut back = Vec::new();
+    let shown = returning.logs(&mut back).and_then(|()| show());
+    for LogBack { from, to, linked } in back.into_iter().rev() {
+        // What cannot go back has both names, or stands alone at its own and is told as that.
+        let _ = match (&shown, linked) {
+            (Ok(()), true) => returning.drop_name(&from),
+            (Err(_), true) => returning.drop_name(&to),
+            (Err(_), false) => root.rename(&to, &from, Onto::Nothing),
+            (Ok(()), false) => Ok(()),
+        };
+    }
+    shown
+}
+
+impl Returning<'_> {
+    fn drop_name(&self, path: &RelPath) -> disk::Result<()> {
+        let (parent, name) = split(path);
+        self.root.folder(&parent)?.remove_file(&name)
+    }
+
+    fn logs(&self, back: &mut Vec<LogBack>) -> Result<(), Failure> {
+        let at = |error| Failure::At(self.side, error);
+        let folder = |path| self.root.folder(path).map_err(at);
+        let (trashed, place) = (folder(&self.from.0)?, folder(&self.to.0)?);
+        for ending in [Ending::Journal, Ending::Wal] {
+            let names = database::beside(&self.from.1, ending).zip(database::beside(&self.to.1, ending));
+            let Some((kept, name)) = names else { continue };
+            let held = holds_something(&*trashed, &kept, ending).map_err(at)?;
+            let there = holds_something(&*place, &name, ending).map_err(at)?;
+            let (from, to) = (self.from.0.join(&kept), self.to.0.join(&name));
+            match (held, there) {
+                (None, None) => {}
+                (Some(held), Some(there)) if self.traits.ids && held.stamp.id == there.stamp.id => {
+                    back.push(LogBack { from, to, linked: true });
+                }
+                (_, Some(_)) => return Err(foreign(self.side, &name)),
+                (Some(_), None) => {
+                    let linked = self.link(&from, &to).map_err(at)?;
+                    back.push(LogBack { from, to, linked });
+                }
+            }
         }
-        show()
-    };
-    back().inspect_err(|_| {
-        for (from, to) in moved.iter().rev() {
-            // What cannot go back stands alone at its name, and is told as that.
-            let _ = run.roots[side].rename(to, from, Onto::Nothing);
+        Ok(())
+    }
+
+    /// `false` where it could only be moved.
+    fn link(&self, from: &RelPath, to: &RelPath) -> disk::Result<bool> {
+        if self.traits.hard_links && self.traits.ids {
+            match self.root.link(from, to) {
+                // Another user's file (protected_hardlinks), or one that has as many names as it may have.
+                Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Other) => {}
+                other => return other.map(|()| true),
+            }
         }
-    })
+        self.root.rename(from, to, Onto::Nothing).map(|()| false)
+    }
 }

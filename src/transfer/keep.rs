@@ -29,7 +29,7 @@ pub fn keep_copy(run: &Run<'_>, original: &Original<'_>, kept: &RelPath) -> Resu
     let Some(node) = run.roots.staging.look(original.path, Freshness::Fresh).map_err(at)? else { return Ok(false) };
     let mut files = Vec::new();
     gather(run, original, &RelPath::root(), &node, &mut files)?;
-    let total: u64 = files.iter().map(|(_, node)| node.stamp.size).sum();
+    let total = files.iter().fold(0, |total: u64, (_, node)| total.saturating_add(node.stamp.size));
     if files.is_empty() || total > original.most {
         return Ok(false);
     }
@@ -88,6 +88,10 @@ fn copy_one(run: &Run<'_>, path: &RelPath, node: &Node, kept: &RelPath, copying:
         flush: run.flush,
     };
     stage(run, &errand, copying)?;
+    if run.traits.network.modes {
+        // Its folder at its place may be closed to others; the folders here are not.
+        target.touch(&temp, None, Some(0o600)).map_err(at)?;
+    }
     target.rename(&temp, &kept_name, Onto::Nothing).map_err(at)
 }
 

@@ -266,7 +266,7 @@ impl<'a> Saving<'a> {
         // What lies on a local disk is read again before it is believed, so that a power cut costs no more than a proof.
         let node = writer.pause(run.traits[to].remote).map_err(|error| Failure::At(to, error))?;
         let partial = Partial { side: to, done: place, digest: digesting.finish(), temp: node.stamp, source };
-        let made = local::make_folders(&run.partials).and_then(|()| local::write_text(&file(run, temp), &partial.text()));
+        let made = local::make_private_folder(&run.partials).and_then(|()| local::write_text(&file(run, temp), &partial.text()));
         match made {
             Ok(()) => self.saved = true,
             // The copy itself is none the worse.
@@ -306,6 +306,8 @@ pub(super) fn forget(run: &Run<'_>, temp: &Name) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::hostile_text;
+    use proptest::prelude::*;
 
     #[test]
     fn a_record_is_read_as_it_was_written_and_not_otherwise() {
@@ -318,6 +320,24 @@ mod tests {
             broken[at] ^= 1;
             assert_eq!(Partial::parse(&String::from_utf8_lossy(&broken)), None, "byte {at}");
             assert_eq!(Partial::parse(&text[..at]), None, "cut at {at}");
+        }
+    }
+
+    proptest! {
+        /// A record is believed for what it says only where that reads back; with a right check at its end, too.
+        #[test]
+        fn any_text_is_a_record_or_none(
+            text in hostile_text(&[
+                "driftless.partial/1 network 67108864 00112233445566778899aabbccddeeff 7 -1 1 18 7 -2 2 18",
+                "driftless.partial/1 staging 0 0 0 0 0 0 0 0 0 0",
+            ]),
+        ) {
+            let checked = format!("{text} {:?}\n", digest::of(text.as_bytes()));
+            for text in [text, checked] {
+                if let Some(partial) = Partial::parse(&text) {
+                    prop_assert_eq!(Partial::parse(&partial.text()), Some(partial));
+                }
+            }
         }
     }
 }

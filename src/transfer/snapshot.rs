@@ -6,7 +6,7 @@
 //! a power failure would have left: whole commits and a rest that SQLite's checksums drop. What was copied from under a
 //! writer is checked before it is sent.
 
-use super::copy::{Bytes, Copying, Errand, Origin, Staged, fill};
+use super::copy::{Bytes, Copying, Errand, Origin, Staged, expect_as_planned, fill};
 use super::{Failure, Run};
 use crate::disk::beside::{self, Beside, Log};
 use crate::disk::clock::{Moment, pause};
@@ -16,6 +16,7 @@ use crate::model::database::{self, Ending, HEADER, whole};
 use crate::model::digest::Digest;
 use crate::model::entry::{Content, Sent, Stamp};
 use crate::model::finding::ProblemKind;
+use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::traits::Traits;
@@ -111,6 +112,10 @@ fn attempt(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -> Result<
     let at_source = |error| Attempt::Failed(Failure::At(side, error));
     let mut reader = errand.source.read(errand.name).map_err(at_source)?;
     let view = view(run, errand, &mut *reader)?;
+    // The copy of a held conflict is no part of its folder.
+    if !errand.path.is_within(&RelPath::root().join(OWN_FOLDER)) {
+        expect_as_planned(run, errand, &view.whole())?;
+    }
     reader.seek(0).map_err(at_source)?;
     let young = match run.clock_now(side) {
         Clock::Own(now) => view.stamp.mtime.0.saturating_add(YOUNG_NS) > now.0,
@@ -245,6 +250,14 @@ struct Taken {
     _scratch: Scratch,
 }
 
+/// How much of a file is copied.
+struct Part {
+    /// Bytes that its stamp speaks of.
+    size: u64,
+    /// And what was added since.
+    beyond: bool,
+}
+
 const COPY: &str = "db";
 const COPY_LOG: &str = "db-wal";
 
@@ -260,12 +273,14 @@ fn take_copy(source: &Source<'_>, mut reader: Box<dyn Reader>, view: &View, copy
     let folder = open_root(scratch.path(), false).and_then(|root| root.folder(&RelPath::root())).map_err(at_scratch)?;
     copying.digesting.reset();
     let into = |text: &str| folder.stage(&name(text)).map_err(at_scratch);
-    source.take(&mut *reader, into(COPY)?, view.stamp.size, view, copying)?;
+    source.take(&mut *reader, into(COPY)?, Part { size: view.stamp.size, beyond: false }, view, copying)?;
     match &view.log {
         Some(log) => {
             let of = database::beside(source.name, Ending::Wal).ok_or_else(|| again(WRITTEN))?;
             let mut reader = source.folder.read(&of).map_err(|error| unless_absent(side, error))?;
-            source.take(&mut *reader, into(COPY_LOG)?, log.stamp.size, view, copying)?;
+            // All of it, as it is now: what came into the database while that was copied was in the log before, and the
+            // clock may be too coarse for its stamp to tell.
+            source.take(&mut *reader, into(COPY_LOG)?, Part { size: log.stamp.size, beyond: true }, view, copying)?;
             log_grew_alone(source, log)?;
         }
         None => stood_still(source, &mut *reader, view)?,
@@ -308,30 +323,34 @@ impl<'a> Source<'a> {
         found.map_err(|error| Attempt::Failed(Failure::At(self.side, error)))
     }
 
-    /// Copies the first bytes of a file to the private folder and goes on with the digest.
+    /// Copies a file to the private folder and goes on with the digest, which is over what the stamp speaks of.
     fn take(
         &self,
         reader: &mut dyn Reader,
         mut into: Box<dyn Writer>,
-        size: u64,
+        part: Part,
         view: &View,
         copying: &mut Copying,
     ) -> Result<(), Attempt> {
         let Copying { buffer, digesting } = copying;
         let at_scratch = |error: disk::Error| self.at_scratch(&error, view);
-        let mut rest = size;
-        while rest > 0 {
+        let mut rest = part.size;
+        while rest > 0 || part.beyond {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Attempt::Failed(Failure::Stopped));
             }
-            let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len());
-            let count = reader.read(&mut buffer[..wanted]).map_err(|error| Failure::At(self.side, error))?;
-            if count == 0 {
-                return Err(again(WRITTEN));
+            let most = if rest > 0 { usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.len()) } else { buffer.len() };
+            let count = reader.read(&mut buffer[..most]).map_err(|error| Failure::At(self.side, error))?;
+            match (count, rest) {
+                (0, 0) => break,
+                (0, _) => return Err(again(WRITTEN)),
+                _ => {}
             }
             into.write_all(&buffer[..count]).map_err(at_scratch)?;
-            digesting.update(&buffer[..count]);
-            rest -= count as u64;
+            if rest > 0 {
+                digesting.update(&buffer[..count]);
+                rest -= count as u64;
+            }
         }
         into.finish(reader.opened().mtime, None, false).map_err(at_scratch)?;
         Ok(())

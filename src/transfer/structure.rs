@@ -168,6 +168,7 @@ fn rename(run: &Run<'_>, action: &Action, side: Side, from: &RelPath, expect: &F
         other => other,
     })?;
     let standing = database::expect_standing(run, &spot, expect)?;
+    database::expect_no_log_at(run, &spot, &action.path)?;
     let node = move_proven(run, side, from, &action.path, expect)?;
     let Some(node) = node else { return Err(Failure::Unexpected(Seen::There(Box::new(found.clone())))) };
     // What lay beside a database holds nothing; it would stay behind as files of its own.

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::guards::Tiny;
-use crate::harness::{Ended, World, paths, stands, write, wrote_nothing};
+use crate::harness::{Ended, World, paths, stands, touch, wait_for, write, wrote_nothing};
 
 fn writer() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/write-database")
@@ -54,7 +54,7 @@ fn transactions(world: &World, file: &Path) -> u64 {
 }
 
 /// Runs SQL in a process of its own, which ends without closing the database where `then` says so.
-fn sql(file: &Path, statements: &str, then: &str) {
+pub(crate) fn sql(file: &Path, statements: &str, then: &str) {
     fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
     let script = "import os, sqlite3, sys\n\
                   db = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
@@ -65,11 +65,11 @@ fn sql(file: &Path, statements: &str, then: &str) {
     ended.ends_with(0);
 }
 
-const MAKE: &str = "PRAGMA journal_mode = wal; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3);";
+pub(crate) const MAKE: &str = "PRAGMA journal_mode = wal; CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3);";
 /// More than SQLite brings into the file by itself is not needed for a log.
-const ADD: &str = "PRAGMA wal_autocheckpoint = 0; INSERT INTO t SELECT n + 10 FROM t;";
+pub(crate) const ADD: &str = "PRAGMA wal_autocheckpoint = 0; INSERT INTO t SELECT n + 10 FROM t;";
 
-fn rows(file: &Path) -> i64 {
+pub(crate) fn rows(file: &Path) -> i64 {
     let script = "import sqlite3, sys\n\
                   db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro&immutable=1', uri=True)\n\
                   assert db.execute('PRAGMA integrity_check').fetchall() == [('ok',)]\n\
@@ -109,7 +109,7 @@ fn trashed(root: &Path) -> Vec<String> {
 }
 
 /// A pair that is in step, with a database in which something was left in the log.
-fn with_log() -> (World, PathBuf, PathBuf) {
+pub(crate) fn with_log() -> (World, PathBuf, PathBuf) {
     let world = World::paired(&[("notes.txt", "of the project")]);
     let [here, there] = [&world.staging, &world.network].map(|root| root.join("a.db"));
     sql(&here, MAKE, "closed");
@@ -446,4 +446,31 @@ fn snapshots(world: &World) -> Vec<PathBuf> {
     let pairs = fs::read_dir(&world.state).expect("the state folder");
     let inside = |pair: PathBuf| fs::read_dir(pair.join("snapshots")).into_iter().flatten();
     pairs.flat_map(|pair| inside(pair.expect("a pair").path())).map(|entry| entry.expect("an entry").path()).collect()
+}
+
+/// A checkpoint in the middle of the copy that the database's time does not show, as where a clock is coarse.
+#[test]
+fn a_checkpoint_unseen_while_it_is_copied_tears_nothing() {
+    let (world, here, there) = with_log();
+    let fill = "PRAGMA wal_autocheckpoint = 0; ALTER TABLE t ADD COLUMN b; DELETE FROM t; \
+                WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000) \
+                INSERT INTO t SELECT 1, randomblob(3500) FROM c; PRAGMA wal_checkpoint(TRUNCATE); \
+                UPDATE t SET b = randomblob(3500) WHERE rowid = 1;";
+    sql(&here, fill, "cut off");
+    let plain = world.command(&world.top(), &world.arguments(&["sync", "up"]));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", "/dev/null", "-P"]).arg(&here).args(["-e", "trace=pread64"]);
+    command.args(["-e", "inject=pread64:delay_exit=30000"]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(world.top()).env_clear().stdout(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = command.spawn().expect("strace starts");
+    let grown = |path: &PathBuf| fs::metadata(path.join("db")).is_ok_and(|meta| meta.len() > 2_000_000);
+    wait_for("a part of the copy", || snapshots(&world).iter().any(grown));
+    let stamp = fs::metadata(&here).expect("its times");
+    sql(&here, "PRAGMA wal_autocheckpoint = 0; UPDATE t SET n = 2; PRAGMA wal_checkpoint(PASSIVE);", "cut off");
+    touch(&here, stamp.mtime(), u32::try_from(stamp.mtime_nsec()).expect("below a second"));
+    assert!(snapshots(&world).iter().all(|path| !stands(&path.join("db-wal"))), "the copy was over too early");
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    let torn = "CREATE TABLE torn (n CHECK (n = 1)); INSERT INTO torn SELECT count(DISTINCT n) FROM t;";
+    sql(&there, torn, "closed");
 }

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use crate::ground::{Ended, Ground, set_time, then, write};
+use crate::databases::{ADD, MAKE, rows, sql};
+use crate::ground::{Ended, Ground, ended, set_time, then, write};
 use crate::harness::wait_for;
 use crate::services::Running;
-use crate::tree::Tree;
+use crate::tree::{Tree, temps};
 
 /// git alone, without anybody's settings.
 fn git_command(folder: &Path, words: &[&str]) -> Command {
@@ -187,4 +188,100 @@ fn syncs_beside_a_loop_of_commits_end_with_the_same_repository() {
     assert_eq!(heads[0], heads[1]);
     assert_eq!(git(&ground.network, &["--no-optional-locks", "status", "--porcelain", "--", "notes.txt"]), "");
     ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn a_path_within_a_repository_means_all_of_it() {
+    let ground = repository();
+    let head = commit(&ground.staging, "three");
+    ground.synced(&["up", ".git/refs", "notes.txt"]);
+    sound(&ground.network);
+    assert_eq!(git(&ground.network, &["rev-parse", "HEAD"]), head);
+    // Different files of one on both sides: a part would be a mix that there never was.
+    commit(&ground.staging, "ours");
+    git(&ground.network, &["checkout", "-q", "-b", "other"]);
+    let before = Tree::of(&ground.network.join(".git"));
+    let ended = ground.sync(&["up", ".git/refs"]);
+    assert_eq!((ended.code, ended.paths("conflicts")), (Some(3), vec![".git"]), "{ended:#?}");
+    Tree::of(&ground.network.join(".git")).assert_same(&before, "a part was sent");
+}
+
+#[test]
+fn a_part_of_a_repository_is_not_taken_back() {
+    let ground = repository();
+    git(&ground.network, &["checkout", "-q", "-b", "other"]);
+    commit(&ground.network, "theirs");
+    let head = commit(&ground.staging, "ours");
+    let revert = |path: &str| ended(ground.command(&[], &["revert", path, "--json"]).output().expect("the program starts"));
+    let part = revert(".git/HEAD");
+    assert_eq!((part.code, part.paths("problems")), (Some(6), vec![".git/HEAD"]), "{part:#?}");
+    assert_eq!(git(&ground.staging, &["rev-parse", "HEAD"]), head);
+    let all = revert(".git");
+    assert_eq!(all.code, Some(0), "{all:#?}");
+    sound(&ground.staging);
+    Tree::of(&ground.staging.join(".git")).assert_same(&Tree::of(&ground.network.join(".git")), "taken back");
+}
+
+#[test]
+fn where_its_deletes_are_held_a_repository_waits() {
+    let ground = Ground::new();
+    git(&ground.staging, &["init", "-q", "-b", "main"]);
+    for n in 0..9 {
+        commit(&ground.staging, &n.to_string());
+    }
+    ground.synced(&[]);
+    let head = commit(&ground.staging, "the last");
+    git(&ground.staging, &["gc", "-q", "--prune=now"]);
+    let before = Tree::of(&ground.network.join(".git"));
+    let held = ground.sync(&["up"]);
+    assert_eq!(held.code, Some(4), "{held:#?}");
+    Tree::of(&ground.network.join(".git")).assert_same(&before, "half of it was carried");
+    ground.synced(&["up", "--allow-deletes"]);
+    sound(&ground.network);
+    assert_eq!(git(&ground.network, &["rev-parse", "HEAD"]), head);
+    ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn a_database_in_a_whole_folder_is_of_the_same_moment_as_the_rest() {
+    let ground = Ground::new();
+    write(&ground.network.join("driftless.toml"), b"whole = [\"*.set\"]\n", then(1));
+    let database = ground.staging.join("a.set/index.db");
+    fs::create_dir(ground.staging.join("a.set")).expect("a folder");
+    sql(&database, MAKE, "closed");
+    ground.synced(&[]);
+    sql(&database, ADD, "closed");
+    fs::write(ground.staging.join("a.set/data"), vec![7; 300 << 20]).expect("room");
+    // Nothing may look as if it were changed just now.
+    wait_for("a look at it at rest", || ground.sync(&["up", "--dry-run"]).code == Some(0));
+    let mut child = ground.command(&[], &["sync", "up"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    wait_for("the copy of the data", || !temps(&ground.network).is_empty());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("our own child");
+    sql(&database, ADD, "closed");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("our own child");
+    assert_eq!(child.wait().expect("its end").code(), Some(6));
+    assert_eq!(rows(&ground.network.join("a.set/index.db")), 3);
+    ground.synced(&["up"]);
+    assert_eq!(rows(&ground.network.join("a.set/index.db")), 12);
+    ground.synced(&[]).did_nothing();
+}
+
+#[test]
+fn a_conflict_of_repositories_ends_with_one_of_them() {
+    for (side, other) in [("staging", "network"), ("network", "staging")] {
+        let ground = repository();
+        let heads = [commit(&ground.staging, "ours"), commit(&ground.network, "theirs")];
+        assert_eq!(ground.sync(&[]).code, Some(3));
+        let words = ["conflicts", "resolve", ".git", "--keep", side, "--json"];
+        let resolved = ended(ground.command(&[], &words).output().expect("the program starts"));
+        assert_eq!(resolved.code, Some(0), "{resolved:#?}");
+        assert!(messages(&resolved, "notes").contains(&format!("{side}'s version")), "{resolved:#?}");
+        let text = serde_json::to_string(&resolved.json).expect("an object");
+        assert!(!text.contains("in conflict no more"), "{text}");
+        for folder in [&ground.staging, &ground.network] {
+            sound(folder);
+            assert_eq!(git(folder, &["rev-parse", "HEAD"]), heads[usize::from(other == "staging")]);
+        }
+    }
 }

@@ -25,6 +25,7 @@ use crate::engine::report::Report;
 use crate::model::conflict::Conflict;
 use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
+use crate::model::shown::steers;
 use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
@@ -82,9 +83,14 @@ impl<'a> Head<'a> {
     }
 }
 
-/// One line of JSON.
+/// One line of JSON. What could steer a terminal is escaped beyond what JSON asks for; it stands in strings only.
 fn line(object: &impl Serialize) -> String {
-    serde_json::to_string(object).expect("these objects have text keys only") + "\n"
+    let text = serde_json::to_string(object).expect("these objects have text keys only") + "\n";
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && steers(c) { line.push_str(&format!("\\u{:04x}", u32::from(c))) } else { line.push(c) }
+    }
+    line
 }
 
 /// A command that ended without a result.
@@ -182,8 +188,8 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_break_the_line() {
-        let json = line(&PathText::new(b"a\nb\x1b"));
-        assert_eq!(json, "{\"path\":\"a\\nb\\u001b\"}\n");
+        let json = line(&PathText::new("a\nb\x1b\x7f\u{9b}31m\u{202e}".as_bytes()));
+        assert_eq!(json, "{\"path\":\"a\\nb\\u001b\\u007f\\u009b31m\\u202e\"}\n");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, FLAGS_ONLY, KEYS, Layer, PAIR_KEYS};
 use super::value::nearest;
+use crate::model::shown::short;
 
 /// A file that cannot be used as it is.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ impl Source<'_> {
 
     fn table(&self) -> Result<DeTable<'_>, Mistake> {
         let parsed = DeTable::parse(self.text).map_err(|error| {
-            self.mistake(error.span().map_or(0, |span| span.start), format!("is no valid TOML: {}", error.message()))
+            self.mistake(error.span().map_or(0, |span| span.start), format!("is no valid TOML: {}", short(error.message())))
         })?;
         Ok(parsed.into_inner())
     }
@@ -148,7 +149,7 @@ fn read_key<'k>(
     }
     let Some(key) = keys::find(word) else {
         let near = nearest(word, known).unwrap_or_default();
-        let message = format!("unknown key `{}`; did you mean `{near}`?", word.escape_debug());
+        let message = format!("unknown key `{}`; did you mean `{near}`?", short(word));
         return Err(source.mistake(name.span().start, message));
     };
     let read = key.kind.read(value.get_ref());
@@ -161,6 +162,8 @@ fn read_key<'k>(
 mod tests {
     use super::*;
     use crate::cli::settings::value::Value;
+    use crate::model::mutants::{hostile_text, is_tame};
+    use proptest::prelude::*;
 
     #[test]
     fn other_roots_leave_every_other_byte() {
@@ -225,5 +228,39 @@ mod tests {
         let missing = pair_roots(Path::new("p"), "network = \"/n\"\n").expect_err("no staging");
         assert_eq!((missing.line, missing.message.contains("`staging`")), (2, true));
         assert!(pair_roots(Path::new("p"), "network = \"n\"\nstaging = \"/s\"").is_err());
+    }
+
+    const VALID: &[&str] = &[
+        "network = \"/mnt/lab\"\nstaging = '/home/me'\nwait = \"7s\"\nthreads = 8\ntrash_max = \"20GiB\"\nignore = [\"*.tmp\"]\n",
+        "# shared\nignore = [\"*.tmp\", \"build/\"]\nappend = []\nwhole = [\".git\"]\n[gates]\nx.y = 1\n[git]\n",
+        "conflict = [\"hold\", \"*.log=prefer-staging\"]\ndurability = \"none\"\n",
+    ];
+
+    proptest! {
+        /// Whoever wrote the file: settings, or one line that may be shown and names a line of the file.
+        #[test]
+        fn any_text_is_settings_or_a_mistake(text in hostile_text(VALID)) {
+            let (file, pair) = (Path::new("/n/driftless.toml"), Path::new("/s/p/pair.toml"));
+            for read in [pair_settings(file, &text), project_settings(file, &text, pair)] {
+                if let Err(mistake) = read {
+                    prop_assert!(is_tame(&mistake.to_string()), "{mistake:?}");
+                    prop_assert!((1..=1 + text.matches('\n').count()).contains(&mistake.line));
+                }
+            }
+            let shared = project_settings(file, &text, pair).unwrap_or_default();
+            prop_assert!(shared.keys().all(|key| keys::find(key).is_some_and(|key| key.shared)));
+        }
+
+        /// Moving a root leaves a file that names the new roots, whatever else is in it.
+        #[test]
+        fn roots_are_replaced_in_any_file_that_has_some(text in hostile_text(VALID), network in hostile_text(&["/n"])) {
+            let file = Path::new("p");
+            let network = format!("/{network}");
+            if pair_roots(file, &text).is_ok() {
+                let changed = with_roots(file, &text, &network, "/s").expect("it is valid");
+                let roots = Roots { network: network.into(), staging: "/s".into() };
+                prop_assert_eq!(pair_roots(file, &changed), Ok(roots));
+            }
+        }
     }
 }

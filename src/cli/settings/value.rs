@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::model::conflict::Policy;
+use crate::model::shown::short;
 
 /// What may stand behind a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Kind {
             Kind::Count => text.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n)).map(|n| Value::Count(Some(n))),
             Kind::Table => None,
         };
-        parsed.ok_or_else(|| format!("`{}` is not valid here; it takes {}", text.escape_debug(), self.words()))
+        parsed.ok_or_else(|| format!("`{}` is not valid here; it takes {}", short(text), self.words()))
     }
 
     /// From a file.
@@ -105,7 +106,7 @@ fn choice(words: &'static [&'static str], text: &str) -> Result<Value, String> {
         return Ok(Value::Choice(word));
     }
     let near = nearest(text, words.iter().copied()).unwrap_or_default();
-    Err(format!("`{}` is not valid here; did you mean `{near}`? It takes {}", text.escape_debug(), Kind::Choice(words).words()))
+    Err(format!("`{}` is not valid here; did you mean `{near}`? It takes {}", short(text), Kind::Choice(words).words()))
 }
 
 /// `hold`, `*.log=prefer-staging`: the pattern ends at the last `=`.
@@ -117,7 +118,7 @@ pub fn policies<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, Strin
         };
         let policy = Policy::parse(word).ok_or_else(|| {
             let near = nearest(word, Policy::ALL.into_iter().map(Policy::word)).unwrap_or_default();
-            format!("`{}` is not valid here; did you mean `{near}`? It takes {}", word.escape_debug(), policy_words())
+            format!("`{}` is not valid here; did you mean `{near}`? It takes {}", short(word), policy_words())
         })?;
         Ok((pattern, policy))
     };
@@ -130,6 +131,8 @@ fn policy_words() -> String {
 
 /// The candidate that looks most like `word`.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody types longer ones, and each letter is compared with each.
+    let word: String = word.chars().take(100).collect();
     let likeness = |candidate: &str| strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase());
     candidates.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
@@ -157,6 +160,8 @@ fn bytes(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutants::{hostile_text, is_tame};
+    use proptest::prelude::*;
 
     #[test]
     fn values_are_read_or_refused() {
@@ -186,6 +191,20 @@ mod tests {
             (Kind::Policies, "*.x=prefer-mine", None),
         ] {
             assert_eq!(kind.parse(text).ok(), expected, "{kind:?} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_value_or_a_line(
+            text in hostile_text(&["20GiB", "1_000 kB", "auto", "1h 30m", "7d", "8", "a,b", "hold,*.x=abort", "full", "18446744073709551615s"]),
+        ) {
+            let kinds = [Kind::Choice(&["full", "none"]), Kind::Patterns, Kind::Policies, Kind::Size, Kind::Span, Kind::Count, Kind::Table];
+            for kind in kinds {
+                if let Err(line) = kind.parse(&text) {
+                    prop_assert!(is_tame(&line), "{kind:?} {line:?}");
+                }
+            }
         }
     }
 }

@@ -56,9 +56,10 @@ fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, sync: Sync) -> Result<Stat, Er
         | StatxFlags::INO;
     let stat = statx(fd, name, flags, wanted)?;
     let mode = u32::from(stat.stx_mode);
+    let kind = FileType::from_raw_mode(mode);
     Ok(Stat {
-        kind: FileType::from_raw_mode(mode),
-        mode: mode & 0o7777,
+        kind,
+        mode: mode & kept_bits(kind),
         size: stat.stx_size,
         blocks: stat.stx_blocks,
         mtime: Time::from_parts(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
@@ -76,7 +77,7 @@ fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, _sync: Sync) -> Result<Stat, E
     let nanos = |nanos| u32::try_from(nanos).unwrap_or(0);
     Ok(Stat {
         kind: FileType::from_raw_mode(stat.st_mode),
-        mode: mode & 0o7777,
+        mode: mode & kept_bits(FileType::from_raw_mode(stat.st_mode)),
         size: stat.st_size as u64,
         blocks: stat.st_blocks as u64,
         mtime: Time::from_parts(stat.st_mtime as i64, nanos(stat.st_mtime_nsec)),
@@ -84,6 +85,12 @@ fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, _sync: Sync) -> Result<Stat, E
         id: stat.st_ino,
         device: stat.st_dev as u64,
     })
+}
+
+/// The bits of a mode that this program knows of. Not those by which a file lends its owner's rights: who may write into one
+/// root would get the rights of whoever copies it to the other.
+fn kept_bits(kind: FileType) -> u32 {
+    if kind == FileType::RegularFile { 0o777 } else { 0o7777 }
 }
 
 impl Stat {

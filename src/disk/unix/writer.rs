@@ -85,7 +85,8 @@ impl Writer for UnixWriter {
         if self.short {
             rustix::fs::ftruncate(&self.handle, self.place).map_err(self.error("write"))?;
         }
-        if let Some(mode) = mode.filter(|&mode| mode != PRIVATE) {
+        // A base of an older version may still ask for bits that lend the owner's rights.
+        if let Some(mode) = mode.map(|mode| mode & 0o777).filter(|&mode| mode != PRIVATE) {
             rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(self.error("touch"))?;
         }
         rustix::fs::futimens(&self.handle, &times(mtime)).map_err(self.error("touch"))?;

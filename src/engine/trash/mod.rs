@@ -5,21 +5,23 @@
 
 pub(super) mod runs;
 
+use crate::disk::beside;
 use crate::disk::clock::now;
-use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Onto, local};
+use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, local};
+use crate::engine::carry::halted;
 use crate::engine::error::Error;
 use crate::engine::history::{Reason, Reasons, RunId, trash_name};
 use crate::engine::open::{Access, Session};
 use crate::engine::request::{Options, Pair};
 use crate::engine::reverse::own_again;
 use crate::manifest::Reader;
-use crate::model::database::{self, Ending, database_of};
+use crate::model::database::database_of;
 use crate::model::entry::Kind;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
-use crate::transfer::back::{MadeAgain, clear_empty, finish_made_again, make_folders_again};
+use crate::transfer::back::{MadeAgain, Refused, bring_back, clear_empty, finish_made_again, make_folders_again};
 use crate::transfer::trash::{home, mode_of_kept};
 use runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 
@@ -155,8 +157,6 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
             let result = Err("is in no trash".to_owned());
             results.push(Restored { path: path.clone(), side: None, result });
         }
-        let mut versions: Vec<_> = versions.into_iter().collect();
-        versions.sort_by_cached_key(|(path, _)| log_first(path));
         for (path, version) in versions {
             let result = put_back(&mut session, &path, &version, &mut made)?;
             let kept = home().join(&version.run).append(&path);
@@ -212,34 +212,30 @@ fn versions(session: &Session<'_>, path: &RelPath, wanted: Option<&Name>) -> Res
         let below = newest.iter().filter(|(below, _)| *below != path).map(|(_, version)| &version.run).max();
         if below.is_none_or(|below| *below <= run) {
             newest.retain(|below, _| below == path);
-            add_log(session, path, &mut newest)?;
         } else {
             newest.remove(path);
         }
     }
+    leave_companions(session, &mut newest)?;
     Ok(newest)
 }
 
-/// The log that went to the trash with a database comes back with it.
-fn add_log(session: &Session<'_>, path: &RelPath, chosen: &mut BTreeMap<RelPath, InTrash>) -> Result<(), Error> {
-    let (Some(name), Some((side, run))) = (path.name(), chosen.get(path).map(|version| (version.side, version.run.clone())))
-    else {
-        return Ok(());
-    };
-    let parent = path.parent().unwrap_or_default();
-    let trashed = session.roots[side].folder(&home().join(&run).append(&parent)).map_err(Error::disk_at(side))?;
-    for log in [Ending::Journal, Ending::Wal].into_iter().filter_map(|ending| database::beside(&name, ending)) {
-        if let Some(node) = trashed.look(&log, Freshness::Cached).map_err(Error::disk_at(side))? {
-            chosen.insert(parent.join(&log), InTrash { side, run: run.clone(), node });
+/// What went to the trash beside a database comes back with it or not at all: of another run it is another one's.
+fn leave_companions(session: &Session<'_>, chosen: &mut BTreeMap<RelPath, InTrash>) -> Result<(), Error> {
+    let owner = |path: &RelPath| Some(path.parent()?.join(&database_of(&path.name()?)?.0));
+    let mut owned = Vec::new();
+    for path in chosen.keys() {
+        let Some(version) = owner(path).and_then(|owner| chosen.get(&owner).map(|version| (owner, version))) else { continue };
+        let (owner, InTrash { side, run, .. }) = version;
+        let kept = home().join(run).append(&owner);
+        if beside::is_database_at(&*session.roots[*side], &kept).map_err(Error::disk_at(*side))? {
+            owned.push(path.clone());
         }
     }
+    for path in owned {
+        chosen.remove(&path);
+    }
     Ok(())
-}
-
-/// A log comes before its database, so that nobody opens the one without the other.
-fn log_first(path: &RelPath) -> (RelPath, bool) {
-    let stem = path.name().and_then(|name| database_of(&name));
-    stem.map_or_else(|| (path.clone(), true), |(stem, _)| (path.parent().unwrap_or_default().join(&stem), false))
 }
 
 fn put_back(
@@ -259,17 +255,18 @@ fn put_back(
         own_again(&mut session.store, &roots, &session.traits, *side, path)?;
     }
     let folder = node.is_folder();
-    let done = make_folders_again(root, *side, path, folder, run).and_then(|again| {
-        made.extend(again);
-        if folder { Ok(()) } else { root.rename(&home().join(run).append(path), path, Onto::Nothing) }
-    });
-    match done {
+    match make_folders_again(root, *side, path, folder, run) {
+        Ok(again) => made.extend(again),
+        Err(error) if error.kind == ErrorKind::Gone => return Err(Error::disk_at(*side)(error)),
+        Err(error) => return Ok(Err(error.to_string())),
+    }
+    if folder {
+        return Ok(Ok(()));
+    }
+    match bring_back(root, &session.traits[*side], *side, &home().join(run).append(path), path) {
         Ok(()) => Ok(Ok(())),
-        Err(error) if error.kind == ErrorKind::Gone => Err(Error::disk_at(*side)(error)),
-        Err(error) if error.kind == ErrorKind::Exists => {
-            Ok(Err("something stands at its place; move that away first".to_owned()))
-        }
-        Err(error) => Ok(Err(error.to_string())),
+        Err(Refused::Path(message)) => Ok(Err(message)),
+        Err(Refused::Halt(halt)) => Err(halted(halt)),
     }
 }
 
@@ -297,14 +294,14 @@ pub fn empty(pair: &Pair, options: &Options, older_than: Option<Duration>, side:
             let counted = each(root, &run, &mut |_, node| {
                 if !node.is_folder() {
                     files += 1;
-                    bytes += node.stamp.size;
+                    bytes = u64::saturating_add(bytes, node.stamp.size);
                 }
                 Ok(())
             });
             match counted.and_then(|()| remove_run(root, &run)) {
                 Ok(()) => {
                     emptied.files += files;
-                    emptied.bytes += bytes;
+                    emptied.bytes = emptied.bytes.saturating_add(bytes);
                 }
                 Err(error) => emptied.passed.push(passed(side, &run, error)?),
             }

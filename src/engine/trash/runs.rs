@@ -56,7 +56,7 @@ pub(in crate::engine) fn run_name(started: Time, host: &str) -> Name {
 pub(in crate::engine) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
     let mut bytes = 0;
     each(root, run, &mut |_, node| {
-        bytes += node.stamp.size;
+        bytes = u64::saturating_add(bytes, node.stamp.size);
         Ok(())
     })?;
     Ok(bytes)

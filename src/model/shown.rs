@@ -1,0 +1,41 @@
+//! Text from outside as it may be shown: names, patterns and keys that somebody else wrote must not steer a terminal, begin
+//! a line of their own, or turn the rest of one round.
+
+/// Longer words are cut where they are quoted.
+const MOST: usize = 200;
+
+/// Would this letter do something to a terminal, or to the order of what stands beside it? (Control characters, line and
+/// paragraph separators, marks of writing direction.)
+pub fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with such letters escaped, and else as it is.
+pub fn tame(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    text.chars().for_each(|c| if steers(c) { tamed.extend(c.escape_default()) } else { tamed.push(c) });
+    tamed
+}
+
+/// A word to be quoted in a message: tame, and cut where it is longer than anybody would read.
+pub fn short(text: &str) -> String {
+    match text.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}…", tame(&text[..cut])),
+        None => tame(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::mutants::{hostile_text, is_tame};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_may_be_shown(text in hostile_text(&["plain, é and e\u{301}", "a\u{202e}b"])) {
+            prop_assert!(is_tame(&short(&text)));
+            prop_assert_eq!(tame(&text) == text, !text.chars().any(steers));
+        }
+    }
+}
