@@ -152,6 +152,10 @@ impl Play {
     }
 
     fn sync(&mut self, sync: &Sync) -> Broken {
+        if sync.weather > 0 && !engine_knows(&self.pair) {
+            // A root whose marker may not be written then stays one without.
+            engine::init(&self.pair, &self.options).map_err(|error| format!("cannot be paired: {error}"))?;
+        }
         let before = self.volumes.as_ref().map(Volume::project);
         self.prepare(sync);
         let request = self.request(sync);
