@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("humantime", &["cli"]),
     ("ignore", &["model"]),
     ("indicatif", &["cli"]),
+    ("postcard", &["disk"]),
     ("rusqlite", &["sqlite", "manifest"]),
     ("serde_json", &["cli"]),
     ("signal_hook", &["cli"]),

@@ -1,13 +1,13 @@
 //! Looking at a root in a second process of this binary, which is left behind where the root's mount hangs.
 //!
 //! Invariants. A process with one thread that is stuck in the kernel cannot end, not even when it is killed; so this process
-//! asks no root anything itself. The other one is never killed: once its mount answers it removes what it made and
-//! ends by itself, heard or not. It speaks one JSON value a line; a line that is none ends the talk.
+//! asks no root anything itself. The other one is never killed, unlike those of `disk::apart`: once its mount answers it
+//! removes what it made and ends by itself, heard or not. It speaks one JSON value a line; a line that is none ends the talk.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::cli::args::Part;
 use crate::cli::failure::Failure;
 use crate::cli::settings::{FILE_LIMIT, PROJECT_FILE, file};
 use crate::cli::signals::Stop;
+use crate::disk::apart::second;
 use crate::disk::local;
 use crate::engine::doctor::{Check, Health, Told, examine_root};
 
@@ -79,11 +80,9 @@ fn shared_settings(network: &Path) -> Check {
 
 /// Starts a process for each root and listens until all have ended or `wait` is over.
 pub fn ask(roots: &[(Part, PathBuf)], wait: Duration, stop: &Stop) -> Result<Vec<Heard>, Failure> {
-    let program =
-        std::env::current_exe().map_err(|error| Failure::failed(format!("This program cannot find itself: {error}.")))?;
     let (sender, lines) = bounded(LINES);
     for (number, (part, path)) in roots.iter().enumerate() {
-        start(&program, *part, path, number, sender.clone())?;
+        start(*part, path, number, sender.clone())?;
     }
     drop(sender);
     Ok(listen(roots.len(), &lines, Instant::now() + wait, stop))
@@ -91,12 +90,11 @@ pub fn ask(roots: &[(Part, PathBuf)], wait: Duration, stop: &Stop) -> Result<Vec
 
 type Line = (usize, Result<Told, String>);
 
-fn start(program: &Path, part: Part, path: &Path, number: usize, lines: Sender<Line>) -> Result<(), Failure> {
-    let mut command = Command::new(program);
-    command.args(["doctor", "--part", part.word(), "--"]).arg(path);
-    // A group of its own: Ctrl-C ends us, and lets it clear away what it made.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let started = command.spawn().map_err(|error| Failure::failed(format!("A second process cannot be started: {error}.")))?;
+fn start(part: Part, path: &Path, number: usize, lines: Sender<Line>) -> Result<(), Failure> {
+    let words = ["doctor", "--part", part.word(), "--"].map(OsStr::new);
+    let words = [&words[..], &[path.as_os_str()]].concat();
+    let started = second(&words).and_then(|mut command| command.stdout(Stdio::piped()).spawn());
+    let started = started.map_err(|error| Failure::failed(format!("A second process cannot be started: {error}.")))?;
     let Some(stdout) = started.stdout else { return Ok(()) };
     // Not joined: where the mount hangs this thread waits for a line that does not come, and ends with the program.
     std::thread::spawn(move || {

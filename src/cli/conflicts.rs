@@ -64,7 +64,8 @@ const ENDED_BEFORE: &str = "was in conflict no more: the version that there was 
 
 fn run_resolve(context: &Context, typed: &Resolve) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
-    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
+    let settings =
+        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let selected = select(context, typed, &chosen)?;
     let name = &chosen.pair.name;
@@ -138,7 +139,7 @@ fn select(context: &Context, typed: &Resolve, chosen: &Chosen) -> Result<Vec<Rel
     }
     let mut selected = Vec::new();
     for given in &typed.paths {
-        let path = paths::resolve(&chosen.pair, &context.place.here, std::slice::from_ref(given)).map(|mut all| all.pop());
+        let path = paths::resolve(&chosen.pair, &context.place, std::slice::from_ref(given)).map(|mut all| all.pop());
         let path = path.ok().flatten();
         let meant = |conflict: &&KeptConflict| path.as_ref().is_some_and(|path| conflict.path.is_within(path));
         let mut found: Vec<RelPath> = known.iter().filter(meant).map(|conflict| conflict.path.clone()).collect();

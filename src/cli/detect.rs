@@ -1,13 +1,17 @@
 //! `detect PATH`: does this path need staging, and why. Its exit code is 0 either way.
 
+use std::sync::Arc;
+
 use crate::cli::args::{Common, Detect};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
-use crate::cli::{Answer, json};
-use crate::roots::mounts::{self, Verdict};
+use crate::cli::{Answer, json, settings};
+use crate::roots::mounts::Verdict;
+use crate::roots::reach::{Reach, SILENCE};
 
 pub fn run(typed: &Detect, common: Common) -> Result<Answer, Failure> {
-    let verdict = mounts::detect(&typed.path).map_err(|error| Failure::failed(error.to_string()))?;
+    let reach = Reach::new(settings::silence()?.unwrap_or(SILENCE), Arc::default());
+    let verdict = reach.detect(&typed.path).map_err(|error| Failure::failed(error.to_string()))?;
     Ok(common.answer(Exit::Done, || json::detect(&typed.path, &verdict), || text(typed, &verdict)))
 }
 

@@ -45,10 +45,7 @@ pub struct Findings {
 pub fn run(context: &Context, typed: &Doctor) -> Result<Answer, Failure> {
     let began = Instant::now();
     let pair = match typed.paths.is_empty() {
-        true => Some(match pairs::as_written(&context.place, &typed.choice)? {
-            Some(pair) => pair,
-            None => pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair,
-        }),
+        true => Some(pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair),
         false => None,
     };
     let roots: Vec<(Part, PathBuf)> = match &pair {

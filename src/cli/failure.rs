@@ -92,7 +92,8 @@ impl From<settings::file::Mistake> for Failure {
 
 impl From<disk::Error> for Failure {
     fn from(error: disk::Error) -> Failure {
-        Failure::failed(error.to_string())
+        let exit = if error.kind == disk::ErrorKind::Gone { Exit::Offline } else { Exit::Failed };
+        Failure { exit, ..Failure::failed(error.to_string()) }
     }
 }
 
@@ -114,6 +115,10 @@ pub fn refusal_words(refusal: &Refusal) -> (String, String) {
         Refusal::Space { side, needed, free } => (
             format!("There is not enough room on the {side} root: {} needed, {} free.", size(*needed), size(*free)),
             "Nothing was changed. Make room there (`driftless trash empty` may help), or sync less by naming paths.".to_owned(),
+        ),
+        Refusal::StateFull { path, free } => (
+            format!("The disk of {}, where this pair's records are kept, has only {} free.", shown(path), size(*free)),
+            "Nothing was changed. Make room there: a run that cannot write down what it did is not begun.".to_owned(),
         ),
         Refusal::Roots { message } => {
             (message.clone(), "Nothing was changed. Name two separate folders that both exist and can be read.".to_owned())

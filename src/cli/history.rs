@@ -16,7 +16,7 @@ use crate::model::utc;
 pub fn run(context: &Context, typed: &History) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
     if let Some(path) = &typed.path {
-        let path = paths::resolve(&pair, &context.place.here, std::slice::from_ref(path))?.remove(0);
+        let path = paths::resolve(&pair, &context.place, std::slice::from_ref(path))?.remove(0);
         let events = history::life(&pair, &path)?;
         return Ok(context.answer(Exit::Done, || json::life(&pair.name, &path, &events), || life(&events)));
     }

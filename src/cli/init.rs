@@ -16,7 +16,7 @@ pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
     };
     let choice = Choice { network: Some(typed.network.clone()), staging: Some(staging), pair: None };
     let chosen = pairs::choose(&context.place, &choice, IfNew::Pair { name })?;
-    let settings = settings::of_pair(&chosen.pair, Layer::new(), std::env::vars_os())?;
+    let settings = settings::of_pair(&context.place.reach, &chosen.pair, Layer::new(), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let notes = establish(&chosen, &settings)?;
     let pair = &chosen.pair;

@@ -44,6 +44,9 @@ use place::Place;
 use render::Paint;
 use signals::Stop;
 
+use crate::disk;
+use crate::roots::reach::{Reach, SILENCE};
+
 /// What every command is given.
 struct Context {
     common: Common,
@@ -60,6 +63,12 @@ struct Answer {
 
 /// Runs the command line to its end.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // Before anything else is looked at: the other process speaks no words.
+    if args.get(1).is_some_and(|word| word == disk::apart::WORD) && args.len() == 2 {
+        disk::apart::serve_stdin();
+        return ExitCode::SUCCESS;
+    }
     let typed = match Typed::try_parse_from(args) {
         Ok(typed) => typed,
         Err(error) => {
@@ -100,11 +109,15 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         return Ok(Answer { exit: Exit::Done, output });
     }
     let stop = Stop::listen().map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
-    let context = Context { common: typed.common, place: Place::find()?, stop, paint: Paint::for_stdout() };
+    let reach = Reach::new(SILENCE, stop.shared());
+    if let Some(silence) = settings::silence()? {
+        reach.set_silence(silence);
+    }
+    let context = Context { common: typed.common, place: Place::find(reach)?, stop, paint: Paint::for_stdout() };
     if let Some(note) = &context.place.note {
         warn(note);
     }
-    match typed.command {
+    let answer = match typed.command {
         Command::Init(init) => init::run(&context, &init),
         Command::Sync(sync) => sync::run(&context, &sync),
         Command::Status(status) => status::run(&context, &status),
@@ -116,7 +129,12 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Relink(relink) => relink::run(&context, &relink),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
-    }
+    };
+    // Who stops a command that waits for a root has stopped it, whatever the root would have said.
+    answer.map_err(|failure| match context.stop.signal() {
+        Some(signal) if failure.exit == Exit::Offline => Failure { exit: Exit::Signal(signal), ..failure },
+        _ => failure,
+    })
 }
 
 impl Command {

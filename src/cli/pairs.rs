@@ -34,9 +34,14 @@ pub struct Chosen {
 
 /// By `--network` and `--staging`, else by name, else by the current folder.
 pub fn choose(place: &Place, choice: &Choice, if_new: IfNew<'_>) -> Result<Chosen, Failure> {
-    let root = |typed: &Option<PathBuf>| typed.as_ref().map(|path| local::real_path(&place.here.join(path)));
+    if let Some(pair) = as_written(place, choice)?
+        && !matches!(if_new, IfNew::Pair { name: Some(name) } if name != pair.name)
+    {
+        return Ok(Chosen { pair, new: false });
+    }
+    let root = |typed: &Option<PathBuf>| typed.as_ref().map(|path| real(place, path)).transpose();
     let old = |pair| Chosen { pair, new: false };
-    match (root(&choice.network), root(&choice.staging)) {
+    match (root(&choice.network)?, root(&choice.staging)?) {
         (Some(network), Some(staging)) => by_roots(place, network, staging, if_new),
         (Some(network), None) => by_root(place, &network, |pair| &pair.network, "--staging").map(old),
         (None, Some(staging)) => by_root(place, &staging, |pair| &pair.staging, "--network").map(old),
@@ -47,8 +52,15 @@ pub fn choose(place: &Place, choice: &Choice, if_new: IfNew<'_>) -> Result<Chose
     }
 }
 
+/// A typed path without links and dots. That of a known root is one already, and is not asked about.
+pub(super) fn real(place: &Place, typed: &Path) -> Result<PathBuf, Failure> {
+    let whole = place.here.join(typed);
+    let is_known = known(place)?.iter().any(|pair| pair.network == whole || pair.staging == whole);
+    if is_known { Ok(whole) } else { Ok(place.reach.real_path(&whole)?) }
+}
+
 /// The known pair of the roots as they are typed, without asking the roots: one of them may be a mount that hangs.
-pub fn as_written(place: &Place, choice: &Choice) -> Result<Option<Pair>, Failure> {
+fn as_written(place: &Place, choice: &Choice) -> Result<Option<Pair>, Failure> {
     let (Some(network), Some(staging)) = (&choice.network, &choice.staging) else { return Ok(None) };
     let (network, staging) = (place.here.join(network), place.here.join(staging));
     Ok(known(place)?.into_iter().find(|pair| pair.network == network && pair.staging == staging))
@@ -207,7 +219,7 @@ pub(super) fn new_name(place: &Place, network: &Path, if_new: IfNew<'_>) -> Resu
 
 /// Where a staging folder goes that nobody named: the one that the network root already has, or a new one.
 pub fn default_staging(place: &Place, network: &Path, name: Option<&str>) -> Result<PathBuf, Failure> {
-    let network = local::real_path(&place.here.join(network));
+    let network = real(place, network)?;
     let mut pairs = known(place)?.into_iter();
     if let Some(pair) = pairs.find(|pair| pair.network == network && name.is_none_or(|name| name == pair.name)) {
         return Ok(pair.staging);

@@ -1,4 +1,9 @@
 use super::*;
+use crate::roots::reach::Reach;
+
+fn reach() -> Reach {
+    Reach::new(std::time::Duration::from_secs(20), std::sync::Arc::default())
+}
 
 /// A state folder with the pairs `(name, network, staging)`, roots below `dir`.
 struct World {
@@ -23,7 +28,7 @@ impl World {
     }
 
     fn place(&self, here: &str) -> Place {
-        Place { state: self.at("state"), staging: self.at("chosen"), here: self.at(here), note: None }
+        Place { state: self.at("state"), staging: self.at("chosen"), here: self.at(here), note: None, reach: reach() }
     }
 
     fn roots(&self, network: &str, staging: &str) -> Choice {

@@ -4,16 +4,17 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::failure::{Failure, shown};
-use crate::disk::local;
+use crate::cli::place::Place;
 use crate::engine::request::Pair;
 use crate::model::path::RelPath;
+use crate::roots::reach::Reach;
 
 /// Resolves what was typed. A whole root among them is the root path.
-pub fn resolve(pair: &Pair, here: &Path, typed: &[PathBuf]) -> Result<Vec<RelPath>, Failure> {
-    typed.iter().map(|path| resolve_one(pair, here, path)).collect()
+pub fn resolve(pair: &Pair, place: &Place, typed: &[PathBuf]) -> Result<Vec<RelPath>, Failure> {
+    typed.iter().map(|path| resolve_one(pair, &place.here, path, &place.reach)).collect()
 }
 
-fn resolve_one(pair: &Pair, here: &Path, typed: &Path) -> Result<RelPath, Failure> {
+fn resolve_one(pair: &Pair, here: &Path, typed: &Path, reach: &Reach) -> Result<RelPath, Failure> {
     let outside = || {
         Failure::usage(format!("{} lies in neither root of the pair {}.", shown(typed), pair.name)).advise(format!(
             "The roots are {} (network) and {} (staging).",
@@ -31,7 +32,10 @@ fn resolve_one(pair: &Pair, here: &Path, typed: &Path) -> Result<RelPath, Failur
         (false, false) => pair.network.join(typed),
     };
     let whole = without_dots(&whole);
-    below_a_root(pair, &whole).or_else(|| below_a_root(pair, &real_parent(&whole))).ok_or_else(outside)
+    match below_a_root(pair, &whole) {
+        Some(path) => Ok(path),
+        None => below_a_root(pair, &real_parent(&whole, reach)?).ok_or_else(outside),
+    }
 }
 
 fn below_a_root(pair: &Pair, whole: &Path) -> Option<RelPath> {
@@ -40,11 +44,11 @@ fn below_a_root(pair: &Pair, whole: &Path) -> Option<RelPath> {
 }
 
 /// The last name is kept: a link is synchronised itself, it stands for nothing else.
-fn real_parent(whole: &Path) -> PathBuf {
-    match (whole.parent(), whole.file_name()) {
-        (Some(parent), Some(name)) => local::real_path(parent).join(name),
+fn real_parent(whole: &Path, reach: &Reach) -> Result<PathBuf, Failure> {
+    Ok(match (whole.parent(), whole.file_name()) {
+        (Some(parent), Some(name)) => reach.real_path(parent)?.join(name),
         _ => whole.to_path_buf(),
-    }
+    })
 }
 
 /// `a/./b/../c` is `a/c`, by the letters alone.
@@ -62,6 +66,12 @@ fn without_dots(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn reach() -> Reach {
+        Reach::new(Duration::from_secs(20), Arc::default())
+    }
 
     #[test]
     fn paths_are_found_in_either_root_or_refused() {
@@ -89,7 +99,7 @@ mod tests {
             ("/r/net/sub", "../../staging/x", Some("x")),
             ("/r/net/sub", "", None),
         ] {
-            let found = resolve_one(&pair, Path::new(here), Path::new(typed)).ok().map(|path| path.to_string());
+            let found = resolve_one(&pair, Path::new(here), Path::new(typed), &reach()).ok().map(|path| path.to_string());
             assert_eq!(found.as_deref(), expected, "{typed} in {here}");
         }
     }
@@ -108,7 +118,7 @@ mod tests {
             network: real.join("net"),
             others: Vec::new(),
         };
-        let found = resolve_one(&pair, Path::new("/"), &real.join("way/sub/link")).expect("inside");
+        let found = resolve_one(&pair, Path::new("/"), &real.join("way/sub/link"), &reach()).expect("inside");
         assert_eq!(found.to_string(), "sub/link");
     }
 }

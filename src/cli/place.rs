@@ -7,6 +7,7 @@ use crate::cli::failure::{Failure, shown};
 use crate::cli::settings::variable;
 use crate::disk::local;
 use crate::roots::mounts;
+use crate::roots::reach::Reach;
 
 /// The state folder and the current folder.
 #[derive(Clone, Debug)]
@@ -19,10 +20,12 @@ pub struct Place {
     pub here: PathBuf,
     /// Said where the state folder is not the one that was meant.
     pub note: Option<String>,
+    /// How paths that may hang are asked.
+    pub reach: Reach,
 }
 
 impl Place {
-    pub fn find() -> Result<Place, Failure> {
+    pub fn find(reach: Reach) -> Result<Place, Failure> {
         let here = std::env::current_dir().map_err(|error| {
             Failure::failed(format!("The current folder cannot be read: {error}."))
                 .advise("Change to another folder and run again.")
@@ -31,7 +34,7 @@ impl Place {
         let (state, note) = on_a_local_disk(here.join(meant), &mut lies_on_network)?;
         let data = data_folder(variable).ok_or_else(no_home)?;
         let state = local::real_path(&state);
-        Ok(Place { state, staging: here.join(data), here, note })
+        Ok(Place { state, staging: here.join(data), here, note, reach })
     }
 }
 

@@ -13,7 +13,6 @@ use crate::cli::progress::Shown;
 use crate::cli::render::{count, table};
 use crate::cli::settings::{self, variable};
 use crate::cli::{Answer, Context, json, warn};
-use crate::disk::local;
 use crate::engine;
 use crate::engine::relink::{Accepted, Relinked, Taken};
 use crate::engine::request::{Known, Pair};
@@ -29,7 +28,8 @@ struct Chosen {
 
 pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
     let chosen = choose(context, typed)?;
-    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
+    let settings =
+        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let request = engine::relink::Relink {
         known: !chosen.new,
@@ -66,12 +66,12 @@ pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
 
 fn choose(context: &Context, typed: &Relink) -> Result<Chosen, Failure> {
     let place = &context.place;
-    let real = |typed: &Option<PathBuf>| typed.as_ref().map(|path| local::real_path(&place.here.join(path)));
-    let given = PerSide::new(real(&typed.staging), real(&typed.network));
+    let real = |typed: &Option<PathBuf>| typed.as_ref().map(|path| pairs::real(place, path)).transpose();
+    let given = PerSide::new(real(&typed.staging)?, real(&typed.network)?);
     let mut all = pairs::known(place)?;
     let found = match (&typed.pair, &given.network, &given.staging) {
         (Some(name), _, _) => Some(pairs::by_name(place, name)?),
-        (None, Some(network), Some(staging)) => by_both(&all, network, staging)?,
+        (None, Some(network), Some(staging)) => by_both(context, &all, network, staging)?,
         (None, network, staging) => Some(by_one(context, &all, network.as_deref(), staging.as_deref())?),
     };
     let Some(known) = found else {
@@ -84,7 +84,7 @@ fn choose(context: &Context, typed: &Relink) -> Result<Chosen, Failure> {
     let mut was = PerSide::default();
     for side in Side::BOTH {
         if now[side] != before[side] {
-            exists(side, &now[side])?;
+            exists(context, side, &now[side])?;
             was[side] = Some(before[side].clone());
         }
     }
@@ -95,12 +95,19 @@ fn choose(context: &Context, typed: &Relink) -> Result<Chosen, Failure> {
 }
 
 /// A staging root belongs to one pair, and so names it; the network root is then where that pair's lies now.
-fn by_both(all: &[Pair], network: &Path, staging: &Path) -> Result<Option<Pair>, Failure> {
+fn by_both(context: &Context, all: &[Pair], network: &Path, staging: &Path) -> Result<Option<Pair>, Failure> {
     if let Some(pair) = all.iter().find(|pair| pair.staging == staging) {
         return Ok(Some(pair.clone()));
     }
     // A second staging folder of that network root, or the first one at a new place?
-    match all.iter().find(|pair| pair.network == network && !local::is_folder(&pair.staging)) {
+    let mut missing = None;
+    for pair in all.iter().filter(|pair| pair.network == network) {
+        if !context.place.reach.is_folder(&pair.staging)? {
+            missing = Some(pair);
+            break;
+        }
+    }
+    match missing {
         Some(pair) => Err(Failure::refused(format!(
             "{} is paired with {} (pair {}), which is not there.",
             shown(network),
@@ -146,8 +153,8 @@ fn others(all: Vec<Pair>) -> Vec<Known> {
     all.into_iter().map(|Pair { name, staging, network, .. }| Known { name, staging, network }).collect()
 }
 
-fn exists(side: Side, path: &Path) -> Result<(), Failure> {
-    if local::is_folder(path) {
+fn exists(context: &Context, side: Side, path: &Path) -> Result<(), Failure> {
+    if context.place.reach.is_folder(path)? {
         return Ok(());
     }
     Err(Failure::refused(format!("{} does not exist or is not a folder.", shown(path)))

@@ -109,7 +109,8 @@ pub fn sync(report: &Report, done: PerSide<Work>, list_actions: bool, paint: Pai
         text.push_str(&held_deletes(held, report.dry_run, paint));
     }
     for (number, way, command) in [(report.pending.staging, "staging", "up"), (report.pending.network, "the network", "down")] {
-        if number > 0 {
+        // A run that could not reach its root says it in its own words.
+        if number > 0 && !matches!(report.outcome, Outcome::Offline { .. }) {
             let number = count(number, "change");
             let _ = writeln!(text, "{number} in {way} left for another run (`driftless sync {command}` takes what it can).");
         }
@@ -267,8 +268,8 @@ fn ending(report: &Report, paint: Paint) -> String {
                 0 => "Nothing is lost. Run the same command again when it is back. Where it lies elsewhere now, see `driftless relink --help`."
                     .to_owned(),
                 number => format!(
-                    "{} of staging not on the network yet and safe in staging. Run again when it is back.",
-                    if number == 1 { "1 change is".to_owned() } else { format!("{number} changes are") }
+                    "{} not on the network yet and safe in staging. Run the same command again when it is back.",
+                    if number == 1 { "1 change of staging is".to_owned() } else { format!("{number} changes of staging are") }
                 ),
             },
         ),

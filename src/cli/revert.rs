@@ -11,10 +11,11 @@ use crate::model::side::{Direction, Side};
 
 pub fn run(context: &Context, typed: &Revert) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
-    let settings = settings::of_pair(&chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
+    let settings =
+        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let request = Request {
-        paths: paths::resolve(&chosen.pair, &context.place.here, &typed.paths)?,
+        paths: paths::resolve(&chosen.pair, &context.place, &typed.paths)?,
         dry_run: typed.dry_run,
         policies_by_flag: true,
         take: Some(Side::Network),

@@ -29,6 +29,11 @@ impl Stop {
         Ok(stop)
     }
 
+    /// The flag itself, for who outlives a borrow.
+    pub fn shared(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
     pub fn flag(&self) -> &AtomicBool {
         &self.stop
     }

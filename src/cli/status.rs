@@ -16,10 +16,11 @@ use crate::model::utc;
 
 pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
-    let settings = settings::of_pair(&pair, Layer::new(), std::env::vars_os())?;
+    let settings = settings::of_pair(&context.place.reach, &pair, Layer::new(), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
-    let pending = status.report.as_ref().map(pending).unwrap_or_default();
+    let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);
+    let pending = status.report.as_ref().map_or_else(alone, pending);
     let in_step = in_step(&status, pending);
     let exit = match (context.stop.signal(), typed.exit_code, in_step) {
         (Some(signal), ..) => Exit::Signal(signal),
@@ -95,7 +96,13 @@ mod tests {
 
     fn status(report: Option<Report>) -> Status {
         let root = |path: &str| RootHealth { path: path.into(), reachable: true, file_system: "ext4".to_owned(), message: None };
-        Status { roots: PerSide::new(root("/s"), root("/n")), report, last_run: None, free: PerSide::new(None, Some(1 << 30)) }
+        Status {
+            roots: PerSide::new(root("/s"), root("/n")),
+            report,
+            last_run: None,
+            unsent: None,
+            free: PerSide::new(None, Some(1 << 30)),
+        }
     }
 
     #[test]

@@ -18,18 +18,18 @@ use std::time::Duration;
 pub fn run(context: &Context, typed: &Trash) -> Result<Answer, Failure> {
     let (Trash::List { choice, .. } | Trash::Restore { choice, .. } | Trash::Empty { choice, .. }) = typed;
     let pair = pairs::choose(&context.place, choice, IfNew::Refuse)?.pair;
-    let options = settings::of_pair(&pair, Layer::new(), std::env::vars_os())?.options;
+    let options = settings::of_pair(&context.place.reach, &pair, Layer::new(), std::env::vars_os())?.options;
     match typed {
         Trash::List { side, path, .. } => {
             let path = match path {
-                Some(path) => paths::resolve(&pair, &context.place.here, std::slice::from_ref(path))?.remove(0),
+                Some(path) => paths::resolve(&pair, &context.place, std::slice::from_ref(path))?.remove(0),
                 None => RelPath::root(),
             };
             let held = trash::list(&pair, &options, side.map(TrashSide::side), &path)?;
             Ok(context.answer(Exit::Done, || json::trashed(&pair.name, &held), || listed(&held)))
         }
         Trash::Restore { paths, run, .. } => {
-            let paths = paths::resolve(&pair, &context.place.here, paths)?;
+            let paths = paths::resolve(&pair, &context.place, paths)?;
             let results = trash::restore(&pair, &options, &paths, run.as_deref())?;
             let exit = if results.iter().all(|one| one.result.is_ok()) { Exit::Done } else { Exit::Partial };
             Ok(context.answer(exit, || json::restored(&pair.name, &results, exit), || restored(&results)))

@@ -19,9 +19,9 @@ pub fn run(context: &Context, typed: &Undo) -> Result<Answer, Failure> {
     /// Ctrl-C, where the engine stopped and no signal was noted.
     const INTERRUPT: u8 = 2;
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
-    let settings = settings::of_pair(&pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
+    let settings = settings::of_pair(&context.place.reach, &pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
     settings.warnings.iter().for_each(|warning| warn(warning));
-    let paths = paths::resolve(&pair, &context.place.here, &typed.paths)?;
+    let paths = paths::resolve(&pair, &context.place, &typed.paths)?;
     let request = Request { run: typed.run, paths, dry_run: typed.dry_run, wait: settings.wait };
     let progress = Shown::start();
     let undone = undo::undo(&pair, &request, &settings.options, &|told| progress.tell(told), context.stop.flag());

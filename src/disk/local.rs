@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::apart::Chain;
 use super::error::{Error, ErrorKind, Result};
 
 /// The text of a regular file; `None` where there is none.
@@ -40,7 +41,8 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Writes a new file and flushes it; an error where one is there already.
+/// Writes a new file, flushed; an error where one is there already. Killed in the middle it leaves no part of one under
+/// that name.
 pub fn create_text(path: &Path, text: &str) -> Result<()> {
     create(path, text, 0o666)
 }
@@ -52,11 +54,29 @@ pub fn create_private_text(path: &Path, text: &str) -> Result<()> {
 
 fn create(path: &Path, text: &str, mode: u32) -> Result<()> {
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
+        let rights = fs::Permissions::from_mode(mode);
+        let mut file = tempfile::Builder::new().permissions(rights).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Err(taken.error),
+            // RACE: where a rename can neither refuse to replace nor a second name be made, a kill can leave a part of it.
+            Err(_) => {
+                let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            }
+        }
     };
     write().map_err(|source| error("create", path, source))
+}
+
+/// Bytes that may still be written at a path; `None` where that is not told.
+pub fn free(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(path).ok().filter(|stat| stat.f_blocks > 0)?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Replaces a file as a whole, flushed: a reader or a power failure sees the old text or the new one.
@@ -241,6 +261,19 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// The path without links and dots; it exists.
 pub fn canonicalize(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|source| error("find", path, source))
+}
+
+/// The target of a link; `None` for everything else.
+pub fn link_target(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path).ok()
+}
+
+/// The device and number of a folder and of all above it; one above that may not be searched is passed over.
+pub fn chain(path: &Path) -> Result<Chain> {
+    let meta = fs::metadata(path).map_err(|source| error("look at", path, source))?;
+    let above = path.ancestors().skip(1).filter_map(|folder| fs::metadata(folder).ok());
+    let ids = std::iter::once((meta.dev(), meta.ino())).chain(above.map(|meta| (meta.dev(), meta.ino()))).collect();
+    Ok(Chain { is_folder: meta.is_dir(), ids })
 }
 
 pub fn is_folder(path: &Path) -> bool {

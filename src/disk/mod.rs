@@ -8,6 +8,8 @@
 //! [`Root`] and [`Folder`] are the port: the real disk is [`unix`]; state files and configuration outside the roots
 //! go through [`local`].
 
+#[cfg(unix)]
+pub mod apart;
 pub mod beside;
 pub mod clock;
 pub mod error;
@@ -20,6 +22,8 @@ pub mod unix;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 pub use unix::{is_gone, open_root};
+
+use serde::{Deserialize, Serialize};
 
 use crate::model::entry::{Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
@@ -79,7 +83,7 @@ impl Node {
 }
 
 /// How sure an answer has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Freshness {
     /// A plain stat by name, which a network mount may answer from a cache that is a minute old.
     Cached,
@@ -89,7 +93,7 @@ pub enum Freshness {
 }
 
 /// What may stand at the new name of a rename.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Onto {
     /// Nothing; else the call fails with [`ErrorKind::Exists`]. Atomic where the system can (`RENAME_NOREPLACE`),
     /// else a look and a rename (RACE: a file created in between is replaced).
@@ -99,7 +103,7 @@ pub enum Onto {
 }
 
 /// Something that only `doctor` wants to know of a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trial {
     /// A copy that shares its blocks with the original (`FICLONE`).
     Clone,
@@ -114,7 +118,7 @@ pub enum Trial {
 }
 
 /// Room on a root's file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
     /// Bytes that an ordinary user may still write.
     pub free: u64,
@@ -151,6 +155,11 @@ pub trait Folder: Send + Sync {
     /// All entries but `.` and `..`, sorted by name bytes, with what `stat` says of each. An entry that goes away
     /// between the reading of the folder and the stat is looked at once more and then left out.
     fn list(&self) -> Result<Listing<Node>>;
+    /// The same, handed over in parts as they are known: who waits for a large folder sees that it goes on.
+    fn list_in_parts(&self, take: &mut dyn FnMut(Listing<Node>)) -> Result<()> {
+        take(self.list()?);
+        Ok(())
+    }
     /// What stands at `name`; `None` is an ENOENT (looked at twice on a remote root).
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>>;
     /// Opens a regular file for reading. Never blocks on a FIFO, never follows a link.

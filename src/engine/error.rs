@@ -7,6 +7,8 @@ use crate::model::ignore::BadPattern;
 use crate::model::side::Side;
 use crate::roots;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// What ends a command; each says which path it is about.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,6 +64,14 @@ impl Error {
         matches!(self, Error::Manifest(error) if error.is_damage())
     }
 
+    /// Who asks to stop while a root gives no answer is told of the stop.
+    pub(super) fn unless_stopped(self, stop: &AtomicBool) -> Error {
+        match self {
+            Error::Offline { .. } if stop.load(Ordering::Relaxed) => Error::Stopped,
+            other => other,
+        }
+    }
+
     /// An error of a root: out of reach, or a reason to stop.
     pub(super) fn at(side: Side) -> impl Fn(roots::Error) -> Error {
         move |source| {
@@ -88,6 +98,11 @@ impl Refusal {
             ),
             Refusal::Space { side, needed, free } => {
                 format!("the {side} root has {free} bytes free and the run needs {needed}")
+            }
+            Refusal::StateFull { path, free } => {
+                format!(
+                    "the disk with the records of this pair, {path:?}, has {free} bytes free, which is too little to keep them"
+                )
             }
             Refusal::Roots { message } => message.clone(),
             Refusal::ReadOnly { side } => format!("the {side} root cannot be written"),

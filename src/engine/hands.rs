@@ -64,10 +64,19 @@ pub(super) fn expect_in_place(session: &Session<'_>) -> Result<(), Error> {
 pub(super) fn next_generations(session: &mut Session<'_>, writes: &PerSide<bool>) -> Result<(), Error> {
     for side in Side::BOTH.into_iter().filter(|&side| writes[side]) {
         let root = session.roots[side].clone();
-        let bumped = session.standing.next_generation(&*root, &mut session.store, side);
-        bumped.map_err(|error| unwritable(error, side))?;
+        let raised = session.standing.next_generation(&*root, &mut session.store, side);
+        raised.map_err(|error| unwritable(error, side))?;
     }
     Ok(())
+}
+
+/// A run that only takes from the network root raises its generation too, where it may: a root that is put back from a
+/// backup of before is known by that.
+pub(super) fn raise_where_taken(session: &mut Session<'_>) -> Result<(), Error> {
+    match next_generations(session, &PerSide::new(false, true)) {
+        Err(Error::Refused(Refusal::ReadOnly { .. })) => Ok(()),
+        other => other,
+    }
 }
 
 pub(super) fn unwritable(error: Error, side: Side) -> Error {

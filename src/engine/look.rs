@@ -24,13 +24,17 @@ use std::thread;
 use std::time::Duration;
 
 /// The base as the scan reads it; nothing where there is none yet.
-struct Base {
+pub(super) struct Base {
     reader: Option<Reader>,
     /// Set where what the reader could not read is damaged.
     damaged: Arc<AtomicBool>,
 }
 
 impl Base {
+    pub fn of(reader: Option<Reader>) -> Base {
+        Base { reader, damaged: Arc::default() }
+    }
+
     fn read<T: Default>(&self, read: impl FnOnce(&Reader) -> manifest::Result<T>) -> Result<T, String> {
         self.reader.as_ref().map_or(Ok(T::default()), read).map_err(|error| {
             self.damaged.fetch_or(error.is_damage(), Ordering::Relaxed);
@@ -76,6 +80,7 @@ pub(super) fn look(
         patterns: &session.patterns,
         patterns_unchanged: unchanged,
         stale_base: session.stale_base,
+        from_base: None,
         effort,
         paths: &request.paths,
         threads: width(session),

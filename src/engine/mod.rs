@@ -35,6 +35,8 @@ mod store;
 mod sync;
 pub mod trash;
 pub mod undo;
+mod unsent;
+mod waiting;
 mod whole;
 
 pub use conflicts::{KeptConflict, conflicts};

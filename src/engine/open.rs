@@ -6,7 +6,8 @@ use super::identify::{Standing, identify};
 use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{APPEND, Options, Pair, WHOLE};
 use super::store::{Store, open_store};
-use crate::disk::clock::{Moment, now, pause};
+use super::waiting::Waiting;
+use crate::disk::clock::{Moment, now};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self};
 use crate::model::growing::Torn;
@@ -18,12 +19,13 @@ use crate::model::traits::Traits;
 use crate::model::utc;
 use crate::model::vouch::Clock;
 use crate::roots::edges::{self, KnownRoot};
-use crate::roots::mounts::{self, Verdict};
+use crate::roots::mounts::Verdict;
+use crate::roots::reach::Reach;
 use crate::roots::{own, probe};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// May this opening write (markers, lock, manifest)?
@@ -88,8 +90,17 @@ impl<'a> Session<'a> {
         tell: &(dyn Fn(Progress) + Sync),
         stop: &AtomicBool,
     ) -> Result<Session<'a>, Error> {
-        let waiting = Waiting::new(wait, tell, stop);
-        let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), &waiting)?;
+        Session::open_waiting(pair, options, access, &Waiting::new(wait, tell, stop))
+    }
+
+    /// The same, where a run may already be waiting for a root.
+    pub fn open_waiting(
+        pair: &'a Pair,
+        options: &'a Options,
+        access: Access,
+        waiting: &Waiting<'_>,
+    ) -> Result<Session<'a>, Error> {
+        let mut session = Session::unidentified(pair, options, access, manifest::exists(&pair.state), waiting)?;
         session.standing = identify(&mut session, access)?;
         claim::heed(&mut session)?;
         session.read_patterns()?;
@@ -107,10 +118,10 @@ impl<'a> Session<'a> {
         known: bool,
         waiting: &Waiting<'_>,
     ) -> Result<Session<'a>, Error> {
-        let stand_in = make_staging(pair, access, known)?;
+        let stand_in = make_staging(pair, options, access, known)?;
         let staging_path = stand_in.as_ref().map_or(pair.staging.as_path(), local::Scratch::path);
-        let (paths, verdicts) = locate(pair, staging_path, known, waiting)?;
-        let roots = open_roots(&paths, &verdicts, waiting)?;
+        let (paths, verdicts) = locate(pair, staging_path, known, options, waiting)?;
+        let roots = open_roots(&paths, &verdicts, options, waiting)?;
         let lock = match access {
             Access::Write => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
             Access::LookOnly => None,
@@ -196,56 +207,24 @@ fn guessed(verdict: &Verdict) -> Traits {
     Traits { remote, fuse, ctime: sure, ids: sure, granularity_ns, ..Traits::LOCAL }
 }
 
-/// Waiting with an end, a word to the user, and an ear for Ctrl-C.
-pub(super) struct Waiting<'a> {
-    began: Moment,
-    wait: Duration,
-    tell: &'a (dyn Fn(Progress) + Sync),
-    stop: &'a AtomicBool,
-}
-
-impl<'a> Waiting<'a> {
-    pub fn new(wait: Duration, tell: &'a (dyn Fn(Progress) + Sync), stop: &'a AtomicBool) -> Waiting<'a> {
-        Waiting { began: Moment::now(), wait, tell, stop }
-    }
-
-    /// Tries until it works, the time is over (`None`) or the user stops it.
-    pub fn attempt<T>(&self, what: WaitingFor, mut one: impl FnMut() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        let mut rest = Duration::from_millis(100);
-        loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
-            }
-            if let Some(value) = one()? {
-                return Ok(Some(value));
-            }
-            let left = self.wait.saturating_sub(self.began.elapsed());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            (self.tell)(Progress::Waiting(what));
-            pause(rest.min(left).min(Duration::from_millis(200)));
-            rest *= 2;
-        }
-    }
-}
-
 /// Staging is made for a new pair. A known pair whose staging is gone is not made anew: that would look like a user
 /// who deleted everything.
-fn make_staging(pair: &Pair, access: Access, known: bool) -> Result<Option<local::Scratch>, Error> {
-    if local::is_folder(&pair.staging) || known {
+fn make_staging(pair: &Pair, options: &Options, access: Access, known: bool) -> Result<Option<local::Scratch>, Error> {
+    let (reach, at) = (&options.reach, Error::disk_at);
+    if known || reach.is_folder(&pair.staging).map_err(at(Side::Staging))? {
         return Ok(None);
     }
-    if local::is_taken(&pair.staging) {
+    if reach.is_taken(&pair.staging).map_err(at(Side::Staging))? {
         let message = format!("the staging root {:?} is not a folder", pair.staging);
         return Err(Error::Refused(Refusal::Roots { message }));
     }
     // Checked before anything is made, so that a mistyped network path leaves nothing behind.
-    if !local::is_folder(&pair.network) {
+    if !reach.is_folder(&pair.network).map_err(at(Side::Network))? {
         let message = format!("the network root {:?} does not exist or is not a folder", pair.network);
         return Err(Error::Refused(Refusal::Roots { message }));
     }
-    let inside = local::real_path(&pair.staging).starts_with(local::canonicalize(&pair.network)?);
+    let network = reach.canonicalize(&pair.network).map_err(at(Side::Network))?;
+    let inside = reach.real_path(&pair.staging).map_err(at(Side::Staging))?.starts_with(network);
     if inside {
         let message = format!("the staging root {:?} lies inside the network root {:?}", pair.staging, pair.network);
         return Err(Error::Refused(Refusal::Roots { message }));
@@ -262,13 +241,14 @@ fn locate(
     pair: &Pair,
     staging: &Path,
     known: bool,
+    options: &Options,
     waiting: &Waiting<'_>,
 ) -> Result<(PerSide<PathBuf>, PerSide<Verdict>), Error> {
     let given = PerSide::new(staging, pair.network.as_path());
     let mut found = PerSide::new(None, None);
     for side in Side::BOTH {
         let mut last = format!("{:?} is not there", given[side]);
-        let one = waiting.attempt(WaitingFor::Root(side), || locate_one(side, given[side], known, &mut last))?;
+        let one = waiting.attempt(WaitingFor::Root(side), || locate_one(side, given[side], known, &options.reach, &mut last))?;
         found[side] = Some(one.ok_or(Error::Offline { side, message: last })?);
     }
     let found = found.map(|found| found.expect("set for both sides above"));
@@ -294,16 +274,22 @@ struct Located {
 }
 
 /// `None` where a root may come back; `last` then says what was wrong.
-fn locate_one(side: Side, given: &Path, known: bool, last: &mut String) -> Result<Option<Located>, Error> {
-    let verdict = mounts::detect(given).map_err(Error::at(side))?;
-    let path = match local::canonicalize(given) {
+fn locate_one(side: Side, given: &Path, known: bool, reach: &Reach, last: &mut String) -> Result<Option<Located>, Error> {
+    let verdict = match reach.detect(given) {
+        Err(error) if error.is_gone() => {
+            *last = error.to_string();
+            return Ok(None);
+        }
+        other => other.map_err(Error::at(side))?,
+    };
+    let path = match reach.canonicalize(given) {
         Ok(path) => path,
-        // A known root that is not there is a mount that is gone, until somebody says otherwise.
-        Err(error) if known && side == Side::Network && may_come_back(&error) => return Ok(None),
         Err(error) if error.kind == disk::ErrorKind::Gone => {
             *last = error.to_string();
             return Ok(None);
         }
+        // A known root that is not there is a mount that is gone, until somebody says otherwise.
+        Err(error) if known && side == Side::Network && error.kind == disk::ErrorKind::Absent => return Ok(None),
         Err(error) if error.kind == disk::ErrorKind::Absent && known => {
             let message = format!("{given:?} does not exist any more");
             return Err(Error::Refused(Refusal::Identity { side, message, way: Way::Place }));
@@ -313,13 +299,16 @@ fn locate_one(side: Side, given: &Path, known: bool, last: &mut String) -> Resul
             return Err(Error::Refused(Refusal::Roots { message }));
         }
     };
-    match edges::place(side, &path) {
-        Ok(place) => Ok(Some(Located { path, verdict, place })),
+    let found = reach.chain(&path);
+    if let Err(error) = &found
+        && (error.kind == disk::ErrorKind::Gone || disk::is_gone(&error.source, verdict.network))
+    {
         // A path can be found although the mount at its end does not answer.
-        Err(edges::Refusal::Unreadable { source, .. }) if disk::is_gone(&source, verdict.network) => {
-            *last = format!("{given:?}: {source}");
-            Ok(None)
-        }
+        *last = error.to_string();
+        return Ok(None);
+    }
+    match edges::place(side, &path, found) {
+        Ok(place) => Ok(Some(Located { path, verdict, place })),
         Err(refusal) => Err(refused(refusal)),
     }
 }
@@ -328,18 +317,15 @@ fn refused(refusal: edges::Refusal) -> Error {
     Error::Refused(Refusal::Roots { message: refusal.to_string() })
 }
 
-fn may_come_back(error: &disk::Error) -> bool {
-    matches!(error.kind, disk::ErrorKind::Gone | disk::ErrorKind::Absent)
-}
-
 fn open_roots(
     paths: &PerSide<PathBuf>,
     verdicts: &PerSide<Verdict>,
+    options: &Options,
     waiting: &Waiting<'_>,
 ) -> Result<PerSide<Arc<dyn Root>>, Error> {
     let open = |side: Side| {
         let mut last = String::new();
-        let root = waiting.attempt(WaitingFor::Root(side), || match disk::open_root(&paths[side], verdicts[side].network) {
+        let root = waiting.attempt(WaitingFor::Root(side), || match options.reach.open_root(&paths[side], &verdicts[side]) {
             Ok(root) => Ok(Some(root)),
             Err(error) if error.kind == disk::ErrorKind::Gone => {
                 last = error.to_string();

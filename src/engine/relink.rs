@@ -7,9 +7,10 @@
 
 use super::error::Error;
 use super::identify::{UNMARKED, known, refused};
-use super::open::{Access, Session, Waiting, try_lock};
+use super::open::{Access, Session, try_lock};
 use super::report::{Progress, Refusal};
 use super::request::{Durability, Options, Pair};
+use super::waiting::Waiting;
 use crate::disk::{ErrorKind, Root, local};
 use crate::manifest::{GivenUp, RootRecord};
 use crate::model::path::RelPath;
@@ -67,7 +68,7 @@ pub fn relink(
     let options = Options { durability: Durability::Full, ..options.clone() };
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let waiting = Waiting::new(request.wait, tell, stop);
-    let _old_lock = lock_old_staging(request, &waiting)?;
+    let _old_lock = lock_old_staging(request, &options, &waiting)?;
     let mut session = Session::unidentified(pair, &options, access, request.known, &waiting)?;
     let marks = PerSide::new(read(&session, Side::Staging)?, read(&session, Side::Network)?);
     let records = PerSide::new(session.store.root(Side::Staging)?, session.store.root(Side::Network)?);
@@ -194,9 +195,9 @@ fn record(
 }
 
 /// A run that still works at staging's old place holds that place's lock, and writes to the same manifest.
-fn lock_old_staging(request: &Relink, waiting: &Waiting<'_>) -> Result<Option<local::Lock>, Error> {
+fn lock_old_staging(request: &Relink, options: &Options, waiting: &Waiting<'_>) -> Result<Option<local::Lock>, Error> {
     let Some(own) = request.staging_was.as_ref().map(|place| place.join(own::FOLDER)) else { return Ok(None) };
-    if request.dry_run || !local::is_folder(&own) {
+    if request.dry_run || !options.reach.is_folder(&own).map_err(Error::disk_at(Side::Staging))? {
         return Ok(None);
     }
     try_lock(&own.join("lock"), waiting).map(Some)

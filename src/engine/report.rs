@@ -7,6 +7,8 @@ use crate::model::plan::Action;
 use crate::model::side::{Direction, PerSide, Side};
 pub use crate::roots::identity::Way;
 
+use std::path::PathBuf;
+
 /// Told while a run goes on. Numbers are running totals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -62,6 +64,8 @@ pub enum Refusal {
     MostlyDifferent { only_staging: u64, only_network: u64, equal: u64, different: u64 },
     /// The run needs more room than there is.
     Space { side: Side, needed: u64, free: u64 },
+    /// The disk of the pair's state folder has no room for what a run writes down.
+    StateFull { path: PathBuf, free: u64 },
     /// A root inside or around another, both the same, or no folder.
     Roots { message: String },
     /// A root cannot be written and the direction needs it.
@@ -81,6 +85,22 @@ pub struct Counts {
     pub deleted_folders: u64,
     pub adopted: u64,
     pub revived: u64,
+}
+
+impl Counts {
+    pub fn add(&mut self, more: &Counts) {
+        let Counts { written_files, written_folders, written_links, written_bytes, metadata, renamed, .. } = more;
+        self.written_files += written_files;
+        self.written_folders += written_folders;
+        self.written_links += written_links;
+        self.written_bytes += written_bytes;
+        self.metadata += metadata;
+        self.renamed += renamed;
+        self.deleted_files += more.deleted_files;
+        self.deleted_folders += more.deleted_folders;
+        self.adopted += more.adopted;
+        self.revived += more.revived;
+    }
 }
 
 /// The end of a `sync`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
+use crate::roots::reach::Reach;
 
 /// Where a pair lives on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Options {
     pub conflict_copy_max: u64,
     /// Workers; `None`: by the machine and the roots.
     pub threads: Option<usize>,
+    /// How roots that may hang are asked.
+    pub reach: Reach,
 }
 
 /// `append` where nobody says anything else; separated by commas.

@@ -5,11 +5,11 @@ use super::open::{Access, Session};
 use super::report::{Outcome, Report};
 use super::request::{Options, Pair, Request};
 use super::sync::sync;
+use super::unsent::unsent;
 use crate::manifest::Reader;
 use crate::model::conflict::Policies;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
-use crate::roots::mounts;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -41,15 +41,18 @@ pub struct Status {
     /// A dry run in both directions; `None` where a root cannot be looked at.
     pub report: Option<Report>,
     pub last_run: Option<LastRun>,
+    /// Changes of staging that are not on the network, where that root is out of reach; `None` where nobody knows.
+    pub unsent: Option<u64>,
     /// Bytes free on each root's file system.
     pub free: PerSide<Option<u64>>,
 }
 
 pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicBool) -> Result<Status, Error> {
     let mut status = Status {
-        roots: PerSide::new(health(&pair.staging), health(&pair.network)),
+        roots: PerSide::new(health(&pair.staging, options), health(&pair.network, options)),
         report: None,
         last_run: last_run(pair)?,
+        unsent: None,
         free: PerSide::default(),
     };
     match Session::open(pair, options, Access::LookOnly, Duration::ZERO, &|_| {}, stop) {
@@ -67,6 +70,9 @@ pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicB
             let Some(side) = side else { return Err(error) };
             status.roots[side].reachable = error.kind() != ErrorKind::Offline;
             status.roots[side].message = Some(error.to_string());
+            if side == Side::Network && !status.roots[side].reachable {
+                status.unsent = unsent(pair, options, stop);
+            }
             return Ok(status);
         }
     }
@@ -75,14 +81,15 @@ pub fn status(pair: &Pair, options: &Options, policies: Policies, stop: &AtomicB
     if let Outcome::Offline { side, message } = &report.outcome {
         status.roots[*side].reachable = false;
         status.roots[*side].message = Some(message.clone());
+        status.unsent = Some(report.pending.staging).filter(|_| *side == Side::Network);
         return Ok(status);
     }
     status.report = Some(report);
     Ok(status)
 }
 
-fn health(path: &std::path::Path) -> RootHealth {
-    let file_system = mounts::detect(path).map(|verdict| verdict.file_system).unwrap_or_default();
+fn health(path: &std::path::Path, options: &Options) -> RootHealth {
+    let file_system = options.reach.detect(path).map(|verdict| verdict.file_system).unwrap_or_default();
     RootHealth { path: path.to_owned(), reachable: true, file_system, message: None }
 }
 

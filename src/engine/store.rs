@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::open::Access;
+use super::report::Refusal;
 use super::request::{Durability, Options, Pair};
 use crate::disk::clock::now;
 use crate::disk::local;
@@ -12,6 +13,10 @@ use crate::model::path::RelPath;
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::sqlite::Synchronous;
+
+/// A run does not begin with less room for what it writes down, in bytes. SQLite maps a file beside the manifest into memory;
+/// where a disk is full and its blocks are smaller than a page, writing there ends the process (SIGBUS).
+const STATE_ROOM: u64 = 1 << 20;
 
 /// The base, as far as this run may touch it.
 pub(super) enum Store {
@@ -24,6 +29,9 @@ pub(super) fn open_store(pair: &Pair, options: &Options, access: Access) -> Resu
         return Ok((Store::Reading(Reader::open(&pair.state)?), Vec::new()));
     }
     local::make_private_folder(&pair.state)?;
+    if let Some(free) = local::free(&pair.state).filter(|&free| free < STATE_ROOM) {
+        return Err(Error::Refused(Refusal::StateFull { path: pair.state.clone(), free }));
+    }
     let synchronous = match options.durability {
         Durability::Full => Synchronous::Full,
         Durability::None => Synchronous::Normal,

@@ -8,15 +8,17 @@ use super::databases;
 use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::growing;
-use super::hands::{Hands, expect_in_place, hands, next_generations, owner, unwritable};
+use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
 use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
 use super::open::{Access, Session};
 use super::partials;
-use super::report::{Counts, Outcome, Progress, Report};
+use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Options, Pair, Request};
 use super::trash::runs::run_name;
+use super::unsent::unsent;
+use super::waiting::Waiting;
 use super::whole;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
@@ -28,6 +30,7 @@ use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
+use crate::roots::own;
 use crate::transfer::sweep_snapshots;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,6 +39,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const HISTORY_NS: i64 = 90 * 86_400_000_000_000;
 
 /// Brings a pair in step as far as `request` allows. What can be told as a report is one; an `Err` is a failure.
+///
+/// A root that goes away in the middle is waited for and identified again; then the run goes on with what is left.
 pub fn sync(
     pair: &Pair,
     request: &Request,
@@ -44,25 +49,68 @@ pub fn sync(
     stop: &AtomicBool,
 ) -> Result<Report, Error> {
     let began = Moment::now();
-    let mut report = empty_report(pair, request);
-    let mut result = run(pair, request, options, tell, stop, &mut report);
-    if !request.dry_run && result.as_ref().is_err_and(Error::is_damage) {
-        // Once: the base that is made then is a new one.
-        tracing::warn!(error = ?result.as_ref().err(), "starting anew without the base");
-        manifest::distrust(&pair.state)?;
-        report = empty_report(pair, request);
-        result = run(pair, request, options, tell, stop, &mut report);
+    let waiting = Waiting::new(request.wait, tell, stop);
+    let (mut done, mut away) = (Counts::default(), None);
+    let mut report = loop {
+        let mut report = empty_report(pair, request);
+        let mut result = run(pair, request, options, &waiting, tell, stop, &mut report);
+        if !request.dry_run && result.as_ref().is_err_and(Error::is_damage) {
+            // Once: the base that is made then is a new one.
+            tracing::warn!(error = ?result.as_ref().err(), "starting anew without the base");
+            manifest::distrust(&pair.state)?;
+            report = empty_report(pair, request);
+            result = run(pair, request, options, &waiting, tell, stop, &mut report);
+        }
+        let result = result.map_err(|error| error.unless_stopped(stop));
+        let further = report.counts != Counts::default() || !waiting.is_away();
+        done.add(&report.counts);
+        report.counts = done;
+        let lost = match &result {
+            Err(Error::Offline { side, message }) => Some((*side, message.clone())),
+            Err(Error::Refused(Refusal::Identity { side: Side::Network, .. })) if waiting.is_away() && is_bare(pair, options) => {
+                let bare = || (Side::Network, "an empty folder stands at its path, as a mount leaves it".to_owned());
+                Some(away.clone().unwrap_or_else(bare))
+            }
+            _ => None,
+        };
+        let Some((side, message)) = lost else {
+            report.outcome = outcome(result)?;
+            break report;
+        };
+        report.outcome = Outcome::Offline { side, message: message.clone() };
+        away = Some((side, message));
+        if further {
+            waiting.afresh();
+        }
+        match waiting.again(side) {
+            Ok(true) => {}
+            Ok(false) => break report,
+            Err(error) => {
+                report.outcome = outcome(Err(error))?;
+                break report;
+            }
+        }
+    };
+    if matches!(report.outcome, Outcome::Offline { side: Side::Network, .. }) {
+        report.pending.staging = unsent(pair, options, stop).unwrap_or(report.pending.staging);
     }
     report.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    report.outcome = match result {
-        Ok(outcome) => outcome,
-        Err(Error::Refused(refusal)) => Outcome::Refused(refusal),
-        Err(Error::Offline { side, message }) => Outcome::Offline { side, message },
-        Err(Error::Busy { holder }) => Outcome::Busy { holder },
-        Err(Error::Stopped) => Outcome::Interrupted,
-        Err(error) => return Err(error),
-    };
     Ok(report)
+}
+
+/// A network mount that is on its way back has its empty folder at its path for a while.
+fn is_bare(pair: &Pair, options: &Options) -> bool {
+    matches!(options.reach.is_taken(&pair.network.join(own::FOLDER)), Ok(false))
+}
+
+fn outcome(result: Result<Outcome, Error>) -> Result<Outcome, Error> {
+    match result {
+        Err(Error::Refused(refusal)) => Ok(Outcome::Refused(refusal)),
+        Err(Error::Offline { side, message }) => Ok(Outcome::Offline { side, message }),
+        Err(Error::Busy { holder }) => Ok(Outcome::Busy { holder }),
+        Err(Error::Stopped) => Ok(Outcome::Interrupted),
+        other => other,
+    }
 }
 
 fn empty_report(pair: &Pair, request: &Request) -> Report {
@@ -88,12 +136,13 @@ fn run(
     pair: &Pair,
     request: &Request,
     options: &Options,
+    waiting: &Waiting<'_>,
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
-    let mut session = Session::open(pair, options, access, request.wait, tell, stop)?;
+    let mut session = Session::open_waiting(pair, options, access, waiting)?;
     let widened = whole::widened(&session, request);
     let request = widened.as_ref().unwrap_or(request);
     let root = RelPath::root();
@@ -158,9 +207,12 @@ fn write(
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         return Ok(Outcome::Done);
     }
-    let mut lease = if writes.network { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
+    let mut lease =
+        if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
     // Under the lease, so that two machines do not raise it from the same number.
-    if let Err(error) = next_generations(session, &writes).and_then(|()| make_claim(session)) {
+    let takes = writes.staging && !writes.network;
+    let raised = next_generations(session, &writes).and_then(|()| if takes { raise_where_taken(session) } else { Ok(()) });
+    if let Err(error) = raised.and_then(|()| make_claim(session)) {
         lease.into_iter().for_each(Borrowed::release);
         return Err(error);
     }
@@ -174,7 +226,7 @@ fn write(
     let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
-    let carried = carry(&run, plan.actions, &mut ledger, &mut means);
+    let carried = carry(&run, plan.actions, &mut ledger, &mut means).map_err(|error| error.unless_stopped(stop));
     report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.contains(&note.path)));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);

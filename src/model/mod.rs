@@ -4,6 +4,7 @@
 //! [`change`] (what differs from the base), [`reconcile`] (what to do about it) and [`plan`] (the answer).
 //! [`rename`] and [`guard`] look at a finished plan. Everything here can be tested from tables.
 
+pub mod backoff;
 pub mod change;
 pub mod conflict;
 pub mod consume;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, apart::Chain};
 use crate::model::side::{PerSide, Side};
 
 /// A device and a file number: two paths with the same are the same folder. Wide enough for every platform's numbers.
@@ -53,22 +54,14 @@ pub enum Refusal {
     StagingTaken { path: PathBuf, pair: String },
 }
 
-/// Looks at a root by its canonical path. What cannot be canonicalised is reported by [`unreachable`].
-#[cfg(unix)]
-pub fn place(side: Side, canonical: &Path) -> Result<Place, Refusal> {
-    let mut chain = Vec::new();
-    for folder in canonical.ancestors() {
-        let stat = match rustix::fs::stat(folder) {
-            Ok(stat) => stat,
-            Err(error) if chain.is_empty() => return Err(unreachable(side, canonical, error.into())),
-            // A folder above that we may not search is passed by its path alone.
-            Err(_) => continue,
-        };
-        if chain.is_empty() && rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::Directory {
-            return Err(Refusal::NotAFolder { side, path: canonical.into() });
-        }
-        chain.push((i128::from(stat.st_dev), i128::from(stat.st_ino)));
+/// The place of a root by its canonical path and what was found there. What cannot be canonicalised is reported by
+/// [`unreachable`].
+pub fn place(side: Side, canonical: &Path, found: disk::Result<Chain>) -> Result<Place, Refusal> {
+    let found = found.map_err(|error| unreachable(side, canonical, error.source))?;
+    if !found.is_folder {
+        return Err(Refusal::NotAFolder { side, path: canonical.into() });
     }
+    let chain = found.ids.into_iter().map(|(device, number)| (i128::from(device), i128::from(number))).collect();
     Ok(Place { path: canonical.into(), chain })
 }
 
@@ -158,14 +151,15 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn real_places() {
+        let found = |side, path: &Path| place(side, path, disk::local::chain(path));
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().canonicalize().expect("its path");
         std::fs::create_dir(path.join("in")).expect("a folder");
         std::fs::write(path.join("file"), "x").expect("a file");
-        let outer = place(Side::Network, &path).expect("a place");
-        let inner = place(Side::Staging, &path.join("in")).expect("a place");
+        let outer = found(Side::Network, &path).expect("a place");
+        let inner = found(Side::Staging, &path.join("in")).expect("a place");
         assert!(matches!(check(&PerSide::new(inner, outer), &[]), Err(Refusal::Inside { inner: Side::Staging, .. })));
-        let refused = |name: &str| place(Side::Staging, &path.join(name)).expect_err(name);
+        let refused = |name: &str| found(Side::Staging, &path.join(name)).expect_err(name);
         assert!(matches!(refused("file"), Refusal::NotAFolder { side: Side::Staging, .. }));
         assert!(matches!(refused("file/x"), Refusal::NotAFolder { .. }));
         assert!(matches!(refused("none"), Refusal::Missing { .. }));

@@ -17,6 +17,7 @@ mod mountinfo;
 pub mod mounts;
 pub mod own;
 pub mod probe;
+pub mod reach;
 #[cfg(all(test, unix))]
 mod tests;
 

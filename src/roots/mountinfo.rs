@@ -8,11 +8,14 @@ use std::path::{Component, Path, PathBuf};
 
 use super::mounts::{Mount, Verdict, verdict};
 
-/// The verdict for an absolute path, by the text of a mountinfo file. `read_link` gives a link's target and `None` for
-/// everything else; it is never asked about a path on a network file system.
+/// Gives a link's target and `None` for everything else; the verdict says what the path lies on.
+pub(super) type ReadLink<'a> = dyn FnMut(&Path, &Verdict) -> Option<PathBuf> + 'a;
+
+/// The verdict for an absolute path, by the text of a mountinfo file. `read_link` is never asked
+/// about a path on a network file system.
 ///
 /// A link that itself lies on a network file system is not followed: its path is on the network, wherever it leads.
-pub(super) fn judge(text: &[u8], path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBuf>) -> Verdict {
+pub(super) fn judge(text: &[u8], path: &Path, read_link: &mut ReadLink<'_>) -> Verdict {
     let table = Table(text.split(|&byte| byte == b'\n').filter_map(parse).collect());
     let as_written = lexical(path);
     let first = table.verdict(&as_written);
@@ -41,7 +44,7 @@ pub(super) fn options(text: &[u8], verdict: &Verdict) -> Option<String> {
 }
 
 /// Walks `path` link by link, without asking about what lies on a network file system.
-fn follow(table: &Table, path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBuf>) -> Verdict {
+fn follow(table: &Table, path: &Path, read_link: &mut ReadLink<'_>) -> Verdict {
     /// As the kernel; a loop is judged by where it was left.
     const MOST_LINKS: usize = 40;
     let mut done = PathBuf::from("/");
@@ -54,10 +57,11 @@ fn follow(table: &Table, path: &Path, read_link: &dyn Fn(&Path) -> Option<PathBu
         }
         done.push(name);
         // On a network file system nothing is asked; a local one may still be mounted further down.
-        if table.verdict(&done).network {
+        let lies_on = table.verdict(&done);
+        if lies_on.network {
             continue;
         }
-        let Some(target) = read_link(&done) else { continue };
+        let Some(target) = read_link(&done, &lies_on) else { continue };
         links += 1;
         if links > MOST_LINKS {
             break;

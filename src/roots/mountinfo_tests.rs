@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const ROOT: &str = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard\n";
 
 fn on(lines: &str, path: &str) -> Verdict {
-    judge(format!("{ROOT}{lines}").as_bytes(), Path::new(path), &|_| None)
+    judge(format!("{ROOT}{lines}").as_bytes(), Path::new(path), &mut |_, _| None)
 }
 
 /// `type source` of one mount on /m, and whether it is a network one and what the reason names.
@@ -134,18 +134,18 @@ fn the_mount_that_the_kernel_would_come_to() {
 
 #[test]
 fn tables_without_a_root_or_that_make_no_sense() {
-    let nowhere = |_: &Path| None;
-    let empty = judge(b"", Path::new("/home/u"), &nowhere);
+    let mut nowhere = |_: &Path, _: &Verdict| None;
+    let empty = judge(b"", Path::new("/home/u"), &mut nowhere);
     assert!(empty.network && empty.reason.contains("taken for"), "{empty:?}");
     // Inside a chroot the root's own mount is not shown, those below are.
     let chroot = b"40 27 0:50 / /m rw - nfs4 s:/e rw\n41 27 0:51 / /proc rw - proc proc rw\n";
-    assert_eq!(judge(chroot, Path::new("/m/x"), &nowhere).file_system, "nfs4");
+    assert_eq!(judge(chroot, Path::new("/m/x"), &mut nowhere).file_system, "nfs4");
     // The first file system lies below the root's; both are on /.
     let stacked = b"1 1 0:2 / / rw - rootfs rootfs rw\n27 1 0:3 / / rw - nfs4 s:/root rw\n";
-    assert_eq!(judge(stacked, Path::new("/home"), &nowhere).file_system, "nfs4");
+    assert_eq!(judge(stacked, Path::new("/home"), &mut nowhere).file_system, "nfs4");
     // A ring of parents.
     let ring = b"1 2 0:2 / / rw - ext4 a rw\n2 1 0:3 / / rw - xfs b rw\n";
-    assert!(judge(ring, Path::new("/home"), &nowhere).network);
+    assert!(judge(ring, Path::new("/home"), &mut nowhere).network);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn links_are_followed_and_never_asked_about_on_the_network() {
         ("/home/u/loop", "loop"),
         ("/home/u/here", "there"),
     ];
-    let read_link = |path: &Path| {
+    let mut read_link = |path: &Path, _: &Verdict| {
         assert!(!path.starts_with("/net/lab"), "asked about {path:?}");
         links.iter().find(|(link, _)| Path::new(link) == path).map(|(_, target)| PathBuf::from(target))
     };
@@ -173,7 +173,7 @@ fn links_are_followed_and_never_asked_about_on_the_network() {
         ("/home/u/lab/../other", false),
     ];
     for (path, network) in rows {
-        assert_eq!(judge(lines.as_bytes(), Path::new(path), &read_link).network, network, "{path}");
+        assert_eq!(judge(lines.as_bytes(), Path::new(path), &mut read_link).network, network, "{path}");
     }
 }
 
@@ -228,7 +228,7 @@ proptest! {
     ) {
         let path = PathBuf::from("/").join(OsString::from_vec(path));
         let target = PathBuf::from(OsString::from_vec(target));
-        let found = judge(&text, &path, &|_| Some(target.clone()));
+        let found = judge(&text, &path, &mut |_, _| Some(target.clone()));
         prop_assert!(found.mount_point.is_absolute() || found.mount_point.as_os_str().is_empty());
         options(&text, &found);
     }

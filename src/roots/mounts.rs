@@ -6,13 +6,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
+#[cfg(target_vendor = "apple")]
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::kinds::{self, Place};
 #[cfg(target_os = "linux")]
 use super::mountinfo;
+use crate::disk::local;
 
 /// The answer for one path, with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Calls on it may hang without end, because another machine or a program answers for it.
+    pub fn may_hang(&self) -> bool {
+        self.network || self.is_fuse()
+    }
+
     /// A daemon answers for this mount: `syncfs` does not reach it, its ids and change times are its own invention.
     pub fn is_fuse(&self) -> bool {
         let kind = self.file_system.as_str();
@@ -36,26 +44,20 @@ impl Verdict {
 }
 
 /// Is `path` on a network file system? It need not exist; what is missing is judged by what is above it.
-#[cfg(target_os = "linux")]
 pub fn detect(path: &Path) -> Result<Verdict> {
-    #[cfg(test)]
-    if let Some(habits) = crate::disk::sim::habits_at(path) {
-        return Ok(Verdict {
-            network: habits.remote,
-            file_system: if habits.fuse { "fuse.simulated" } else { "simulated" }.to_owned(),
-            mount_point: path.to_owned(),
-            source: "simulated".to_owned(),
-            reason: "it is simulated".to_owned(),
-        });
-    }
+    detect_by(path, &mut |link, _| local::link_target(link))
+}
+
+/// The same; `read_link` is asked for the target of what may be a link on a mount that may hang.
+#[cfg(target_os = "linux")]
+pub(super) fn detect_by(path: &Path, read_link: &mut dyn FnMut(&Path, &Verdict) -> Option<PathBuf>) -> Result<Verdict> {
     let failed = |source: io::Error| Error::Mounts { path: path.display().to_string(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     let text = read_table().map_err(failed)?;
-    let read_link = |path: &Path| {
-        let target = rustix::fs::readlink(path, Vec::new()).ok()?;
-        Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
+    let mut read = |link: &Path, lies_on: &Verdict| {
+        if lies_on.may_hang() { read_link(link, lies_on) } else { local::link_target(link) }
     };
-    Ok(mountinfo::judge(&text, &absolute, &read_link))
+    Ok(mountinfo::judge(&text, &absolute, &mut read))
 }
 
 /// The options of the mount that a verdict names, the mount's own first, then the file system's; `None` where the system
@@ -72,7 +74,7 @@ pub fn options(_verdict: &Verdict) -> Option<String> {
 
 /// Is `path` on a network file system? The nearest folder above it that exists is asked.
 #[cfg(target_vendor = "apple")]
-pub fn detect(path: &Path) -> Result<Verdict> {
+pub(super) fn detect_by(path: &Path, _: &mut dyn FnMut(&Path, &Verdict) -> Option<PathBuf>) -> Result<Verdict> {
     let failed = |source: io::Error| Error::Mounts { path: path.display().to_string(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     let text = |field: &[std::ffi::c_char]| -> Vec<u8> {
@@ -96,7 +98,7 @@ pub fn detect(path: &Path) -> Result<Verdict> {
 }
 
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-pub fn detect(path: &Path) -> Result<Verdict> {
+pub(super) fn detect_by(path: &Path, _: &mut dyn FnMut(&Path, &Verdict) -> Option<PathBuf>) -> Result<Verdict> {
     Err(Error::Mounts { path: path.display().to_string(), source: io::ErrorKind::Unsupported.into() })
 }
 

@@ -9,7 +9,7 @@ use crate::model::digest::Digest;
 use crate::model::entry::{Base, Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::ignore::{Verdict, is_own_name, is_temp_name};
-use crate::model::listing::{Difference, FolderId, Ignored, Listing, Row, Seen, Triple, Unknown, zip};
+use crate::model::listing::{Difference, FolderId, Ignored, Item, Listing, Row, Seen, Triple, Unknown, zip};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
@@ -111,7 +111,7 @@ impl<'a> Worker<'a> {
     pub fn look(&mut self, mut task: Task) -> Result<Vec<Task>, Error> {
         let mut open: Open = PerSide::default();
         let mut listings = PerSide::new(Vec::new(), Vec::new());
-        for side in Side::BOTH {
+        for side in Side::BOTH.into_iter().filter(|&side| self.scope.from_base != Some(side)) {
             if task.seen[side].is_folder() {
                 match self.list(side, &task.path) {
                     Ok((folder, listing)) => {
@@ -134,6 +134,10 @@ impl<'a> Worker<'a> {
         }
         let in_base = if task.path.is_root() { Some(FolderId::ROOT) } else { task.row.as_ref().and_then(|row| row.folder) };
         let rows = self.rows(in_base)?;
+        if let Some(side) = self.scope.from_base {
+            listings[side] =
+                rows.iter().map(|row| Item { name: row.name.clone(), value: as_recorded(&row.value, side) }).collect();
+        }
         let mut below = Vec::new();
         for triple in zip(rows, listings.staging, listings.network) {
             self.one(&task, triple, &open, &mut below)?;
@@ -250,7 +254,7 @@ impl<'a> Worker<'a> {
     fn learn(&mut self, task: &mut Task, name: &Name, open: &Open) -> Result<(), Error> {
         let base = task.row.as_ref().map(|row| &row.base);
         let what = to_learn(base, task.seen.as_ref().map(Seen::found), self.scope.traits, self.scope.effort);
-        for side in Side::BOTH {
+        for side in Side::BOTH.into_iter().filter(|&side| self.scope.from_base != Some(side)) {
             let digest = match what[side] {
                 Learn::Nothing => continue,
                 Learn::FromBase => base.and_then(|base| base.digest_at(side)),
@@ -314,6 +318,9 @@ impl<'a> Worker<'a> {
 
     fn vouched(&self, row: &Row, node: &Node, side: Side) -> bool {
         let NodeContent::Plain(content) = &node.content else { return false };
+        if self.scope.from_base == Some(side) {
+            return true;
+        }
         let recorded = row.base.stamps[side].as_ref();
         let traits = &self.scope.traits[side];
         match (&row.base.entry.content, content) {
@@ -370,6 +377,13 @@ fn not_listed(error: &disk::Error) -> Unknown {
         ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred => Unknown::Moving,
         _ => unknown(error),
     }
+}
+
+/// What a side showed when both last agreed.
+fn as_recorded(row: &Row, side: Side) -> Node {
+    let Base { entry, stamps, .. } = &row.base;
+    let stamp = stamps[side].map_or(Stamp { mtime: entry.mtime, ..no_stamp() }, |recorded| recorded.stamp);
+    Node { content: NodeContent::Plain(row.base.content_at(side)), mode: entry.mode, stamp }
 }
 
 fn folder_entry() -> Entry {

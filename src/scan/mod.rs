@@ -43,6 +43,8 @@ pub struct Scope<'a> {
     pub patterns_unchanged: bool,
     /// Others have synchronised these roots since the base was written: it counts only where a stamp vouches.
     pub stale_base: bool,
+    /// This side is out of reach: it is taken to hold what the base says, and is not asked.
+    pub from_base: Option<Side>,
     pub effort: Effort,
     /// Subtrees; empty is everything.
     pub paths: &'a [RelPath],

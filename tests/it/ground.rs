@@ -154,3 +154,14 @@ pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
     bytes.truncate(length);
     bytes
 }
+
+/// Runs `scripts/soak-kills` with `words`. A round that fails keeps its folder and names its seed.
+#[track_caller]
+pub fn soak(words: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/soak-kills");
+    let mut command = Command::new(script);
+    command.args(words).env("DRIFTLESS", env!("CARGO_BIN_EXE_driftless")).stdin(Stdio::null());
+    let output = command.output().expect("python3 and the script start");
+    let [out, said] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    assert!(output.status.success(), "{words:?}: {out}{said}");
+}

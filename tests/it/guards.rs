@@ -157,18 +157,21 @@ fn ss_11_another_share_is_refused() {
 /// Identity: a backup that was put back.
 #[test]
 fn ss_11_an_older_generation_is_refused() {
-    let world = many(5);
-    let copy = |from: &str, to: &str| {
-        let done = Command::new("cp").arg("-a").arg(world.top().join(from)).arg(world.top().join(to)).status().expect("cp");
-        assert!(done.success());
-    };
-    copy("network", "backup");
-    write(&world.staging.join("later"), "later");
-    world.run(&["sync", "up"]).ends_with(0);
-    fs::remove_dir_all(&world.network).expect("removed");
-    copy("backup", "network");
-    refused(&world, "generation");
-    assert_eq!(read(&world.staging.join("later")), "later");
+    // Also where a run only took what others had put there.
+    for (written, direction) in [("staging", "up"), ("network", "down")] {
+        let world = many(5);
+        let copy = |from: &str, to: &str| {
+            let done = Command::new("cp").arg("-a").arg(world.top().join(from)).arg(world.top().join(to)).status().expect("cp");
+            assert!(done.success());
+        };
+        copy("network", "backup");
+        write(&world.top().join(written).join("later"), "later");
+        world.run(&["sync", direction]).ends_with(0);
+        fs::remove_dir_all(&world.network).expect("removed");
+        copy("backup", "network");
+        refused(&world, "generation");
+        assert_eq!(read(&world.staging.join("later")), "later");
+    }
 }
 
 /// Identity: a root that is not there is offline or refused, never empty.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::ground::{Ground, bytes, then, write};
+use crate::ground::{Ground, bytes, soak, then, write};
 use crate::harness::touch;
 use crate::tree::{Content, Kind, Tree, contents, temps};
 
@@ -273,4 +273,34 @@ fn at_any_moment() {
     kill_at_moments(Story::First, "none", 6);
     kill_at_moments(Story::Up, "full", 8);
     kill_at_moments(Story::BothWays, "none", 8);
+}
+
+/// What a new pair is made of outside its roots, too: a part of `pair.toml` would stop every later run.
+#[test]
+fn a_first_sync_while_it_makes_its_pair() {
+    let mut killed = 0;
+    for (call, times) in [("write", 12), ("fsync", 6), ("renameat2", 3), ("mkdir", 3)] {
+        for number in 1..=times {
+            let ground = Ground::new();
+            write(&ground.network.join("a.txt"), b"a", then(1));
+            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={number}"));
+            let tracer = ["strace", "-f", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+            killed += usize::from(ground.traced(&tracer, &[]).code.is_none());
+            let again = ground.sync(&[]);
+            assert_eq!(again.code, Some(0), "killed at {call} number {number}: {again:#?}");
+            Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), &format!("killed at {call} number {number}"));
+        }
+    }
+    assert!(killed >= 12, "only {killed} runs were killed");
+}
+
+/// Random commands between random edits, from another seed each time; `scripts/soak-kills` goes on for longer.
+#[test]
+fn random_commands_at_random_moments() {
+    soak(&["--seconds", "40", "--least", "60"]);
+}
+
+#[test]
+fn random_commands_of_an_ordinary_user() {
+    soak(&["--seconds", "12", "--least", "10", "--user", "65534"]);
 }

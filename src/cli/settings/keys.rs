@@ -78,6 +78,12 @@ pub const KEYS: &[Key] = &[
         "auto",
         "Room that a run leaves free on a root's file system; one that would not is refused; `auto`: 16 MiB.",
     ),
+    own(
+        SILENCE,
+        Kind::Span,
+        "20s",
+        "How long a network root may give no answer at all before it counts as out of reach: its mount hangs.",
+    ),
     own("threads", Kind::Count, "auto", "Workers that look at and copy files; `auto`: by the machine and the roots."),
     own("trash_age", Kind::Span, "30d", "How long displaced and deleted versions are kept."),
     own(
@@ -92,6 +98,9 @@ pub const KEYS: &[Key] = &[
     shared("image", Kind::Table, "", "The image check. Reserved for a later version; not looked into."),
     shared("container", Kind::Table, "", "The container check. Reserved for a later version; not looked into."),
 ];
+
+/// Needed before the others are known.
+pub const SILENCE: &str = "silence";
 
 /// What `pair.toml` holds besides settings.
 pub const PAIR_KEYS: [&str; 2] = ["network", "staging"];

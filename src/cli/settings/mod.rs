@@ -16,8 +16,9 @@ use crate::disk::{self, local};
 use crate::engine::request::{Durability, Options, Pair};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::ignore::BadPattern;
+use crate::roots::reach::Reach;
 use file::Mistake;
-use keys::{KEYS, Layer, OTHER_VARIABLES};
+use keys::{KEYS, Layer, OTHER_VARIABLES, SILENCE};
 use value::{Value, nearest};
 
 /// The file in the network root that all who share it share.
@@ -58,30 +59,42 @@ pub struct Settings {
 }
 
 /// The settings for a pair; `flags` are those that were typed.
-pub fn of_pair(pair: &Pair, flags: Layer, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Settings, Error> {
+pub fn of_pair(
+    reach: &Reach,
+    pair: &Pair,
+    flags: Layer,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Settings, Error> {
     let pair_file = pair.state.join(PAIR_FILE);
     let own = match local::read_text(&pair_file, FILE_LIMIT)? {
         Some(text) => file::pair_settings(&pair_file, &text)?,
         None => Layer::new(),
     };
-    let project_file = pair.network.join(PROJECT_FILE);
-    let there = local::is_folder(&pair.network);
-    let mut project = if there { project_layer(&project_file, &pair_file)? } else { Layer::new() };
+    let (variables, warnings) = variable_layer(variables)?;
+    if let Some(Value::Span(silence)) = variables.get(SILENCE).or_else(|| own.get(SILENCE)) {
+        reach.set_silence(*silence);
+    }
+    let mut project = project_layer(reach, &pair.network, &pair_file)?;
     // Checked here for its mistakes; the run itself takes the patterns through the root's handle, once it knows that the
     // root is the right one.
     for name in ["ignore", "append", "whole"] {
         project.remove(name);
     }
-    let (variables, warnings) = variable_layer(variables)?;
-    resolve(&[project, own, variables, flags], warnings)
+    resolve(&[project, own, variables, flags], warnings, reach)
 }
 
 /// An unreachable or forbidden root has no settings to read: the engine finds that out by its handle, and waits for the
 /// root or refuses it. Everything else that goes wrong here is an error, since without its ignore patterns the run would
 /// take too much.
-fn project_layer(project_file: &Path, pair_file: &Path) -> Result<Layer, Error> {
-    match local::read_text(project_file, FILE_LIMIT) {
-        Ok(Some(text)) => Ok(file::project_settings(project_file, &text, pair_file)?),
+fn project_layer(reach: &Reach, network: &Path, pair_file: &Path) -> Result<Layer, Error> {
+    let project_file = network.join(PROJECT_FILE);
+    let read = match reach.is_folder(network) {
+        Ok(true) => reach.read_text(&project_file, FILE_LIMIT),
+        Ok(false) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(Some(text)) => Ok(file::project_settings(&project_file, &text, pair_file)?),
         Ok(None) => Ok(Layer::new()),
         Err(error) if matches!(error.kind, disk::ErrorKind::Gone | disk::ErrorKind::Denied) => Ok(Layer::new()),
         Err(error) => Err(error.into()),
@@ -109,6 +122,16 @@ fn variable_layer(variables: impl Iterator<Item = (OsString, OsString)>) -> Resu
     Ok((layer, warnings))
 }
 
+/// The silence that the variable sets, for what is asked before a pair is known.
+pub fn silence() -> Result<Option<Duration>, Error> {
+    let all = std::env::vars_os()
+        .filter(|(name, _)| Some(name) == keys::find(SILENCE).and_then(keys::Key::variable).map(Into::into).as_ref());
+    match variable_layer(all)?.0.get(SILENCE) {
+        Some(Value::Span(silence)) => Ok(Some(*silence)),
+        _ => Ok(None),
+    }
+}
+
 /// The flags that are settings.
 pub fn flag_layer(policies: &[(Option<String>, Policy)], wait: Option<Duration>) -> Layer {
     let policies = (!policies.is_empty()).then(|| ("conflict", Value::Policies(policies.to_vec())));
@@ -124,7 +147,7 @@ fn policies(list: &[(Option<String>, Policy)]) -> Result<Policies, Error> {
 }
 
 /// Lays `layers` over the defaults, the last one on top.
-fn resolve(layers: &[Layer], warnings: Vec<String>) -> Result<Settings, Error> {
+fn resolve(layers: &[Layer], warnings: Vec<String>, reach: &Reach) -> Result<Settings, Error> {
     let defaults = KEYS.iter().filter_map(|key| Some((key.name, key.kind.parse(key.default).ok()?)));
     let mut values: Layer = defaults.collect();
     for (name, value) in layers.iter().flatten() {
@@ -155,6 +178,7 @@ fn resolve(layers: &[Layer], warnings: Vec<String>) -> Result<Settings, Error> {
             trash_age: span("trash_age"),
             reserve: size("reserve").unwrap_or(RESERVE),
             threads,
+            reach: reach.clone(),
             conflict_copy_max: size("conflict_copy_max").unwrap_or(CONFLICT_COPY_MAX),
         },
         policies: policies(listed)?,
@@ -172,9 +196,14 @@ pub fn variable(name: impl AsRef<OsStr>) -> Option<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn variables(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
         pairs.iter().map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>().into_iter()
+    }
+
+    fn reach() -> Reach {
+        Reach::new(Duration::from_secs(20), Arc::default())
     }
 
     /// A pair in a temporary folder with the two files.
@@ -197,23 +226,23 @@ mod tests {
         let (_dir, pair) = pair(own, "");
         let set = [("DRIFTLESS_WAIT", "3s"), ("PATH", "/bin")];
         let wait = |flag: Option<Duration>, set: &[(&str, &str)]| {
-            of_pair(&pair, flag_layer(&[], flag), variables(set)).expect("valid").wait
+            of_pair(&reach(), &pair, flag_layer(&[], flag), variables(set)).expect("valid").wait
         };
         assert_eq!(wait(Some(seconds(4)), &set), seconds(4));
         assert_eq!(wait(None, &set), seconds(3));
         assert_eq!(wait(None, &[]), seconds(2));
-        let settings = of_pair(&pair, Layer::new(), variables(&[])).expect("valid");
+        let settings = of_pair(&reach(), &pair, Layer::new(), variables(&[])).expect("valid");
         assert_eq!(settings.options.durability, Durability::None);
         assert_eq!(settings.options.trash_age, seconds(30 * 86_400));
-        assert_eq!(resolve(&[], Vec::new()).expect("valid").wait, seconds(30));
-        let by_flag = resolve(&[flag_layer(&[(None, Policy::Abort)], None)], Vec::new()).expect("valid");
+        assert_eq!(resolve(&[], Vec::new(), &reach()).expect("valid").wait, seconds(30));
+        let by_flag = resolve(&[flag_layer(&[(None, Policy::Abort)], None)], Vec::new(), &reach()).expect("valid");
         assert_eq!((by_flag.policies.default(), by_flag.policies_by_flag), (Policy::Abort, true));
     }
 
     #[test]
     fn ignore_patterns_of_this_machine_count_the_nearest_last() {
         let (_dir, pair) = pair("ignore = [\"!keep\"]", "ignore = [\"*.tmp\", \"keep\"]");
-        let settings = of_pair(&pair, Layer::new(), variables(&[("DRIFTLESS_IGNORE", "x,y")])).expect("valid");
+        let settings = of_pair(&reach(), &pair, Layer::new(), variables(&[("DRIFTLESS_IGNORE", "x,y")])).expect("valid");
         assert_eq!(settings.options.ignore, ["!keep", "x", "y"]);
     }
 
@@ -242,6 +271,6 @@ mod tests {
         let project = pair.network.join(PROJECT_FILE);
         std::fs::remove_file(&project).expect("there");
         std::os::unix::fs::symlink("/etc/hostname", &project).expect("new");
-        assert!(of_pair(&pair, Layer::new(), variables(&[])).is_err());
+        assert!(of_pair(&reach(), &pair, Layer::new(), variables(&[])).is_err());
     }
 }

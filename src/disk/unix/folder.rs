@@ -23,6 +23,8 @@ use crate::model::time::Time;
 
 /// Bytes of names that one call asks for. davfs2 refuses more than its own buffer takes: 64 KiB was "invalid argument".
 const NAMES: usize = 32 * 1024;
+/// Names in one part of a listing.
+const PART: usize = 256;
 /// After an ENOENT on a remote root the name is looked at once more: other machines' overwriting renames show it for a
 /// moment.
 const SECOND_LOOK: Duration = Duration::from_millis(5);
@@ -145,6 +147,19 @@ impl Folder for UnixFolder {
             }
         }
         Ok(listing)
+    }
+
+    fn list_in_parts(&self, take: &mut dyn FnMut(Listing<Node>)) -> Result<()> {
+        for names in self.names()?.chunks(PART) {
+            let mut part = Vec::with_capacity(names.len());
+            for name in names {
+                if let Some(value) = self.listed(name)? {
+                    part.push(Item { name: name.clone(), value });
+                }
+            }
+            take(part);
+        }
+        Ok(())
     }
 
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>> {

@@ -23,10 +23,6 @@ struct UnixRoot {
 
 /// Opens the folder at `path` as a root. `remote`: it lies on a network mount.
 pub fn open_root(path: &Path, remote: bool) -> Result<Arc<dyn Root>> {
-    #[cfg(test)]
-    if let Some(volume) = crate::disk::sim::at(path) {
-        return volume.open();
-    }
     let failed = |errno: Errno| Error::new("open", path.display(), kind(errno, remote), errno.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;

@@ -42,15 +42,9 @@ impl Oracle {
             .chain(report.problems.iter().map(|problem| &problem.path))
             .collect();
         let near = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
-        // What cannot be moved to its new name stays at the old one.
-        let stuck: Vec<&Content> = Side::BOTH
-            .iter()
-            .flat_map(|&side| open.iter().filter_map(|path| shows[side].get(*path)).collect::<Vec<_>>())
-            .filter(|content| **content != Content::Folder)
-            .collect();
-        let is_open = |path: &RelPath| {
-            near(path) || Side::BOTH.iter().any(|&side| shows[side].get(path).is_some_and(|content| stuck.contains(&content)))
-        };
+        // What cannot be moved to its new name stays at the old one: then only what nobody edited says anything.
+        let stuck = |path: &RelPath| !report.problems.is_empty() && Side::BOTH.iter().any(|&side| self.is_near(side, path));
+        let is_open = |path: &RelPath| near(path) || stuck(path);
         let paths: BTreeSet<&RelPath> = shows.staging.keys().chain(shows.network.keys()).collect();
         for path in paths.into_iter().filter(|path| !is_open(path)) {
             let (staging, network) = (shows.staging.get(path), shows.network.get(path));

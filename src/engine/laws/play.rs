@@ -17,6 +17,7 @@ use crate::engine::{self, undo};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
+use crate::roots::reach::Reach;
 
 /// Where users and the oracle meet: also called in the middle of a run.
 #[derive(Default)]
@@ -83,6 +84,7 @@ impl Play {
             reserve: 0,
             conflict_copy_max: 1 << 20,
             threads: Some(1),
+            reach: Reach::new(Duration::from_secs(20), Arc::default()),
         };
         Play {
             world,

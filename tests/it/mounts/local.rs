@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::project;
 use crate::ground::{Ended, Ground, bytes, ended, then, write};
 use crate::harness::wait_for;
-use crate::services::{Kind, Loop};
+use crate::services::{Kind, Loop, run};
 use crate::tree::{Tree, temps};
 
 /// A pair whose network root is a file system in an image. Fields go in order: the mount before its folder.
@@ -196,6 +196,33 @@ fn a_disk_that_another_program_fills_loses_nothing() {
     assert!(matches!(still.code, Some(1 | 4 | 6)), "{still:#?}");
     check_whole(&before, &ground.staging, &ground.network);
     fs::remove_file(filler).expect("room again");
+    completes(&ground);
+    drop(mount);
+}
+
+#[test]
+fn a_full_disk_below_the_manifest_is_refused_before_anything_is_written() {
+    let ground = Ground::new();
+    project(&ground.network);
+    ground.synced(&[]);
+    // The records move to a small disk of their own.
+    let home = ground.place("home");
+    let aside = ground.place("aside");
+    fs::rename(&home, &aside).expect("moved");
+    fs::create_dir(&home).expect("a mount point");
+    let mount = Loop::memory("size=8m", &home);
+    run("cp", &["-a", &format!("{}/.", aside.display()), home.to_str().expect("plain")]);
+    write(&ground.staging.join("new.txt"), b"a new result", then(9));
+    fill(&home.join("filler"));
+    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
+    for words in [&["up"][..], &["down"], &[]] {
+        let full = ground.sync(words);
+        assert_eq!((full.code, &full.json["outcome"]), (Some(4), &"refused".into()), "{full:#?}");
+        says(&full, &["records are kept, has only"]);
+        staging.assert_same(&Tree::of(&ground.staging), "staging");
+        network.assert_same(&Tree::of(&ground.network), "the network root");
+    }
+    fs::remove_file(home.join("filler")).expect("room again");
     completes(&ground);
     drop(mount);
 }

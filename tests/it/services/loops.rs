@@ -47,6 +47,13 @@ impl Loop {
         made
     }
 
+    /// A file system in memory, without an image.
+    pub fn memory(options: &str, point: &Path) -> Loop {
+        need_mounts();
+        run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", point.to_str().expect("plain")]);
+        Loop { point: point.to_owned() }
+    }
+
     pub fn remount(&self, options: &str) -> bool {
         let words = ["-o", &format!("remount,{options}"), self.point.to_str().expect("plain")];
         std::process::Command::new("mount").args(words).output().expect("mount").status.success()

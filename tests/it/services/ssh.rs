@@ -55,10 +55,17 @@ impl Server {
         server
     }
 
+    /// The settings with which `ssh` reaches it as the host `served`.
+    pub fn client(&self) -> PathBuf {
+        self.folder.join("client")
+    }
+
     /// Starts it (again) on the same port.
     pub fn resume(&mut self) {
         // sshd refuses to start without this folder, and the package leaves it to the system's start to make it.
         fs::create_dir_all("/run/sshd").expect("the folder that sshd insists on");
+        // One that still runs has the port.
+        self.process = None;
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f"]).arg(self.folder.join("server"));
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");

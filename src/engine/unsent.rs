@@ -1,0 +1,72 @@
+//! What staging holds that the network does not have yet, found out without the network: staging against the base.
+
+use super::look::Base;
+use super::request::{Options, Pair};
+use crate::disk;
+use crate::manifest::Reader;
+use crate::model::change::{Change, Compare, change_of};
+use crate::model::ignore::Patterns;
+use crate::model::listing::{Difference, Seen};
+use crate::model::side::{PerSide, Side};
+use crate::model::traits::Traits;
+use crate::model::vouch::Effort;
+use crate::roots::{marker, mounts};
+use crate::scan::{self, Scope};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// Paths of staging that a run would carry to the network, were it there. `None` where that cannot be found out: no base, or
+/// a staging root that is not the one it speaks of. Writes nothing.
+pub(super) fn unsent(pair: &Pair, options: &Options, stop: &AtomicBool) -> Option<u64> {
+    count(pair, options, stop).inspect_err(|why| tracing::debug!(why, "what staging holds alone was not counted")).ok()
+}
+
+fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, String> {
+    fn text(error: impl ToString) -> String {
+        error.to_string()
+    }
+    let reader = Reader::open(&pair.state).map_err(text)?.ok_or("no base")?;
+    if !reader.has_base().map_err(text)? {
+        return Err("no base".to_owned());
+    }
+    let record = |side| reader.root(side).map_err(text);
+    let (own, other) = (record(Side::Staging)?.ok_or("no staging root in the base")?, record(Side::Network)?);
+    let verdict = mounts::detect(&pair.staging).map_err(text)?;
+    let staging: Arc<dyn disk::Root> = disk::open_root(&pair.staging, verdict.network).map_err(text)?;
+    let marked = marker::read(&*staging).map_err(text)?.is_some_and(|marker| marker.id.to_string() == own.id);
+    if !marked {
+        return Err("another staging root".to_owned());
+    }
+    let traits = PerSide::new(own.traits, other.and_then(|record| record.traits)).map(|traits| traits.unwrap_or(Traits::LOCAL));
+    let recorded = reader.meta("patterns").map_err(text)?;
+    let lines = recorded.clone().unwrap_or_else(|| options.ignore.join("\n"));
+    let patterns = Patterns::new(lines.lines()).map_err(text)?;
+    let seen = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
+    let scope = Scope {
+        // The network's is never asked.
+        roots: &PerSide::new(staging.clone(), staging),
+        traits: &traits,
+        patterns: &patterns,
+        patterns_unchanged: recorded.is_some(),
+        stale_base: false,
+        from_base: Some(Side::Network),
+        effort: Effort::Normal,
+        paths: &[],
+        threads: 1,
+        stop,
+        seen: &seen,
+    };
+    let sight = scan::scan(&scope, &|| Ok(Box::new(Base::of(Reader::open(&pair.state).map_err(text)?)))).map_err(text)?;
+    let compare = Compare {
+        granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
+        modes: traits.staging.modes && traits.network.modes,
+    };
+    Ok(sight.differences.iter().filter(|difference| is_unsent(difference, compare)).count() as u64)
+}
+
+fn is_unsent(difference: &Difference, compare: Compare) -> bool {
+    let Difference { base, staging, .. } = difference;
+    let change = change_of(base.as_deref(), staging, Side::Staging, compare);
+    !matches!(staging, Seen::Ignored(_)) && !matches!(change, Change::None | Change::Unknown)
+}
