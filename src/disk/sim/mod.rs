@@ -71,6 +71,7 @@ struct Inner {
     books: Books,
     hook: Option<Hook>,
     calls: u64,
+    faults: u64,
     stop: Option<(u64, Stop)>,
     stopped: bool,
     log: Vec<String>,
@@ -111,6 +112,7 @@ impl World {
             books: Books::default(),
             hook: None,
             calls: 0,
+            faults: 0,
             stop: None,
             stopped: false,
             log: Vec::new(),
@@ -166,6 +168,11 @@ impl World {
     /// Calls of the engine so far, on all volumes.
     pub fn calls(&self) -> u64 {
         self.lock().calls
+    }
+
+    /// Faults so far, on all volumes.
+    pub fn faults(&self) -> u64 {
+        self.lock().faults
     }
 
     /// After `calls` more calls none is carried out any more.

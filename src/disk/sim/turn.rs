@@ -126,6 +126,8 @@ impl Handle {
             return Err(ErrorKind::Gone);
         }
         let fault = seat.plan.draw(call.op, &call.path, &mut seat.faults);
+        inner.faults += u64::from(fault.is_some());
+        let seat = &mut inner.seats[self.seat];
         match fault {
             None | Some(Fault::ShortListing | Fault::HalfWrite | Fault::LateIo) => {}
             Some(fault) => {

@@ -10,14 +10,36 @@ mod oracle;
 mod play;
 mod script;
 
+use std::cell::RefCell;
+
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
-use self::play::Play;
+use self::play::{Play, Tally};
 use self::script::{Shape, Step, any_script, any_shape};
 
-fn run(shape: &Shape, script: &[Step]) -> Result<(), String> {
+/// What all scripts of a test came to.
+#[derive(Default)]
+struct Tried {
+    scripts: u64,
+    steps: u64,
+    all: Tally,
+}
+
+impl Tried {
+    fn add(&mut self, steps: usize, tally: Tally) {
+        self.scripts += 1;
+        self.steps += steps as u64;
+        self.all.runs += tally.runs;
+        self.all.crashes += tally.crashes;
+        self.all.calls += tally.calls;
+        self.all.faults += tally.faults;
+    }
+}
+
+fn run(shape: &Shape, script: &[Step], tried: &RefCell<Tried>) -> Result<(), String> {
     let mut play = Play::new(shape);
     let result = script.iter().try_for_each(|step| play.step(step)).and_then(|()| play.settle());
+    tried.borrow_mut().add(script.len(), play.tally());
     result.map_err(|broken| {
         let calls = play.log();
         let shown = calls.len().saturating_sub(400);
@@ -33,9 +55,13 @@ fn laws_hold_whatever_happens() {
     let file = Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions")) as Box<_>);
     let config =
         Config { cases, max_shrink_iters: 2_000, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
-    let tried = TestRunner::new(config)
-        .run(&(any_shape(), any_script()), |(shape, script)| run(&shape, &script).map_err(TestCaseError::fail));
-    match tried {
+    let tried = RefCell::default();
+    let ended = TestRunner::new(config)
+        .run(&(any_shape(), any_script()), |(shape, script)| run(&shape, &script, &tried).map_err(TestCaseError::fail));
+    let Tried { scripts, steps, all } = tried.into_inner();
+    let Tally { runs, crashes, calls, faults } = all;
+    eprintln!("{scripts} scripts, {steps} steps, {runs} runs, {calls} calls, {faults} faults, {crashes} crashes");
+    match ended {
         Ok(()) => {}
         Err(TestError::Fail(reason, (shape, script))) => {
             let steps: Vec<String> = script.iter().map(|step| format!("    {step:?}")).collect();

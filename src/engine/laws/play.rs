@@ -36,11 +36,23 @@ pub struct Play {
     /// Losses that were looked at, and those of them that are hidden under temporary names.
     losses: usize,
     hidden: Vec<Loss>,
+    tally: Tally,
     /// Every step with what came of it, for the report of a failure.
     pub story: Vec<String>,
     _seated: Seated,
     _clocks: Simulated,
     _folder: tempfile::TempDir,
+}
+
+/// How much was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub runs: u64,
+    /// Runs that were cut off at their crash point.
+    pub crashes: u64,
+    /// Calls of the engine at the volumes, and those that a fault answered.
+    pub calls: u64,
+    pub faults: u64,
 }
 
 /// How a run ended.
@@ -95,6 +107,7 @@ impl Play {
             options,
             losses: 0,
             hidden: Vec::new(),
+            tally: Tally::default(),
             story: Vec::new(),
             _seated: Seated::at(seated),
             _clocks: clocks,
@@ -145,6 +158,7 @@ impl Play {
 
     fn run(&mut self, act: impl FnOnce(&Pair, &Options, &AtomicBool) -> Result<Report, engine::Error>) -> Ended {
         let stop = AtomicBool::new(false);
+        self.tally.runs += 1;
         match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
             Ok(Err(error)) => Ended::Error(error),
@@ -164,6 +178,7 @@ impl Play {
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
         self.world.leave_alone();
         let cut = matches!(ended, Ended::Cut);
+        self.tally.crashes += u64::from(cut);
         if let Some(stop) = &sync.stop {
             if cut {
                 self.volumes.staging.crash(stop.staging);
@@ -316,6 +331,11 @@ impl Play {
             self.users().oracle.forget();
         }
         Ok(())
+    }
+
+    /// What was tried so far.
+    pub fn tally(&self) -> Tally {
+        Tally { calls: self.world.calls(), faults: self.world.faults(), ..self.tally }
     }
 
     /// The calls of the engine, for the report of a failure.
