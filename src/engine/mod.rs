@@ -18,6 +18,8 @@ mod growing;
 mod hands;
 pub mod history;
 mod identify;
+#[cfg(test)]
+mod laws;
 mod lease;
 mod ledger;
 mod look;

@@ -239,6 +239,34 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_finds_what_a_simulated_volume_is_like() {
+        use crate::disk::sim::{Habits, World};
+        for (habits, kind) in [
+            (Habits::LOCAL, "ext4"),
+            (Habits { folds_unicode: true, ..Habits::SMB }, "cifs"),
+            (Habits::SSHFS, "fuse.sshfs"),
+            (Habits::FAT, "vfat"),
+            (Habits::DAV, "fuse"),
+        ] {
+            let world = World::new(1);
+            let volume = world.volume("volume", habits);
+            let verdict = Verdict {
+                network: habits.remote,
+                file_system: kind.to_owned(),
+                mount_point: "/volume".into(),
+                source: "volume".to_owned(),
+                reason: String::new(),
+            };
+            let root = volume.open().expect("the root opens");
+            let probed = probe(root.as_ref(), &verdict).expect("tried out");
+            assert_eq!(probed, Probed { traits: volume.traits(), measured: true }, "{kind}");
+            assert_eq!(volume.lines(Default::default()), [""; 0], "nothing is left in the project");
+            let behind = world.now().0 + habits.skew_ns - clock(root.as_ref()).expect("asked").0;
+            assert!(behind <= habits.granularity_ns.max(habits.tick_ns), "{kind}: {behind} ns behind");
+        }
+    }
+
+    #[test]
     fn each_step_is_told_from_what_became_of_a_time() {
         let even = PATTERNS[1].0;
         let rows = [

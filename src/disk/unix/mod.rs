@@ -9,7 +9,7 @@ mod reader;
 mod root;
 mod stat;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod trial;
 mod writer;
 

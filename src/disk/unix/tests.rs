@@ -1,7 +1,7 @@
 //! What the real disk promises, on a real folder.
 
 mod hostile;
-mod kinds;
+pub(in crate::disk) mod kinds;
 
 use std::ffi::OsStr;
 use std::fs;

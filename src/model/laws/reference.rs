@@ -220,7 +220,12 @@ impl Reference<'_> {
     }
 
     fn only_ignored_below(&self, row: &Difference, side: Side) -> bool {
-        self.ignored_below(row, side) && !self.edits_below(row, side) && !self.unknown_below(row, side)
+        self.ignored_below(row, side)
+            && self.below(&row.path).iter().all(|row| match seen_at(row, side) {
+                Seen::There(found) => found.entry.is_folder() && self.only_ignored_below(row, side),
+                Seen::Unknown(_) => false,
+                Seen::Ignored(_) | Seen::Absent => true,
+            })
     }
 
     fn take(&mut self, row: &Difference, counts: Side) {

@@ -19,6 +19,8 @@ struct Facts {
     edited: bool,
     unknown: bool,
     by_pattern: bool,
+    /// Something that is synchronised, changed or not.
+    holds: bool,
 }
 
 impl Below {
@@ -51,6 +53,12 @@ impl Below {
     pub fn counts_as_ignored(&self, side: Side) -> bool {
         self.kept_by_pattern(side)
     }
+
+    /// There is nothing, also nothing unchanged, but what the user's patterns ignore.
+    pub fn holds_only_ignored(&self, side: Side) -> bool {
+        let facts = self.sides[side];
+        facts.by_pattern && !facts.holds && !facts.unknown
+    }
 }
 
 /// The summaries of all differences, in their order.
@@ -69,6 +77,7 @@ pub(super) fn survey(differences: &[Difference], compare: Compare) -> Vec<Below>
             facts.edited |= own.edited || inner.edited;
             facts.unknown |= own.unknown || inner.unknown;
             facts.by_pattern |= own.by_pattern || inner.by_pattern;
+            facts.holds |= own.holds || inner.holds;
         }
     }
     below
@@ -82,6 +91,7 @@ fn own(difference: &Difference, side: Side, below: &Below, compare: Compare) -> 
         edited: matches!(change, Change::Created | Change::Modified) && !as_ignored,
         unknown: change == Change::Unknown,
         by_pattern: *there == Seen::Ignored(Ignored::Pattern),
+        holds: there.found().is_some() && !(there.is_folder() && below.holds_only_ignored(side)),
     }
 }
 

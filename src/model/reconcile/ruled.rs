@@ -120,7 +120,7 @@ impl Deciding<'_> {
     /// A folder in which there is nothing but what is ignored is not made on the other side.
     fn holds_only_ignored(&self, difference: &Difference) -> bool {
         let below = self.below[self.at];
-        Side::BOTH.iter().any(|&side| seen(difference, side).is_folder() && below.counts_as_ignored(side))
+        Side::BOTH.iter().any(|&side| seen(difference, side).is_folder() && below.holds_only_ignored(side))
     }
 
     /// It counts as ignored, with everything below it.

@@ -122,7 +122,7 @@ fn a_writer_that_comes_while_it_is_asked_harms_nobody() {
 
 /// Runs as an ordinary user's thread: root may read everything, which would prove nothing.
 #[cfg(target_os = "linux")]
-fn as_ordinary_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+pub(in crate::disk) fn as_ordinary_user<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     const NOBODY: libc::uid_t = 65_534;
     thread::scope(|scope| {
         let ran = scope.spawn(|| {

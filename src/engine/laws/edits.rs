@@ -1,0 +1,130 @@
+//! What users do between runs and in the middle of them, by small numbers that pick among what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::disk::sim::Volume;
+use crate::model::entry::Content;
+use crate::model::path::RelPath;
+use crate::model::time::Time;
+
+/// Few names, so that edits meet; some that are one on volumes that fold.
+const NAMES: [&str; 8] = ["a", "b", "c", "d.txt", "A", "\u{e9}", "e\u{301}", "x y"];
+
+/// Numbers pick among the paths that exist then (`% count`); folders include the root.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// A new file, or another content in place where the name is taken.
+    Create {
+        folder: u16,
+        name: u8,
+    },
+    Write(u16),
+    /// Saved as editors do, by a rename.
+    Replace(u16),
+    Append(u16),
+    /// A file, link or whole folder.
+    Delete(u16),
+    Move {
+        from: u16,
+        folder: u16,
+        name: u8,
+    },
+    Swap(u16, u16),
+    MakeFolder {
+        folder: u16,
+        name: u8,
+    },
+    Link {
+        folder: u16,
+        name: u8,
+        target: u8,
+    },
+    Chmod(u16, bool),
+    Touch(u16, u8),
+}
+
+/// Contents that nobody ever wrote before; most of one size.
+#[derive(Clone, Debug, Default)]
+pub struct Contents(u32);
+
+impl Contents {
+    fn next(&mut self, seed: u16) -> Vec<u8> {
+        self.0 += 1;
+        let mut bytes = format!("{:08}", self.0).into_bytes();
+        let more = match seed % 8 {
+            6 => 5_000,
+            7 => 1,
+            _ => 0,
+        };
+        bytes.resize(bytes.len() + more, b'.');
+        bytes
+    }
+}
+
+impl Edit {
+    /// Does it, as far as it can be done. Returns every path that shows something else now.
+    pub fn apply(&self, volume: &Volume, contents: &mut Contents) -> Vec<RelPath> {
+        let before = volume.project();
+        let folders: Vec<RelPath> = std::iter::once(RelPath::root())
+            .chain(before.iter().filter(|(_, content)| *content == Content::Folder).map(|(path, _)| path.clone()))
+            .collect();
+        let pick = |number: u16| before.get(usize::from(number) % before.len().max(1)).map(|(path, _)| path.clone());
+        let file = |number: u16| {
+            let files: Vec<&RelPath> =
+                before.iter().filter(|(_, content)| matches!(content, Content::File { .. })).map(|(path, _)| path).collect();
+            files.get(usize::from(number) % files.len().max(1)).map(|&path| path.clone())
+        };
+        let spot = |folder: u16, name: u8| {
+            folders[usize::from(folder) % folders.len()].join(NAMES[usize::from(name) % NAMES.len()].as_bytes())
+        };
+        let user = volume.user();
+        // What cannot be done is not done: a user's program says so, and the user goes on.
+        match self {
+            Edit::Create { folder, name } => {
+                let path = spot(*folder, *name);
+                let _ = user.write(path.as_bytes(), &contents.next(*folder));
+            }
+            Edit::Write(number) => {
+                let _ = file(*number).map(|path| user.write(path.as_bytes(), &contents.next(*number)));
+            }
+            Edit::Replace(number) => {
+                let _ = file(*number).map(|path| user.replace(path.as_bytes(), &contents.next(*number)));
+            }
+            Edit::Append(number) => {
+                let _ = file(*number).map(|path| user.append(path.as_bytes(), &contents.next(0)));
+            }
+            Edit::Delete(number) => {
+                let _ = pick(*number).map(|path| user.delete_all(path.as_bytes()));
+            }
+            Edit::Move { from, folder, name } => {
+                let to = spot(*folder, *name);
+                let _ = pick(*from).map(|from| user.rename(from.as_bytes(), to.as_bytes()));
+            }
+            Edit::Swap(a, b) => {
+                if let (Some(a), Some(b)) = (pick(*a), pick(*b)) {
+                    let _ = user.swap(a.as_bytes(), b.as_bytes());
+                }
+            }
+            Edit::MakeFolder { folder, name } => {
+                let path = spot(*folder, *name);
+                let _ = user.make_folder(path.as_bytes());
+            }
+            Edit::Link { folder, name, target } => {
+                let path = spot(*folder, *name);
+                let _ = user.make_link(path.as_bytes(), NAMES[usize::from(*target) % NAMES.len()].as_bytes());
+            }
+            Edit::Chmod(number, closed) => {
+                // Nobody's rights are taken: what may not be read is another story.
+                let _ = pick(*number).map(|path| user.chmod(path.as_bytes(), if *closed { 0o700 } else { 0o755 }));
+            }
+            Edit::Touch(number, days) => {
+                let time = Time(1_700_000_000_000_000_000 + i64::from(*days) * 86_400_000_000_000 + i64::from(contents.0));
+                let _ = pick(*number).map(|path| user.touch(path.as_bytes(), time));
+            }
+        }
+        let (before, after) =
+            (before.into_iter().collect::<BTreeMap<_, _>>(), volume.project().into_iter().collect::<BTreeMap<_, _>>());
+        let paths: BTreeSet<&RelPath> = before.keys().chain(after.keys()).collect();
+        paths.into_iter().filter(|path| before.get(path) != after.get(path)).cloned().collect()
+    }
+}

@@ -1,0 +1,72 @@
+//! The laws of `docs/semantics.md` for the whole engine, tried on simulated volumes: users edit both sides between any two
+//! calls, things fail, machines lose power, and nothing may be lost.
+//!
+//! `PROPTEST_CASES` raises the number of tries. A failure prints the script, shrunk, and what the engine did.
+
+#![expect(clippy::disallowed_methods, reason = "lays out the folders that stand for mount points")]
+
+mod edits;
+mod oracle;
+mod play;
+mod script;
+
+use std::cell::RefCell;
+
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
+
+use self::play::{Play, Tally};
+use self::script::{Shape, Step, any_script, any_shape};
+
+/// What all scripts of a test came to.
+#[derive(Default)]
+struct Tried {
+    scripts: u64,
+    steps: u64,
+    all: Tally,
+}
+
+impl Tried {
+    fn add(&mut self, steps: usize, tally: Tally) {
+        self.scripts += 1;
+        self.steps += steps as u64;
+        self.all.runs += tally.runs;
+        self.all.crashes += tally.crashes;
+        self.all.calls += tally.calls;
+        self.all.faults += tally.faults;
+    }
+}
+
+fn run(shape: &Shape, script: &[Step], tried: &RefCell<Tried>) -> Result<(), String> {
+    let mut play = Play::new(shape);
+    let result = script.iter().try_for_each(|step| play.step(step)).and_then(|()| play.settle());
+    tried.borrow_mut().add(script.len(), play.tally());
+    result.map_err(|broken| {
+        let calls = play.log();
+        let shown = calls.len().saturating_sub(400);
+        let log = std::env::var_os("DRIFTLESS_LOG_CALLS").map(|_| calls[shown..].join("\n")).unwrap_or_default();
+        format!("{broken}\n{}\n{log}", play.story.join("\n"))
+    })
+}
+
+/// Nothing is lost, nothing is torn, both roots come to rest and are equal.
+#[test]
+fn laws_hold_whatever_happens() {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let file = Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions")) as Box<_>);
+    let config =
+        Config { cases, max_shrink_iters: 2_000, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
+    let tried = RefCell::default();
+    let ended = TestRunner::new(config)
+        .run(&(any_shape(), any_script()), |(shape, script)| run(&shape, &script, &tried).map_err(TestCaseError::fail));
+    let Tried { scripts, steps, all } = tried.into_inner();
+    let Tally { runs, crashes, calls, faults } = all;
+    eprintln!("{scripts} scripts, {steps} steps, {runs} runs, {calls} calls, {faults} faults, {crashes} crashes");
+    match ended {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (shape, script))) => {
+            let steps: Vec<String> = script.iter().map(|step| format!("    {step:?}")).collect();
+            panic!("{shape:?}\n{}\n{reason}", steps.join("\n"));
+        }
+        Err(other) => panic!("{other}"),
+    }
+}

@@ -1,0 +1,81 @@
+//! What the oracle remembers of the users, and what it says of two roots at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::disk::sim::Volume;
+use crate::engine::report::Report;
+use crate::model::entry::Content;
+use crate::model::path::RelPath;
+use crate::model::side::{PerSide, Side};
+
+/// What users did since both roots were last seen equal.
+#[derive(Clone, Debug, Default)]
+pub struct Oracle {
+    /// What a path showed right after the last edit that touched it; `None` for nothing.
+    wanted: PerSide<BTreeMap<RelPath, Option<Content>>>,
+    /// A command that takes things back was used: what users did last is not what has to stand.
+    pub taken_back: bool,
+    /// A run was cut short or something failed: a conflict may name paths that one user alone edited.
+    pub disturbed: bool,
+}
+
+impl Oracle {
+    pub fn edited(&mut self, side: Side, touched: &[RelPath], volume: &Volume) {
+        let shows: BTreeMap<RelPath, Content> = volume.project().into_iter().collect();
+        for path in touched {
+            self.wanted[side].insert(path.clone(), shows.get(path).cloned());
+        }
+    }
+
+    fn is_near(&self, side: Side, path: &RelPath) -> bool {
+        self.wanted[side].keys().any(|other| other.is_within(path) || path.is_within(other))
+    }
+
+    /// The laws for two roots at rest, after `report`, the last run's, which found nothing more to do.
+    pub fn judge(&self, volumes: &PerSide<Volume>, report: &Report) -> Vec<String> {
+        let mut broken = Vec::new();
+        let shows = volumes.as_ref().map(|volume| volume.project().into_iter().collect::<BTreeMap<_, _>>());
+        let open: BTreeSet<&RelPath> = report
+            .conflicts
+            .iter()
+            .map(|conflict| &conflict.path)
+            .chain(report.problems.iter().map(|problem| &problem.path))
+            .collect();
+        let near = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
+        // What cannot be moved to its new name stays at the old one: then only what nobody edited says anything.
+        let stuck = |path: &RelPath| !report.problems.is_empty() && Side::BOTH.iter().any(|&side| self.is_near(side, path));
+        let is_open = |path: &RelPath| near(path) || stuck(path);
+        let paths: BTreeSet<&RelPath> = shows.staging.keys().chain(shows.network.keys()).collect();
+        for path in paths.into_iter().filter(|path| !is_open(path)) {
+            let (staging, network) = (shows.staging.get(path), shows.network.get(path));
+            if staging != network {
+                broken.push(format!("not equal: {path}: staging {staging:?}, network {network:?}"));
+            }
+        }
+        for conflict in &report.conflicts {
+            let both = Side::BOTH.iter().all(|&side| self.is_near(side, &conflict.path));
+            if !both && !self.disturbed && !self.taken_back {
+                broken.push(format!("a conflict that nobody made: {}: {}", conflict.path, conflict.why.sentence()));
+            }
+        }
+        for side in Side::BOTH {
+            for (path, wanted) in &self.wanted[side] {
+                if self.taken_back || is_open(path) || self.is_near(side.other(), path) {
+                    continue;
+                }
+                let stands = shows[side].get(path);
+                if stands != wanted.as_ref() {
+                    broken.push(format!("{side} alone edited {path} to {wanted:?}, and it shows {stands:?}"));
+                }
+            }
+        }
+        for side in Side::BOTH {
+            broken.extend(volumes[side].temporary().iter().map(|path| format!("left behind on {side}: {path}")));
+        }
+        broken
+    }
+
+    pub fn forget(&mut self) {
+        *self = Oracle::default();
+    }
+}

@@ -1,0 +1,398 @@
+//! A pair on two simulated volumes, and how one step of a script is done to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::edits::{Contents, Edit};
+use super::oracle::Oracle;
+use super::script::{Meddling, Shape, Step, Sync, Way};
+use crate::disk::clock::simulated::Simulated;
+use crate::disk::sim::{Crash, Flush, Loss, Seated, Stop, Stopped, Volume, World, weather};
+use crate::engine::report::{Counts, Outcome, Report};
+use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
+use crate::engine::{self, undo};
+use crate::model::conflict::{Policies, Policy};
+use crate::model::path::RelPath;
+use crate::model::side::{Direction, PerSide, Side};
+use crate::roots::reach::Reach;
+
+/// Where users and the oracle meet: also called in the middle of a run.
+#[derive(Default)]
+struct Users {
+    contents: Contents,
+    oracle: Oracle,
+}
+
+pub struct Play {
+    world: World,
+    volumes: PerSide<Volume>,
+    flushes: PerSide<Flush>,
+    users: Arc<Mutex<Users>>,
+    pair: Pair,
+    options: Options,
+    /// Losses that were looked at, and those of them that are hidden under temporary names.
+    losses: usize,
+    hidden: Vec<Loss>,
+    tally: Tally,
+    /// Every step with what came of it, for the report of a failure.
+    pub story: Vec<String>,
+    _seated: Seated,
+    _clocks: Simulated,
+    _folder: tempfile::TempDir,
+}
+
+/// How much was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub runs: u64,
+    /// Runs that were cut off at their crash point.
+    pub crashes: u64,
+    /// Calls of the engine at the volumes, and those that a fault answered.
+    pub calls: u64,
+    pub faults: u64,
+}
+
+/// How a run ended.
+enum Ended {
+    Report(Box<Report>),
+    Error(engine::Error),
+    /// At its crash point.
+    Cut,
+}
+
+type Broken = Result<(), String>;
+
+impl Play {
+    pub fn new(shape: &Shape) -> Play {
+        let folder =
+            tempfile::tempdir_in(if PathBuf::from("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).expect("a folder");
+        let at = std::fs::canonicalize(folder.path()).expect("its real path");
+        let paths = PerSide::new(at.join("staging"), at.join("network"));
+        for path in [&paths.staging, &paths.network] {
+            std::fs::create_dir_all(path.join(".driftless")).expect("a place for the lock");
+        }
+        let world = World::new(shape.seed);
+        let clocks = world.hold();
+        let volumes =
+            PerSide::new(world.volume("staging", shape.staging.habits()), world.volume("network", shape.network.habits()));
+        let seated = [(paths.staging.clone(), volumes.staging.clone()), (paths.network.clone(), volumes.network.clone())];
+        let pair = Pair {
+            name: "play".to_owned(),
+            state: at.join("state"),
+            staging: paths.staging,
+            network: paths.network,
+            others: Vec::new(),
+        };
+        let options = Options {
+            durability: Durability::Full,
+            ignore: Vec::new(),
+            append: None,
+            whole: None,
+            trash_max: Some(1 << 29),
+            trash_age: Duration::from_secs(30 * 86_400),
+            reserve: 0,
+            conflict_copy_max: 1 << 20,
+            threads: Some(1),
+            reach: Reach::new(Duration::from_secs(20), Arc::default()),
+        };
+        Play {
+            world,
+            volumes,
+            flushes: PerSide::new(shape.staging.habits().flush, shape.network.habits().flush),
+            users: Arc::default(),
+            pair,
+            options,
+            losses: 0,
+            hidden: Vec::new(),
+            tally: Tally::default(),
+            story: Vec::new(),
+            _seated: Seated::at(seated),
+            _clocks: clocks,
+            _folder: folder,
+        }
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().expect("no panic before")
+    }
+
+    /// Does one step and checks what has to hold after each.
+    pub fn step(&mut self, step: &Step) -> Broken {
+        match step {
+            Step::Edit(side, edit) => edit_now(&self.volumes, &self.users, *side, edit),
+            Step::Wait(seconds) => self.world.advance(u64::from(*seconds) * 1_000_000_000),
+            Step::Remount(side) => self.volumes[*side].remount(),
+            Step::Sync(sync) => self.sync(sync)?,
+            Step::Empty(side, direction) => self.run_on_empty(*side, *direction)?,
+            Step::Undo => self.undo()?,
+            Step::Settle => self.settle()?,
+        }
+        self.story.push(format!("{step:?}"));
+        self.check()
+    }
+
+    /// What has to hold at any moment.
+    fn check(&mut self) -> Broken {
+        let losses = self.world.losses();
+        self.hidden.extend(losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0).cloned());
+        self.losses = losses.len();
+        let volumes = self.volumes.clone();
+        self.hidden.retain(|loss| {
+            let side = if loss.volume == "staging" { Side::Staging } else { Side::Network };
+            volumes[side].names_of(&loss.bytes).safe() == 0
+        });
+        // Under a temporary name it can be for the moment of an exchange, and after a crash in it until the next run.
+        if let Some(loss) = self.hidden.iter().find(|loss| loss.hidden == 0) {
+            return Err(told_loss(loss));
+        }
+        for side in Side::BOTH {
+            if let Some(path) = self.volumes[side].torn().first() {
+                return Err(format!("{path} in {side} shows what nobody wrote"));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, act: impl FnOnce(&Pair, &Options, &AtomicBool) -> Result<Report, engine::Error>) -> Ended {
+        let stop = AtomicBool::new(false);
+        self.tally.runs += 1;
+        match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
+            Ok(Ok(report)) => Ended::Report(Box::new(report)),
+            Ok(Err(error)) => Ended::Error(error),
+            Err(payload) if payload.is::<Stopped>() => Ended::Cut,
+            Err(payload) => resume_unwind(payload),
+        }
+    }
+
+    fn sync(&mut self, sync: &Sync) -> Broken {
+        if sync.weather > 0 && !engine_knows(&self.pair) {
+            // A root whose marker may not be written then stays one without.
+            engine::init(&self.pair, &self.options).map_err(|error| format!("cannot be paired: {error}"))?;
+        }
+        let before = self.volumes.as_ref().map(Volume::project);
+        self.prepare(sync);
+        let request = self.request(sync);
+        let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        self.world.leave_alone();
+        let cut = matches!(ended, Ended::Cut);
+        self.tally.crashes += u64::from(cut);
+        if let Some(stop) = &sync.stop {
+            if cut {
+                self.volumes.staging.crash(stop.staging);
+                // A server that loses what it said was kept is known by its marker's generation: then a run refuses.
+                let proves = self.flushes.network == Flush::Proves;
+                self.volumes.network.crash(if proves { stop.network } else { Crash::Killed });
+            }
+            // Ends a stop that was not reached too; everything is as it was then.
+            self.world.crash(Crash::Killed);
+        }
+        for side in Side::BOTH {
+            self.volumes[side].plan(Vec::new());
+            self.volumes[side].returns();
+        }
+        let calm = sync.weather == 0 && sync.stop.is_none();
+        self.users().oracle.disturbed |= !calm;
+        self.users().oracle.taken_back |= sync.way == Way::Revert;
+        self.story.push(told(&ended));
+        if let Some(quiet) = written_never(sync) {
+            let power =
+                sync.stop.as_ref().is_some_and(|stop| cut && PerSide::new(stop.staging, stop.network)[quiet] == Crash::Power);
+            let edited = sync.meddling.iter().any(|meddling| meddling.side == quiet);
+            if !edited && !power && before[quiet] != self.volumes[quiet].project() {
+                return Err(format!("{:?} wrote in {quiet}", sync.direction));
+            }
+        }
+        match ended {
+            Ended::Error(error) if calm => Err(format!("failed with nothing wrong: {error}")),
+            Ended::Report(report)
+                if calm && !matches!(report.outcome, Outcome::Done | Outcome::Aborted | Outcome::Refused(_)) =>
+            {
+                Err(format!("ended as {:?} with nothing wrong", report.outcome))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Faults, users who act in the middle, and the crash point.
+    fn prepare(&mut self, sync: &Sync) {
+        for side in Side::BOTH {
+            self.volumes[side].plan(weather(sync.weather));
+        }
+        let first = self.world.calls();
+        let mut waiting: Vec<Meddling> = sync.meddling.clone();
+        let (volumes, users) = (self.volumes.clone(), self.users.clone());
+        self.world.before_each(move |call| {
+            waiting.retain(|meddling| {
+                let due = call.number >= first + u64::from(meddling.after);
+                if due {
+                    edit_now(&volumes, &users, meddling.side, &meddling.edit);
+                }
+                !due
+            });
+            None
+        });
+        if let Some(stop) = &sync.stop {
+            self.world.stop_after(u64::from(stop.after), Stop::Unwind);
+        }
+    }
+
+    fn request(&self, sync: &Sync) -> Request {
+        let paths = sync.path.iter().filter_map(|&(side, number)| {
+            let paths = self.volumes[side].project();
+            paths.get(usize::from(number) % paths.len().max(1)).map(|(path, _)| path.clone())
+        });
+        let take = match sync.way {
+            Way::Revert => Some(Side::Network),
+            Way::Plain | Way::Resolve => None,
+        };
+        Request {
+            paths: paths.collect(),
+            policies: Policies::all(sync.policy),
+            policies_by_flag: sync.way == Way::Resolve,
+            take,
+            verify: sync.verify,
+            yes: true,
+            deletes: if sync.allow_deletes { Deletes::Allow } else { Deletes::Guarded },
+            ..Request::plain(if take.is_some() { Direction::Down } else { sync.direction })
+        }
+    }
+
+    fn undo(&mut self) -> Broken {
+        self.users().oracle.taken_back = true;
+        let request =
+            undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
+        let stop = AtomicBool::new(false);
+        match undo::undo(&self.pair, &request, &self.options, &|_| {}, &stop) {
+            Ok(_) | Err(engine::Error::NoSuchRun(_)) => Ok(()),
+            Err(error) => Err(format!("undo failed with nothing wrong: {error}")),
+        }
+    }
+
+    /// A root whose path leads to an empty folder: nothing may follow from that.
+    fn run_on_empty(&mut self, side: Side, direction: Direction) -> Broken {
+        if !engine_knows(&self.pair) {
+            // Nobody could tell.
+            return Ok(());
+        }
+        let before = self.volumes.as_ref().map(Volume::project);
+        self.volumes[side].swap_for_empty();
+        let request = Request { yes: true, deletes: Deletes::Allow, ..Request::plain(direction) };
+        let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        let stand_in = self.volumes[side].stand_in();
+        self.volumes[side].swap_back();
+        self.story.push(told(&ended));
+        let refused = matches!(&ended, Ended::Report(report) if matches!(report.outcome, Outcome::Refused(_)));
+        if !refused {
+            return Err(format!("took an empty folder for {side}: {}", told(&ended)));
+        }
+        let written = stand_in.iter().any(|line| !line.contains(".driftless"));
+        if written || before != self.volumes.as_ref().map(Volume::project) {
+            return Err(format!("wrote although {side} was an empty folder"));
+        }
+        Ok(())
+    }
+
+    /// Fair weather, nobody edits: after a few runs there is nothing left to do, and the laws of rest hold.
+    pub fn settle(&mut self) -> Broken {
+        let mut last = None;
+        for _ in 0..6 {
+            self.world.advance(120_000_000_000);
+            let request = Request { yes: true, deletes: Deletes::Allow, ..Request::plain(Direction::Both) };
+            let report = match self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop)) {
+                Ended::Report(report) => report,
+                other => return Err(format!("at rest: {}", told(&other))),
+            };
+            self.story.push(format!("at rest: {}", told_report(&report)));
+            if report.outcome != Outcome::Done {
+                return Err(format!("at rest the run ended as {:?}", report.outcome));
+            }
+            self.check()?;
+            let quiet = report.counts == Counts::default() && report.held.is_none();
+            last = Some(report);
+            if quiet {
+                break;
+            }
+        }
+        let report = last.expect("at least one run");
+        if report.counts != Counts::default() || report.held.is_some() {
+            return Err(format!("never comes to rest: {}", told_report(&report)));
+        }
+        if let Some(loss) = self.hidden.first() {
+            return Err(told_loss(loss));
+        }
+        let broken = self.users().oracle.judge(&self.volumes, &report);
+        if !broken.is_empty() {
+            return Err(broken.join("; "));
+        }
+        if report.conflicts.is_empty() && report.problems.is_empty() {
+            self.users().oracle.forget();
+        }
+        Ok(())
+    }
+
+    /// What was tried so far.
+    pub fn tally(&self) -> Tally {
+        Tally { calls: self.world.calls(), faults: self.world.faults(), ..self.tally }
+    }
+
+    /// The calls of the engine, for the report of a failure.
+    pub fn log(&self) -> Vec<String> {
+        self.world.log()
+    }
+}
+
+fn told_loss(loss: &Loss) -> String {
+    let text = String::from_utf8_lossy(&loss.bytes[..loss.bytes.len().min(8)]).into_owned();
+    format!("lost {text:?}, last on {} as {}: {}", loss.volume, loss.path, loss.call)
+}
+
+fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edit: &Edit) {
+    let mut users = users.lock().expect("no panic before");
+    let touched = edit.apply(&volumes[side], &mut users.contents);
+    users.oracle.edited(side, &touched, &volumes[side]);
+}
+
+/// The side in which a run of this direction writes nothing.
+fn written_never(sync: &Sync) -> Option<Side> {
+    match (sync.way, sync.direction) {
+        (Way::Revert, _) | (_, Direction::Down) => Some(Side::Network),
+        (_, Direction::Up) => Some(Side::Staging),
+        (_, Direction::Both) => None,
+    }
+}
+
+/// Has a run recorded the roots, so that another one is known for another?
+fn engine_knows(pair: &Pair) -> bool {
+    crate::manifest::Reader::open(&pair.state)
+        .ok()
+        .flatten()
+        .and_then(|reader| reader.root(Side::Network).ok().flatten())
+        .is_some_and(|record| !record.id.is_empty())
+}
+
+fn told(ended: &Ended) -> String {
+    match ended {
+        Ended::Report(report) => told_report(report),
+        Ended::Error(error) => format!("  failed: {error}"),
+        Ended::Cut => "  cut".to_owned(),
+    }
+}
+
+fn told_report(report: &Report) -> String {
+    let paths = |paths: &mut dyn Iterator<Item = &RelPath>| paths.map(ToString::to_string).collect::<Vec<_>>();
+    format!(
+        "  {:?}: {:?}, conflicts {:?}, problems {:?}, pending {:?}",
+        report.outcome,
+        report.counts,
+        paths(&mut report.conflicts.iter().map(|conflict| &conflict.path)),
+        report.problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<Vec<_>>(),
+        report.pending,
+    )
+}
+
+/// The policies that are tried.
+pub const POLICIES: [Policy; 5] =
+    [Policy::Hold, Policy::Prefer(Side::Staging), Policy::Prefer(Side::Network), Policy::KeepBoth, Policy::Abort];

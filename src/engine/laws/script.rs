@@ -1,0 +1,169 @@
+//! Scripts: two volumes that behave in some way, and what happens to them.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::edits::Edit;
+use super::play::POLICIES;
+use crate::disk::sim::{Crash, Habits, Ids};
+use crate::model::conflict::Policy;
+use crate::model::side::{Direction, Side};
+
+/// How the volumes behave.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub seed: u64,
+    pub staging: Kind,
+    pub network: Kind,
+}
+
+/// The volumes that are tried.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Local,
+    /// With a clock so fine that no two changes share a time.
+    Fine,
+    Folding,
+    Fat,
+    Smb,
+    Sshfs,
+}
+
+impl Kind {
+    pub fn habits(self) -> Habits {
+        match self {
+            Kind::Local => Habits::LOCAL,
+            Kind::Fine => Habits { ids: Ids::Stable, tick_ns: 1, ..Habits::LOCAL },
+            Kind::Folding => Habits { folds_case: true, folds_unicode: true, ..Habits::LOCAL },
+            Kind::Fat => Habits::FAT,
+            Kind::Smb => Habits::SMB,
+            Kind::Sshfs => Habits::SSHFS,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Edit(Side, Edit),
+    /// Seconds.
+    Wait(u16),
+    Remount(Side),
+    Sync(Sync),
+    /// The root's path leads to an empty folder for one run.
+    Empty(Side, Direction),
+    Undo,
+    Settle,
+}
+
+/// What a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Plain,
+    /// `conflicts resolve`.
+    Resolve,
+    /// `revert`.
+    Revert,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sync {
+    pub way: Way,
+    pub direction: Direction,
+    pub policy: Policy,
+    /// A path of that side which it is limited to.
+    pub path: Option<(Side, u16)>,
+    pub allow_deletes: bool,
+    pub verify: bool,
+    /// Faults, each so many times of a million calls.
+    pub weather: u32,
+    pub meddling: Vec<Meddling>,
+    pub stop: Option<CrashPoint>,
+}
+
+/// A user acts in the middle of a run.
+#[derive(Clone, Debug)]
+pub struct Meddling {
+    /// Calls of the engine before it.
+    pub after: u16,
+    pub side: Side,
+    pub edit: Edit,
+}
+
+#[derive(Clone, Debug)]
+pub struct CrashPoint {
+    pub after: u16,
+    pub staging: Crash,
+    pub network: Crash,
+}
+
+fn any_side() -> impl Strategy<Value = Side> {
+    select(&Side::BOTH[..])
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let number = || any::<u16>();
+    prop_oneof![
+        6 => (number(), any::<u8>()).prop_map(|(folder, name)| Edit::Create { folder, name }),
+        4 => number().prop_map(Edit::Write),
+        3 => number().prop_map(Edit::Replace),
+        1 => number().prop_map(Edit::Append),
+        4 => number().prop_map(Edit::Delete),
+        4 => (number(), number(), any::<u8>()).prop_map(|(from, folder, name)| Edit::Move { from, folder, name }),
+        1 => (number(), number()).prop_map(|(a, b)| Edit::Swap(a, b)),
+        3 => (number(), any::<u8>()).prop_map(|(folder, name)| Edit::MakeFolder { folder, name }),
+        1 => (number(), any::<u8>(), any::<u8>()).prop_map(|(folder, name, target)| Edit::Link { folder, name, target }),
+        1 => (number(), any::<bool>()).prop_map(|(number, closed)| Edit::Chmod(number, closed)),
+        1 => (number(), any::<u8>()).prop_map(|(number, days)| Edit::Touch(number, days)),
+    ]
+}
+
+fn any_direction() -> impl Strategy<Value = Direction> {
+    select(&[Direction::Up, Direction::Down, Direction::Both, Direction::Both][..])
+}
+
+fn any_sync() -> impl Strategy<Value = Sync> {
+    let way = prop_oneof![12 => Just(Way::Plain), 1 => Just(Way::Resolve), 1 => Just(Way::Revert)];
+    let policy = prop_oneof![5 => Just(Policy::Hold), 4 => select(&POLICIES[..])];
+    let path = prop::option::weighted(0.1, (any_side(), any::<u16>()));
+    let weather = prop_oneof![5 => Just(0_u32), 2 => Just(20_000_u32), 1 => Just(150_000_u32)];
+    let meddling = (0_u16..400, any_side(), any_edit()).prop_map(|(after, side, edit)| Meddling { after, side, edit });
+    let meddling = prop_oneof![5 => Just(Vec::new()), 3 => prop::collection::vec(meddling, 1..4)];
+    let crash = || select(&[Crash::Killed, Crash::Power][..]);
+    let stop = (0_u16..500, crash(), crash()).prop_map(|(after, staging, network)| CrashPoint { after, staging, network });
+    let stop = prop::option::weighted(0.3, stop);
+    (way, any_direction(), policy, path, any::<bool>(), prop::bool::weighted(0.1), weather, meddling, stop).prop_map(
+        |(way, direction, policy, path, allow_deletes, verify, weather, meddling, stop)| Sync {
+            way,
+            direction,
+            policy,
+            path,
+            allow_deletes,
+            verify,
+            weather,
+            meddling,
+            stop,
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        14 => (any_side(), any_edit()).prop_map(|(side, edit)| Step::Edit(side, edit)),
+        10 => any_sync().prop_map(Step::Sync),
+        2 => (0_u16..90).prop_map(Step::Wait),
+        1 => any_side().prop_map(Step::Remount),
+        1 => (any_side(), any_direction()).prop_map(|(side, direction)| Step::Empty(side, direction)),
+        1 => Just(Step::Undo),
+        2 => Just(Step::Settle),
+    ]
+}
+
+pub fn any_script() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(any_step(), 4..40)
+}
+
+pub fn any_shape() -> impl Strategy<Value = Shape> {
+    let local = prop_oneof![3 => Just(Kind::Local), 1 => Just(Kind::Fine), 1 => Just(Kind::Fat), 1 => Just(Kind::Folding)];
+    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 2 => Just(Kind::Local), 1 => Just(Kind::Fat)];
+    (any::<u64>(), local, far).prop_map(|(seed, staging, network)| Shape { seed, staging, network })
+}
