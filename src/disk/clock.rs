@@ -112,17 +112,6 @@ pub mod simulated {
         })
     }
 
-    /// The wall clock that is held; `None` where the real one counts.
-    pub fn now() -> Option<Time> {
-        read(|held| held.now)
-    }
-
-    /// Moves the clocks on to `time`; they never go back.
-    pub fn set(time: Time) {
-        let behind = read(|held| time.0.saturating_sub(held.now.0)).unwrap_or_default();
-        advance(Duration::from_nanos(u64::try_from(behind).unwrap_or_default()));
-    }
-
     pub(super) fn fill(bytes: &mut [u8]) -> bool {
         HELD.with_borrow_mut(|held| {
             let Some(held) = held else { return false };
