@@ -1,7 +1,6 @@
 //! A pair on two simulated volumes, and how one step of a script is done to it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -41,7 +40,6 @@ pub struct Play {
     pub story: Vec<String>,
     _seated: Seated,
     _clocks: Simulated,
-    _folder: tempfile::TempDir,
 }
 
 /// How much was tried.
@@ -67,23 +65,16 @@ type Broken = Result<(), String>;
 
 impl Play {
     pub fn new(shape: &Shape) -> Play {
-        let folder =
-            tempfile::tempdir_in(if PathBuf::from("/dev/shm").is_dir() { "/dev/shm" } else { "/tmp" }).expect("a folder");
-        let at = std::fs::canonicalize(folder.path()).expect("its real path");
-        let paths = PerSide::new(at.join("staging"), at.join("network"));
-        for path in [&paths.staging, &paths.network] {
-            std::fs::create_dir_all(path.join(".driftless")).expect("a place for the lock");
-        }
         let world = World::new(shape.seed);
         let clocks = world.hold();
         let volumes =
             PerSide::new(world.volume("staging", shape.staging.habits()), world.volume("network", shape.network.habits()));
-        let seated = [(paths.staging.clone(), volumes.staging.clone()), (paths.network.clone(), volumes.network.clone())];
+        let seated = Seated::begin([("staging", volumes.staging.clone()), ("network", volumes.network.clone())]);
         let pair = Pair {
             name: "play".to_owned(),
-            state: at.join("state"),
-            staging: paths.staging,
-            network: paths.network,
+            state: seated.path("state"),
+            staging: seated.path("staging"),
+            network: seated.path("network"),
             others: Vec::new(),
         };
         let options = Options {
@@ -109,9 +100,8 @@ impl Play {
             hidden: Vec::new(),
             tally: Tally::default(),
             story: Vec::new(),
-            _seated: Seated::at(seated),
+            _seated: seated,
             _clocks: clocks,
-            _folder: folder,
         }
     }
 
