@@ -27,6 +27,8 @@ pub enum Kind {
     Fat,
     Smb,
     Sshfs,
+    /// Uploads later, and stamps with its own time.
+    Dav,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Kind::Fat => Habits::FAT,
             Kind::Smb => Habits::SMB,
             Kind::Sshfs => Habits::SSHFS,
+            Kind::Dav => Habits::DAV,
         }
     }
 }
@@ -126,10 +129,10 @@ fn any_sync() -> impl Strategy<Value = Sync> {
     let policy = prop_oneof![5 => Just(Policy::Hold), 4 => select(&POLICIES[..])];
     let path = prop::option::weighted(0.1, (any_side(), any::<u16>()));
     let weather = prop_oneof![5 => Just(0_u32), 2 => Just(20_000_u32), 1 => Just(150_000_u32)];
-    let meddling = (0_u16..400, any_side(), any_edit()).prop_map(|(after, side, edit)| Meddling { after, side, edit });
+    let meddling = (0_u16..150, any_side(), any_edit()).prop_map(|(after, side, edit)| Meddling { after, side, edit });
     let meddling = prop_oneof![5 => Just(Vec::new()), 3 => prop::collection::vec(meddling, 1..4)];
     let crash = || select(&[Crash::Killed, Crash::Power][..]);
-    let stop = (0_u16..500, crash(), crash()).prop_map(|(after, staging, network)| CrashPoint { after, staging, network });
+    let stop = (0_u16..150, crash(), crash()).prop_map(|(after, staging, network)| CrashPoint { after, staging, network });
     let stop = prop::option::weighted(0.3, stop);
     (way, any_direction(), policy, path, any::<bool>(), prop::bool::weighted(0.1), weather, meddling, stop).prop_map(
         |(way, direction, policy, path, allow_deletes, verify, weather, meddling, stop)| Sync {
@@ -164,6 +167,6 @@ pub fn any_script() -> impl Strategy<Value = Vec<Step>> {
 
 pub fn any_shape() -> impl Strategy<Value = Shape> {
     let local = prop_oneof![3 => Just(Kind::Local), 1 => Just(Kind::Fine), 1 => Just(Kind::Fat), 1 => Just(Kind::Folding)];
-    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 2 => Just(Kind::Local), 1 => Just(Kind::Fat)];
+    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 2 => Just(Kind::Local), 1 => Just(Kind::Fat), 1 => Just(Kind::Dav)];
     (any::<u64>(), local, far).prop_map(|(seed, staging, network)| Shape { seed, staging, network })
 }
