@@ -10,6 +10,8 @@ mod oracle;
 mod play;
 mod script;
 
+use std::cell::Cell;
+
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
 use self::play::Play;
@@ -30,16 +32,24 @@ fn run(shape: &Shape, script: &[Step]) -> Result<(), String> {
 #[test]
 fn laws_hold_whatever_happens() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let shrinks = std::env::var("PROPTEST_MAX_SHRINK_ITERS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
     let file = Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions")) as Box<_>);
     let config =
-        Config { cases, max_shrink_iters: 2_000, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
-    let tried = TestRunner::new(config)
-        .run(&(any_shape(), any_script()), |(shape, script)| run(&shape, &script).map_err(TestCaseError::fail));
+        Config { cases, max_shrink_iters: shrinks, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
+    let (good, whole) = (Cell::new(0_u32), Cell::new(true));
+    let tried = TestRunner::new(config).run(&(any_shape(), any_script()), |(shape, script)| {
+        let result = run(&shape, &script);
+        whole.set(whole.get() && result.is_ok());
+        good.set(good.get() + u32::from(whole.get()));
+        result.map_err(TestCaseError::fail)
+    });
     match tried {
         Ok(()) => {}
         Err(TestError::Fail(reason, (shape, script))) => {
             let steps: Vec<String> = script.iter().map(|step| format!("    {step:?}")).collect();
-            panic!("{shape:?}\n{}\n{reason}", steps.join("\n"));
+            let (cases, first) = (good.get() + 1, reason.message().lines().next().unwrap_or_default().to_owned());
+            // `scripts/try-mutations` reads the first line.
+            panic!("\nbroken after {cases} cases: {first}\n{shape:?}\n{}\n{reason}", steps.join("\n"));
         }
         Err(other) => panic!("{other}"),
     }
