@@ -9,6 +9,7 @@ mod edits;
 mod oracle;
 mod play;
 mod script;
+mod trials;
 
 use std::cell::Cell;
 
