@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::edits::Touched;
+use crate::disk::Node;
 use crate::disk::sim::{Volume, World};
 use crate::engine::report::Report;
 use crate::model::digest::{self, Digest};
@@ -46,7 +47,7 @@ impl Oracle {
         let near = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
         // What cannot be moved to its new name stays at the old one: then only what nobody edited says anything.
         let stuck = |path: &RelPath| !report.problems.is_empty() && Side::BOTH.iter().any(|&side| self.is_near(side, path));
-        let is_open = |path: &RelPath| near(path) || stuck(path);
+        let is_open = |path: &RelPath| near(path) || stuck(path) || looks_equal(volumes, path);
         let paths: BTreeSet<&RelPath> = shows.staging.keys().chain(shows.network.keys()).collect();
         for path in paths.into_iter().filter(|path| !is_open(path)) {
             let (staging, network) = (shows.staging.get(path), shows.network.get(path));
@@ -80,6 +81,18 @@ impl Oracle {
     pub fn forget(&mut self) {
         *self = Oracle::default();
     }
+}
+
+/// Where neither ctime nor ids can be trusted, size and time are all there is: what was moved onto a path under the very size
+/// and time that stood there is not seen.
+fn looks_equal(volumes: &PerSide<Volume>, path: &RelPath) -> bool {
+    let blind = Side::BOTH.into_iter().any(|side| !volumes[side].traits().ctime && !volumes[side].traits().ids);
+    let granularity = volumes.as_ref().map(Volume::traits).granularity_ns();
+    let nodes = volumes.as_ref().map(|volume| volume.node(path.clone()).map(|(_, node)| node).filter(Node::is_file));
+    blind
+        && nodes.staging.zip(nodes.network).is_some_and(|(staging, network)| {
+            staging.stamp.size == network.stamp.size && staging.stamp.mtime.near(network.stamp.mtime, granularity)
+        })
 }
 
 /// What became of every version from the beginning on: no other than the one that deletes or overwrites a version takes it
