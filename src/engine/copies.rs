@@ -53,6 +53,10 @@ pub(super) fn tend(
     let wanted = |path: &RelPath, folder: bool| {
         path.name().is_some_and(|name| !is_own_name(&name)) && patterns.verdict(path, folder) == Verdict::Wanted
     };
+    // Before the first is made: one that is broken off is found again when the conflict has ended.
+    if !known.is_empty() && manifest.meta(MAY_HAVE)?.is_none() {
+        manifest.set_meta(MAY_HAVE, "1")?;
+    }
     let mut copies: Vec<Copy> = Vec::new();
     for conflict in &known {
         let original = Original { path: &conflict.path, wanted: &wanted, most: options.conflict_copy_max };
@@ -78,9 +82,6 @@ pub(super) fn tend(
         }
     }
     sweep(run, &mark, &copies);
-    if !copies.is_empty() && manifest.meta(MAY_HAVE)?.is_none() {
-        manifest.set_meta(MAY_HAVE, "1")?;
-    }
     Ok(copies)
 }
 
@@ -150,7 +151,9 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
     };
     for item in folder.list()? {
         let below = path.join(&item.name);
-        if is_ours(&item.name, mark) {
+        // Of a copy that was broken off: this pair's lock says that no other run is at it.
+        let broken_off = item.name.starts_with(format!(".dl~{:08x}-", run.owner).as_bytes());
+        if is_ours(&item.name, mark) || broken_off {
             if !alive.contains(&below)
                 && let Err(error) = drop_copy(run, &below)
             {

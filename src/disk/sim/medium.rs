@@ -78,6 +78,7 @@ pub(super) struct Step {
     pub edits: Vec<Edit>,
 }
 
+#[derive(Clone)]
 pub(super) struct Medium {
     pub habits: Habits,
     pub tree: Tree,

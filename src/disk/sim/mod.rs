@@ -60,6 +60,9 @@ pub struct Volume {
     seat: usize,
 }
 
+/// What a volume was at some time.
+pub struct Backup(Box<Medium>);
+
 struct Inner {
     seed: Seed,
     /// Nanoseconds since 1970.
@@ -326,6 +329,24 @@ impl Volume {
             let seat = &mut inner.seats[at];
             if seat.away.is_none() {
                 seat.away = Some(std::mem::replace(&mut seat.medium, empty));
+            }
+        });
+    }
+
+    /// The volume as it is now, for a backup that somebody puts back.
+    pub fn backup(&self) -> Backup {
+        self.with(|inner, at| Backup(Box::new(inner.seats[at].own().clone())))
+    }
+
+    /// The path leads to a backup, as where somebody put one back. Users, books and lines stay with the true one.
+    pub fn swap_for(&self, backup: Backup) {
+        self.with(|inner, at| {
+            let era = inner.era();
+            let Backup(mut old) = backup;
+            old.attach(era);
+            let seat = &mut inner.seats[at];
+            if seat.away.is_none() {
+                seat.away = Some(std::mem::replace(&mut seat.medium, *old));
             }
         });
     }

@@ -4,6 +4,7 @@ use super::books::{Place, ProjectFile, Shown};
 use super::medium::Medium;
 use super::tree::{Kind, ROOT};
 use super::{Inner, Volume};
+use crate::disk::Node;
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
 
@@ -44,6 +45,15 @@ impl Volume {
             });
             found.sort_by(|a, b| a.0.cmp(&b.0));
             found
+        })
+    }
+
+    /// What a stat says of a path.
+    pub fn node(&self, path: RelPath) -> Option<(RelPath, Node)> {
+        self.with(|inner, at| {
+            let medium = inner.seats[at].own();
+            let ino = medium.tree.find(&path)?;
+            Some((path, medium.node(ino)))
         })
     }
 

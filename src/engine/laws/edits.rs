@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::sim::Volume;
+use crate::model::digest::Digest;
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::time::Time;
@@ -41,6 +42,16 @@ pub enum Edit {
     },
     Chmod(u16, bool),
     Touch(u16, u8),
+    /// Another content of the same size under the same time, where a ctime tells it.
+    Disguise(u16),
+}
+
+/// What an edit came to.
+pub struct Touched {
+    /// Every path that shows something else now.
+    pub paths: Vec<RelPath>,
+    /// Contents that it took a name from.
+    pub gone: Vec<Digest>,
 }
 
 /// Contents that nobody ever wrote before; most of one size.
@@ -72,11 +83,44 @@ impl Contents {
             let _ = volume.user().touch(path.as_bytes(), Time(1_600_000_000_000_000_000 + i64::from(self.0) * 4_000_000_000));
         }
     }
+
+    fn of_size(&mut self, size: u64) -> Vec<u8> {
+        let mut bytes = self.next(0);
+        bytes.resize(usize::try_from(size).unwrap_or_default().max(8), b'.');
+        bytes
+    }
+}
+
+impl Touched {
+    /// What became of a project that showed `before`.
+    pub fn since(before: Vec<(RelPath, Content)>, volume: &Volume) -> Touched {
+        let (before, after) =
+            (before.into_iter().collect::<BTreeMap<_, _>>(), volume.project().into_iter().collect::<BTreeMap<_, _>>());
+        let paths: BTreeSet<&RelPath> = before.keys().chain(after.keys()).collect();
+        let paths: Vec<RelPath> = paths.into_iter().filter(|path| before.get(path) != after.get(path)).cloned().collect();
+        let gone = paths.iter().filter_map(|path| before.get(path)?.digest());
+        let stays: BTreeSet<Digest> = after.values().filter_map(Content::digest).collect();
+        Touched { gone: gone.filter(|digest| !stays.contains(digest)).collect(), paths }
+    }
 }
 
 impl Edit {
-    /// Does it, as far as it can be done. Returns every path that shows something else now.
-    pub fn apply(&self, volume: &Volume, contents: &mut Contents) -> Vec<RelPath> {
+    /// The same at the very path that the engine is busy with; `None` where that is no file.
+    pub fn aimed(&self, volume: &Volume, path: &RelPath) -> Option<Edit> {
+        let shows = volume.project();
+        let is_file = |(_, content): &&(RelPath, Content)| matches!(content, Content::File { .. });
+        let file = u16::try_from(shows.iter().filter(is_file).position(|(file, _)| file == path)?).ok()?;
+        let at = u16::try_from(shows.iter().position(|(shown, _)| shown == path)?).ok()?;
+        Some(match self {
+            Edit::Delete(_) => Edit::Delete(at),
+            Edit::Create { .. } | Edit::Replace(_) => Edit::Replace(file),
+            Edit::Move { folder, name, .. } => Edit::Move { from: at, folder: *folder, name: *name },
+            _ => Edit::Write(file),
+        })
+    }
+
+    /// Does it, as far as it can be done.
+    pub fn apply(&self, volume: &Volume, contents: &mut Contents) -> Touched {
         let before = volume.project();
         let folders: Vec<RelPath> = std::iter::once(RelPath::root())
             .chain(before.iter().filter(|(_, content)| *content == Content::Folder).map(|(path, _)| path.clone()))
@@ -139,10 +183,13 @@ impl Edit {
                 let time = Time(1_700_000_000_000_000_000 + i64::from(*days) * 86_400_000_000_000 + i64::from(contents.0));
                 let _ = pick(*number).map(|path| user.touch(path.as_bytes(), time));
             }
+            Edit::Disguise(number) => {
+                if let Some((path, node)) = file(*number).filter(|_| volume.traits().ctime).and_then(|path| volume.node(path)) {
+                    let _ = user.write(path.as_bytes(), &contents.of_size(node.stamp.size));
+                    let _ = user.touch(path.as_bytes(), node.stamp.mtime);
+                }
+            }
         }
-        let (before, after) =
-            (before.into_iter().collect::<BTreeMap<_, _>>(), volume.project().into_iter().collect::<BTreeMap<_, _>>());
-        let paths: BTreeSet<&RelPath> = before.keys().chain(after.keys()).collect();
-        paths.into_iter().filter(|path| before.get(path) != after.get(path)).cloned().collect()
+        Touched::since(before, volume)
     }
 }

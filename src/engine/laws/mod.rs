@@ -7,6 +7,7 @@ mod edits;
 mod oracle;
 mod play;
 mod script;
+mod trials;
 
 use std::cell::RefCell;
 
@@ -21,6 +22,9 @@ struct Tried {
     scripts: u64,
     steps: u64,
     all: Tally,
+    /// Scripts before the first that broke a law; those after it are shrunk from that one.
+    good: u64,
+    broken: bool,
 }
 
 impl Tried {
@@ -31,6 +35,11 @@ impl Tried {
         self.all.crashes += tally.crashes;
         self.all.calls += tally.calls;
         self.all.faults += tally.faults;
+    }
+
+    fn count(&mut self, result: &Result<(), String>) {
+        self.broken |= result.is_err();
+        self.good += u64::from(!self.broken);
     }
 }
 
@@ -50,20 +59,26 @@ fn run(shape: &Shape, script: &[Step], tried: &RefCell<Tried>) -> Result<(), Str
 #[test]
 fn laws_hold_whatever_happens() {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let shrinks = std::env::var("PROPTEST_MAX_SHRINK_ITERS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000);
     let file = Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions")) as Box<_>);
     let config =
-        Config { cases, max_shrink_iters: 2_000, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
-    let tried = RefCell::default();
-    let ended = TestRunner::new(config)
-        .run(&(any_shape(), any_script()), |(shape, script)| run(&shape, &script, &tried).map_err(TestCaseError::fail));
-    let Tried { scripts, steps, all } = tried.into_inner();
+        Config { cases, max_shrink_iters: shrinks, source_file: Some(file!()), failure_persistence: file, ..Config::default() };
+    let tried = RefCell::<Tried>::default();
+    let ended = TestRunner::new(config).run(&(any_shape(), any_script()), |(shape, script)| {
+        let result = run(&shape, &script, &tried);
+        tried.borrow_mut().count(&result);
+        result.map_err(TestCaseError::fail)
+    });
+    let Tried { scripts, steps, good, all, .. } = tried.into_inner();
     let Tally { runs, crashes, calls, faults } = all;
     eprintln!("{scripts} scripts, {steps} steps, {runs} runs, {calls} calls, {faults} faults, {crashes} crashes");
     match ended {
         Ok(()) => {}
         Err(TestError::Fail(reason, (shape, script))) => {
             let steps: Vec<String> = script.iter().map(|step| format!("    {step:?}")).collect();
-            panic!("{shape:?}\n{}\n{reason}", steps.join("\n"));
+            let (cases, first) = (good + 1, reason.message().lines().next().unwrap_or_default().to_owned());
+            // `scripts/try-mutations` reads the first line.
+            panic!("\nbroken after {cases} cases: {first}\n{shape:?}\n{}\n{reason}", steps.join("\n"));
         }
         Err(other) => panic!("{other}"),
     }

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::disk::sim::Volume;
+use super::edits::Touched;
+use crate::disk::Node;
+use crate::disk::sim::{Volume, World};
 use crate::engine::report::Report;
+use crate::model::digest::{self, Digest};
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
@@ -20,9 +23,9 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn edited(&mut self, side: Side, touched: &[RelPath], volume: &Volume) {
+    pub fn edited(&mut self, side: Side, touched: &Touched, volume: &Volume) {
         let shows: BTreeMap<RelPath, Content> = volume.project().into_iter().collect();
-        for path in touched {
+        for path in &touched.paths {
             self.wanted[side].insert(path.clone(), shows.get(path).cloned());
         }
     }
@@ -44,7 +47,7 @@ impl Oracle {
         let near = |path: &RelPath| open.iter().any(|top| path.is_within(top) || top.is_within(path));
         // What cannot be moved to its new name stays at the old one: then only what nobody edited says anything.
         let stuck = |path: &RelPath| !report.problems.is_empty() && Side::BOTH.iter().any(|&side| self.is_near(side, path));
-        let is_open = |path: &RelPath| near(path) || stuck(path);
+        let is_open = |path: &RelPath| near(path) || stuck(path) || looks_equal(volumes, path);
         let paths: BTreeSet<&RelPath> = shows.staging.keys().chain(shows.network.keys()).collect();
         for path in paths.into_iter().filter(|path| !is_open(path)) {
             let (staging, network) = (shows.staging.get(path), shows.network.get(path));
@@ -77,5 +80,72 @@ impl Oracle {
 
     pub fn forget(&mut self) {
         *self = Oracle::default();
+    }
+}
+
+/// Where neither ctime nor ids can be trusted, size and time are all there is: what was moved onto a path under the very size
+/// and time that stood there is not seen.
+fn looks_equal(volumes: &PerSide<Volume>, path: &RelPath) -> bool {
+    let blind = Side::BOTH.into_iter().any(|side| !volumes[side].traits().ctime && !volumes[side].traits().ids);
+    let granularity = volumes.as_ref().map(Volume::traits).granularity_ns();
+    let nodes = volumes.as_ref().map(|volume| volume.node(path.clone()).map(|(_, node)| node).filter(Node::is_file));
+    blind
+        && nodes.staging.zip(nodes.network).is_some_and(|(staging, network)| {
+            staging.stamp.size == network.stamp.size && staging.stamp.mtime.near(network.stamp.mtime, granularity)
+        })
+}
+
+/// What became of every version from the beginning on: no other than the one that deletes or overwrites a version takes it
+/// from the project, or who says which one counts.
+#[derive(Clone, Debug, Default)]
+pub struct Versions {
+    /// A user deleted or overwrote it on one side at least.
+    given_up: BTreeSet<Digest>,
+    /// Somebody said which versions count, or took some back, since both roots were last at rest.
+    pub ruled: bool,
+    /// What such a word put away.
+    put_away: BTreeSet<Digest>,
+    /// It was on both sides at some time.
+    carried: BTreeSet<Digest>,
+}
+
+/// The contents of a project's files.
+pub fn digests(volume: &Volume) -> BTreeSet<Digest> {
+    volume.project().iter().filter_map(|(_, content)| content.digest()).collect()
+}
+
+impl Versions {
+    pub fn edited(&mut self, touched: &Touched) {
+        self.given_up.extend(&touched.gone);
+    }
+
+    /// At any moment.
+    pub fn look(&mut self, volumes: &PerSide<Volume>) {
+        self.carried.extend(digests(&volumes.staging).intersection(&digests(&volumes.network)));
+    }
+
+    /// What only ever one side had: nobody but its user may displace it.
+    pub fn own(&self, volume: &Volume) -> BTreeSet<Digest> {
+        digests(volume).difference(&self.carried).copied().collect()
+    }
+
+    /// The law for two roots at rest.
+    pub fn judge(&mut self, world: &World, volumes: &PerSide<Volume>) -> Vec<String> {
+        let stands: BTreeSet<Digest> = &digests(&volumes.staging) | &digests(&volumes.network);
+        let ruled = std::mem::take(&mut self.ruled);
+        let mut broken = Vec::new();
+        for bytes in world.known() {
+            let content = digest::of(&bytes);
+            if stands.contains(&content) || self.given_up.contains(&content) || self.put_away.contains(&content) {
+                continue;
+            }
+            if ruled {
+                self.put_away.insert(content);
+            } else {
+                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8)]).into_owned();
+                broken.push(format!("nobody deleted {text:?}, and no project path shows it"));
+            }
+        }
+        broken
     }
 }

@@ -5,11 +5,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::edits::{Contents, Edit};
-use super::oracle::Oracle;
+use super::edits::{Contents, Edit, Touched};
+use super::oracle::{Oracle, Versions, digests};
 use super::script::{Meddling, Shape, Step, Sync, Way};
+use crate::disk::ErrorKind;
 use crate::disk::clock::simulated::Simulated;
-use crate::disk::sim::{Crash, Flush, Loss, Seated, Stop, Stopped, Volume, World, weather};
+use crate::disk::sim::{Crash, Flush, Loss, Seated, Stop, Stopped, User, Volume, World, weather};
 use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
 use crate::engine::{self, undo};
@@ -20,18 +21,23 @@ use crate::roots::reach::Reach;
 
 /// Where users and the oracle meet: also called in the middle of a run.
 #[derive(Default)]
-struct Users {
+pub struct Users {
     contents: Contents,
-    oracle: Oracle,
+    pub oracle: Oracle,
+    pub versions: Versions,
 }
 
 pub struct Play {
-    world: World,
-    volumes: PerSide<Volume>,
+    pub(super) world: World,
+    pub(super) volumes: PerSide<Volume>,
     flushes: PerSide<Flush>,
     users: Arc<Mutex<Users>>,
-    pair: Pair,
-    options: Options,
+    pub(super) pair: Pair,
+    pub(super) options: Options,
+    /// A run may have come to its end: the two folders have met.
+    met: bool,
+    /// A root was mounted anew since the last run.
+    remounted: bool,
     /// Losses that were looked at, and those of them that are hidden under temporary names.
     losses: usize,
     hidden: Vec<Loss>,
@@ -54,14 +60,14 @@ pub struct Tally {
 }
 
 /// How a run ended.
-enum Ended {
+pub enum Ended {
     Report(Box<Report>),
     Error(engine::Error),
     /// At its crash point.
     Cut,
 }
 
-type Broken = Result<(), String>;
+pub type Broken = Result<(), String>;
 
 impl Play {
     pub fn new(shape: &Shape) -> Play {
@@ -96,6 +102,8 @@ impl Play {
             users: Arc::default(),
             pair,
             options,
+            met: false,
+            remounted: false,
             losses: 0,
             hidden: Vec::new(),
             tally: Tally::default(),
@@ -105,8 +113,16 @@ impl Play {
         }
     }
 
-    fn users(&self) -> MutexGuard<'_, Users> {
+    pub fn users(&self) -> MutexGuard<'_, Users> {
         self.users.lock().expect("no panic before")
+    }
+
+    /// Somebody works on one side, as far as it can be done.
+    pub(super) fn work(&self, side: Side, act: impl FnOnce(&User) -> Result<(), ErrorKind>) {
+        let before = self.volumes[side].project();
+        let _ = act(&self.volumes[side].user());
+        let touched = Touched::since(before, &self.volumes[side]);
+        self.users().note(&self.volumes, side, &touched);
     }
 
     /// Does one step and checks what has to hold after each.
@@ -114,10 +130,17 @@ impl Play {
         match step {
             Step::Edit(side, edit) => edit_now(&self.volumes, &self.users, *side, edit),
             Step::Wait(seconds) => self.world.advance(u64::from(*seconds) * 1_000_000_000),
-            Step::Remount(side) => self.volumes[*side].remount(),
+            Step::Remount(side) => {
+                self.remounted |= engine_knows(&self.pair);
+                self.volumes[*side].remount();
+            }
             Step::Sync(sync) => self.sync(sync)?,
             Step::Empty(side, direction) => self.run_on_empty(*side, *direction)?,
             Step::Undo => self.undo()?,
+            Step::Restore(number) => self.restore(*number)?,
+            Step::Forget { relink } => self.forget_base(*relink)?,
+            Step::Mass(side) => self.mass(*side)?,
+            Step::PutBack(side) => self.put_back(*side)?,
             Step::Settle => self.settle()?,
         }
         self.story.push(format!("{step:?}"));
@@ -125,7 +148,9 @@ impl Play {
     }
 
     /// What has to hold at any moment.
-    fn check(&mut self) -> Broken {
+    pub(super) fn check(&mut self) -> Broken {
+        let both = self.volumes.clone();
+        self.users().versions.look(&both);
         let losses = self.world.losses();
         self.hidden.extend(losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0).cloned());
         self.losses = losses.len();
@@ -146,9 +171,10 @@ impl Play {
         Ok(())
     }
 
-    fn run(&mut self, act: impl FnOnce(&Pair, &Options, &AtomicBool) -> Result<Report, engine::Error>) -> Ended {
+    pub(super) fn run(&mut self, act: impl FnOnce(&Pair, &Options, &AtomicBool) -> Result<Report, engine::Error>) -> Ended {
         let stop = AtomicBool::new(false);
         self.tally.runs += 1;
+        (self.met, self.remounted) = (true, false);
         match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
             Ok(Err(error)) => Ended::Error(error),
@@ -163,20 +189,18 @@ impl Play {
             engine::init(&self.pair, &self.options).map_err(|error| format!("cannot be paired: {error}"))?;
         }
         let before = self.volumes.as_ref().map(Volume::project);
+        let (met, remounted) = (self.met, self.remounted);
         self.prepare(sync);
         let request = self.request(sync);
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
         self.world.leave_alone();
-        let cut = matches!(ended, Ended::Cut);
-        self.tally.crashes += u64::from(cut);
+        self.tally.crashes += u64::from(matches!(ended, Ended::Cut));
         if let Some(stop) = &sync.stop {
-            if cut {
-                self.volumes.staging.crash(stop.staging);
-                // A server that loses what it said was kept is known by its marker's generation: then a run refuses.
-                let proves = self.flushes.network == Flush::Proves;
-                self.volumes.network.crash(if proves { stop.network } else { Crash::Killed });
-            }
-            // Ends a stop that was not reached too; everything is as it was then.
+            // Where the stop was not reached it is a power cut right after the run.
+            self.volumes.staging.crash(stop.staging);
+            // A server that loses what it said was kept is known by its marker's generation: then a run refuses.
+            let proves = self.flushes.network == Flush::Proves;
+            self.volumes.network.crash(if proves { stop.network } else { Crash::Killed });
             self.world.crash(Crash::Killed);
         }
         for side in Side::BOTH {
@@ -186,10 +210,19 @@ impl Play {
         let calm = sync.weather == 0 && sync.stop.is_none();
         self.users().oracle.disturbed |= !calm;
         self.users().oracle.taken_back |= sync.way == Way::Revert;
+        // At the first meeting only a policy that was given for this very run.
+        let policy = matches!(sync.policy, Policy::Prefer(_)) && (met || sync.way == Way::Resolve);
+        self.users().versions.ruled |= policy || sync.way == Way::Revert;
         self.story.push(told(&ended));
+        if let Ended::Report(report) = &ended
+            && remounted
+            && !sync.allow_deletes
+            && report.counts.deleted_files + report.counts.deleted_folders > 0
+        {
+            return Err(format!("mounted anew, and deleted: {}", told(&ended)));
+        }
         if let Some(quiet) = written_never(sync) {
-            let power =
-                sync.stop.as_ref().is_some_and(|stop| cut && PerSide::new(stop.staging, stop.network)[quiet] == Crash::Power);
+            let power = sync.stop.as_ref().is_some_and(|stop| PerSide::new(stop.staging, stop.network)[quiet] == Crash::Power);
             let edited = sync.meddling.iter().any(|meddling| meddling.side == quiet);
             if !edited && !power && before[quiet] != self.volumes[quiet].project() {
                 return Err(format!("{:?} wrote in {quiet}", sync.direction));
@@ -216,11 +249,19 @@ impl Play {
         let (volumes, users) = (self.volumes.clone(), self.users.clone());
         self.world.before_each(move |call| {
             waiting.retain(|meddling| {
-                let due = call.number >= first + u64::from(meddling.after);
-                if due {
-                    edit_now(&volumes, &users, meddling.side, &meddling.edit);
+                let Meddling { after, side, aimed, edit } = meddling;
+                if call.number < first + u64::from(*after) {
+                    return true;
                 }
-                !due
+                if !*aimed {
+                    edit_now(&volumes, &users, *side, edit);
+                    return false;
+                }
+                // Where two names cannot be exchanged there are windows that nothing can close.
+                let volume = &volumes[*side];
+                let here = call.volume == volume.name() && volume.traits().exchange;
+                let aimed = if here { edit.aimed(volume, &call.path) } else { None };
+                aimed.as_ref().inspect(|edit| edit_now(&volumes, &users, *side, edit)).is_none()
             });
             None
         });
@@ -252,13 +293,21 @@ impl Play {
 
     fn undo(&mut self) -> Broken {
         self.users().oracle.taken_back = true;
+        self.users().versions.ruled = true;
+        let own = self.volumes.as_ref().map(|volume| self.users().versions.own(volume));
         let request =
             undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
         let stop = AtomicBool::new(false);
         match undo::undo(&self.pair, &request, &self.options, &|_| {}, &stop) {
-            Ok(_) | Err(engine::Error::NoSuchRun(_)) => Ok(()),
-            Err(error) => Err(format!("undo failed with nothing wrong: {error}")),
+            Ok(_) | Err(engine::Error::NoSuchRun(_)) => {}
+            Err(error) => return Err(format!("undo failed with nothing wrong: {error}")),
         }
+        for side in Side::BOTH {
+            if !own[side].is_subset(&digests(&self.volumes[side])) {
+                return Err(format!("taking back displaced what only {side} had"));
+            }
+        }
+        Ok(())
     }
 
     /// A root whose path leads to an empty folder: nothing may follow from that.
@@ -313,7 +362,9 @@ impl Play {
         if let Some(loss) = self.hidden.first() {
             return Err(told_loss(loss));
         }
-        let broken = self.users().oracle.judge(&self.volumes, &report);
+        let mut broken = self.users().oracle.judge(&self.volumes, &report);
+        let (world, volumes) = (self.world.clone(), self.volumes.clone());
+        broken.extend(self.users().versions.judge(&world, &volumes));
         if !broken.is_empty() {
             return Err(broken.join("; "));
         }
@@ -339,10 +390,17 @@ fn told_loss(loss: &Loss) -> String {
     format!("lost {text:?}, last on {} as {}: {}", loss.volume, loss.path, loss.call)
 }
 
-fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edit: &Edit) {
+pub fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edit: &Edit) {
     let mut users = users.lock().expect("no panic before");
     let touched = edit.apply(&volumes[side], &mut users.contents);
-    users.oracle.edited(side, &touched, &volumes[side]);
+    users.note(volumes, side, &touched);
+}
+
+impl Users {
+    fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
+        self.oracle.edited(side, touched, &volumes[side]);
+        self.versions.edited(touched);
+    }
 }
 
 /// The side in which a run of this direction writes nothing.
@@ -355,7 +413,7 @@ fn written_never(sync: &Sync) -> Option<Side> {
 }
 
 /// Has a run recorded the roots, so that another one is known for another?
-fn engine_knows(pair: &Pair) -> bool {
+pub fn engine_knows(pair: &Pair) -> bool {
     crate::manifest::Reader::open(&pair.state)
         .ok()
         .flatten()
@@ -363,7 +421,7 @@ fn engine_knows(pair: &Pair) -> bool {
         .is_some_and(|record| !record.id.is_empty())
 }
 
-fn told(ended: &Ended) -> String {
+pub fn told(ended: &Ended) -> String {
     match ended {
         Ended::Report(report) => told_report(report),
         Ended::Error(error) => format!("  failed: {error}"),

@@ -55,6 +55,16 @@ pub enum Step {
     /// The root's path leads to an empty folder for one run.
     Empty(Side, Direction),
     Undo,
+    /// The newest version of one of the paths in the trash comes back.
+    Restore(u16),
+    /// The base is gone: the manifest was deleted, or `relink` gave it up.
+    Forget {
+        relink: bool,
+    },
+    /// A folder with many files is made here, and deleted once it is on both sides.
+    Mass(Side),
+    /// A root is put back from a backup that is older than a run.
+    PutBack(Side),
     Settle,
 }
 
@@ -89,6 +99,8 @@ pub struct Meddling {
     /// Calls of the engine before it.
     pub after: u16,
     pub side: Side,
+    /// At the file that the engine is busy with in that very moment.
+    pub aimed: bool,
     pub edit: Edit,
 }
 
@@ -117,6 +129,7 @@ fn any_edit() -> impl Strategy<Value = Edit> {
         1 => (number(), any::<u8>(), any::<u8>()).prop_map(|(folder, name, target)| Edit::Link { folder, name, target }),
         1 => (number(), any::<bool>()).prop_map(|(number, closed)| Edit::Chmod(number, closed)),
         1 => (number(), any::<u8>()).prop_map(|(number, days)| Edit::Touch(number, days)),
+        1 => number().prop_map(Edit::Disguise),
     ]
 }
 
@@ -129,7 +142,8 @@ fn any_sync() -> impl Strategy<Value = Sync> {
     let policy = prop_oneof![5 => Just(Policy::Hold), 4 => select(&POLICIES[..])];
     let path = prop::option::weighted(0.1, (any_side(), any::<u16>()));
     let weather = prop_oneof![5 => Just(0_u32), 2 => Just(20_000_u32), 1 => Just(150_000_u32)];
-    let meddling = (0_u16..150, any_side(), any_edit()).prop_map(|(after, side, edit)| Meddling { after, side, edit });
+    let meddling = (0_u16..150, any_side(), any::<bool>(), any_edit());
+    let meddling = meddling.prop_map(|(after, side, aimed, edit)| Meddling { after, side, aimed, edit });
     let meddling = prop_oneof![5 => Just(Vec::new()), 3 => prop::collection::vec(meddling, 1..4)];
     let crash = || select(&[Crash::Killed, Crash::Power][..]);
     let stop = (0_u16..150, crash(), crash()).prop_map(|(after, staging, network)| CrashPoint { after, staging, network });
@@ -157,6 +171,12 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any_side().prop_map(Step::Remount),
         1 => (any_side(), any_direction()).prop_map(|(side, direction)| Step::Empty(side, direction)),
         1 => Just(Step::Undo),
+        1 => any::<u16>().prop_map(Step::Restore),
+        1 => prop_oneof![
+            any::<bool>().prop_map(|relink| Step::Forget { relink }),
+            any_side().prop_map(Step::Mass),
+            any_side().prop_map(Step::PutBack),
+        ],
         2 => Just(Step::Settle),
     ]
 }

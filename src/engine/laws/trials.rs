@@ -1,0 +1,129 @@
+//! Steps that are a small story each, with a law of their own: the base is lost, many files go, a root is put back from a
+//! backup, something comes back from the trash.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::play::{Broken, Ended, Play, engine_knows, told};
+use crate::disk::sim::Volume;
+use crate::engine::relink::{Relink, relink};
+use crate::engine::report::{Outcome, Refusal};
+use crate::engine::request::{Deletes, Request};
+use crate::engine::{self, trash};
+use crate::model::entry::Content;
+use crate::model::path::RelPath;
+use crate::model::side::{Direction, PerSide, Side};
+
+/// More than the guard lets pass, and a quarter of any tree that a script makes.
+const MANY: usize = 24;
+
+type Shown = PerSide<BTreeMap<RelPath, Content>>;
+
+impl Play {
+    fn shown(&self) -> Shown {
+        self.volumes.as_ref().map(|volume| volume.project().into_iter().collect())
+    }
+
+    /// A run in fair weather.
+    fn plain_run(&mut self, deletes: Deletes) -> Ended {
+        let request = Request { yes: true, deletes, ..Request::plain(Direction::Both) };
+        let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        self.story.push(told(&ended));
+        ended
+    }
+
+    /// A path that showed something and shows something else now.
+    fn changed(&self, before: &Shown) -> Option<String> {
+        let after = self.shown();
+        Side::BOTH.into_iter().find_map(|side| {
+            let changed = before[side].iter().find(|(path, content)| after[side].get(path) != Some(content));
+            changed.map(|(path, content)| format!("{path} in {side} was {content:?}"))
+        })
+    }
+
+    /// Both folders meet as if for the first time: there are only additions and conflicts.
+    pub(super) fn forget_base(&mut self, how_relink: bool) -> Broken {
+        if !engine_knows(&self.pair) {
+            return Ok(());
+        }
+        // What was deleted or moved since the last run is there again.
+        self.users().oracle.taken_back = true;
+        if how_relink {
+            let request = Relink { known: true, new_id: false, dry_run: false, wait: Duration::ZERO, staging_was: None };
+            let stop = AtomicBool::new(false);
+            relink(&self.pair, &request, &self.options, &|_| {}, &stop).map_err(|error| format!("relink: {error}"))?;
+        } else {
+            for ending in ["", "-wal", "-shm", "-journal"] {
+                let _ = std::fs::remove_file(self.pair.state.join(format!("manifest.db{ending}")));
+            }
+        }
+        let before = self.shown();
+        let ended = self.plain_run(Deletes::Allow);
+        match self.changed(&before) {
+            Some(changed) => Err(format!("without a base, {changed}: {}", told(&ended))),
+            None => Ok(()),
+        }
+    }
+
+    /// The newest version of a path in the trash comes back, and takes nothing's place.
+    pub(super) fn restore(&mut self, number: u16) -> Broken {
+        if !engine_knows(&self.pair) {
+            return Ok(());
+        }
+        let failed = |error: engine::Error| format!("restore failed with nothing wrong: {error}");
+        let listed = trash::list(&self.pair, &self.options, None, &RelPath::root()).map_err(failed)?;
+        let Some(entry) = listed.entries.get(usize::from(number) % listed.entries.len().max(1)) else { return Ok(()) };
+        self.users().oracle.taken_back = true;
+        self.users().versions.ruled = true;
+        let before = self.shown();
+        let path = entry.path.clone();
+        trash::restore(&self.pair, &self.options, std::slice::from_ref(&path), None).map_err(failed)?;
+        self.changed(&before).map_or(Ok(()), |changed| Err(format!("taking back {path}: {changed}")))
+    }
+
+    /// A whole folder goes on one side: the other side keeps it until somebody says that this is meant.
+    pub(super) fn mass(&mut self, side: Side) -> Broken {
+        let top = format!("many{}", self.world.calls());
+        let path = |at: usize| format!("{top}/{at}");
+        self.work(side, |user| {
+            user.make_folder(&top)?;
+            (0..MANY).try_for_each(|at| user.write(path(at), path(at).as_bytes()))
+        });
+        self.plain_run(Deletes::Allow);
+        let there = |volume: &Volume| (0..MANY).filter(|at| volume.user().read(path(*at)).is_some()).count();
+        let before = there(&self.volumes[side.other()]);
+        self.work(side, |user| user.delete_all(&top));
+        let ended = self.plain_run(Deletes::Guarded);
+        if before == MANY && there(&self.volumes[side.other()]) != before {
+            return Err(format!("a mass of deletes went through: {}", told(&ended)));
+        }
+        self.work(side.other(), |user| user.delete_all(&top));
+        Ok(())
+    }
+
+    /// A root is put back as it was before a run.
+    pub(super) fn put_back(&mut self, side: Side) -> Broken {
+        if !engine_knows(&self.pair) {
+            return Ok(());
+        }
+        let (old, name) = (self.volumes[side].backup(), format!("new{}", self.world.calls()));
+        self.work(side.other(), |user| user.write(&name, name.as_bytes()));
+        self.plain_run(Deletes::Guarded);
+        let carried = self.volumes[side].user().read(&name).is_some();
+        self.volumes[side].swap_for(old);
+        let before = self.volumes[side.other()].project();
+        let ended = self.plain_run(Deletes::Allow);
+        self.volumes[side].swap_back();
+        let kept = before == self.volumes[side.other()].project();
+        for side in Side::BOTH {
+            self.work(side, |user| user.delete(&name));
+        }
+        let refused = matches!(&ended, Ended::Report(report)
+            if matches!(report.outcome, Outcome::Refused(Refusal::Identity { .. })));
+        if carried && !(refused && kept) {
+            return Err(format!("took an older root for {side}: {}", told(&ended)));
+        }
+        Ok(())
+    }
+}
