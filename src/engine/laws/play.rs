@@ -36,8 +36,8 @@ pub struct Play {
     pub(super) options: Options,
     /// A run may have come to its end: the two folders have met.
     met: bool,
-    /// A root was mounted anew since the last run.
-    remounted: bool,
+    /// A root was mounted anew since the last command that writes, which told it.
+    pub(super) remounted: bool,
     /// Losses that were looked at, and those of them that are hidden under temporary names.
     losses: usize,
     hidden: Vec<Loss>,
@@ -294,6 +294,7 @@ impl Play {
     fn undo(&mut self) -> Broken {
         self.users().oracle.taken_back = true;
         self.users().versions.ruled = true;
+        self.remounted = false;
         let own = self.volumes.as_ref().map(|volume| self.users().versions.own(volume));
         let request =
             undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
