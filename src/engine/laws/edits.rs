@@ -73,12 +73,12 @@ impl Contents {
 
     /// Where neither ids nor change times are to be had, a file in the place of another one of its size and time is seen by
     /// `--verify` alone (docs/safety.md): what was moved gets a time of its own.
-    fn tell_apart(&mut self, volume: &Volume, top: &RelPath) {
+    fn tell_apart(&mut self, volume: &Volume, tops: &[RelPath]) {
         let traits = volume.traits();
         if traits.ctime || traits.ids {
             return;
         }
-        for (path, _) in volume.project().iter().filter(|(path, _)| path.is_within(top)) {
+        for (path, _) in volume.project().iter().filter(|(path, _)| tops.iter().any(|top| path.is_within(top))) {
             self.0 += 1;
             let _ = volume.user().touch(path.as_bytes(), Time(1_600_000_000_000_000_000 + i64::from(self.0) * 4_000_000_000));
         }
@@ -155,16 +155,13 @@ impl Edit {
             }
             Edit::Move { from, folder, name } => {
                 let to = spot(*folder, *name);
-                let moved = pick(*from).is_some_and(|from| user.rename(from.as_bytes(), to.as_bytes()).is_ok());
-                if moved {
-                    contents.tell_apart(volume, &to);
-                }
+                let _ = pick(*from).map(|from| user.rename(from.as_bytes(), to.as_bytes()));
+                contents.tell_apart(volume, &[to]);
             }
             Edit::Swap(a, b) => {
                 if let (Some(a), Some(b)) = (pick(*a), pick(*b)) {
                     let _ = user.swap(a.as_bytes(), b.as_bytes());
-                    contents.tell_apart(volume, &a);
-                    contents.tell_apart(volume, &b);
+                    contents.tell_apart(volume, &[a, b]);
                 }
             }
             Edit::MakeFolder { folder, name } => {
