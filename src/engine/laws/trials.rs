@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::play::{Broken, Ended, Play, engine_knows, told};
+use crate::disk::local;
 use crate::disk::sim::Volume;
 use crate::engine::relink::{Relink, relink};
 use crate::engine::report::{Outcome, Refusal};
@@ -55,7 +56,7 @@ impl Play {
             relink(&self.pair, &request, &self.options, &|_| {}, &stop).map_err(|error| format!("relink: {error}"))?;
         } else {
             for ending in ["", "-wal", "-shm", "-journal"] {
-                let _ = std::fs::remove_file(self.pair.state.join(format!("manifest.db{ending}")));
+                let _ = local::remove_file(&self.pair.state.join(format!("manifest.db{ending}")));
             }
         }
         let before = self.shown();
