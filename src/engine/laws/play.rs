@@ -185,7 +185,7 @@ impl Play {
             engine::init(&self.pair, &self.options).map_err(|error| format!("cannot be paired: {error}"))?;
         }
         let before = self.volumes.as_ref().map(Volume::project);
-        let (met, remounted) = (self.met, self.remounted);
+        let (met, remounted, calls) = (self.met, self.remounted, self.world.log().len());
         self.prepare(sync);
         let request = self.request(sync);
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
@@ -204,7 +204,7 @@ impl Play {
         }
         let calm = sync.weather == 0 && sync.stop.is_none();
         self.users().oracle.disturbed |= !calm;
-        self.users().oracle.taken_back |= sync.way == Way::Revert;
+        self.users().oracle.taken_back |= sync.way == Way::Revert || (sync.weather > 0 && self.claim_was_hidden(calls));
         // At the first meeting only a policy that was given for this very run.
         let policy = matches!(sync.policy, Policy::Prefer(_)) && (met || sync.way == Way::Resolve);
         self.users().versions.ruled |= policy || sync.way == Way::Revert;
@@ -232,6 +232,13 @@ impl Play {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A claim that is told to be absent makes the base an overtaken one: then what was deleted may come back.
+    fn claim_was_hidden(&self, since: usize) -> bool {
+        let hidden =
+            |line: &String| line.contains(" staging ") && line.contains(".driftless") && line.ends_with("failed, Absent");
+        self.world.log()[since..].iter().any(hidden)
     }
 
     /// Faults, users who act in the middle, and the crash point.
