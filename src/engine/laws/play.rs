@@ -137,6 +137,7 @@ impl Play {
             Step::Restore(number) => self.restore(*number)?,
             Step::Forget { relink } => self.forget_base(*relink)?,
             Step::Mass(side) => self.mass(*side)?,
+            Step::Ruling { side, after } => self.killed_ruling(*side, *after)?,
             Step::PutBack(side) => self.put_back(*side)?,
             Step::Settle => self.settle()?,
         }
@@ -255,14 +256,15 @@ impl Play {
                 if call.number < first + u64::from(*after) {
                     return true;
                 }
-                if !*aimed {
+                let Some(op) = aimed else {
                     edit_now(&volumes, &users, *side, edit);
                     return false;
-                }
+                };
                 // Where two names cannot be exchanged there are windows that nothing can close.
                 let volume = &volumes[*side];
-                let here = call.volume == volume.name() && volume.traits().exchange;
-                let aimed = if here { edit.aimed(volume, &call.path) } else { None };
+                let here = call.op == *op && call.volume == volume.name() && volume.traits().exchange;
+                let paths = [Some(&call.path), call.to.as_ref()].into_iter().flatten().filter(|_| here);
+                let aimed = paths.filter_map(|path| edit.aimed(volume, path)).next();
                 aimed.as_ref().inspect(|edit| edit_now(&volumes, &users, *side, edit)).is_none()
             });
             None
