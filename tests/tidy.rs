@@ -562,6 +562,22 @@ mod tree {
         hold(whole_house, source_code());
     }
 
+    /// A mistake whose text is gone tries nothing any more.
+    #[test]
+    fn the_list_of_mistakes_is_up_to_date() {
+        let listed = std::fs::read_to_string(top().join("scripts/mutations.toml")).expect("the list");
+        let listed: toml::Table = toml::from_str(&listed).expect("TOML");
+        let mistakes = listed["mutation"].as_array().expect("a list");
+        for mistake in mistakes {
+            for change in mistake["changes"].as_array().expect("a list") {
+                let (file, text) = (change["file"].as_str().expect("a path"), change["text"].as_str().expect("a text"));
+                let source = std::fs::read_to_string(top().join(file)).expect(file);
+                assert_eq!(source.matches(text).count(), 1, "{}: {text:?} in {file}", mistake["name"]);
+            }
+        }
+        assert!(mistakes.len() >= 60, "{} mistakes", mistakes.len());
+    }
+
     #[test]
     fn no_path_of_one_machine() {
         let folders = ["src", "tests", "docs", "scripts", "benches", "fixtures", ".ci"];

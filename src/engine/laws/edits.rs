@@ -44,13 +44,15 @@ pub enum Edit {
     Touch(u16, u8),
     /// Another content of the same size under the same time, where a ctime tells it.
     Disguise(u16),
+    /// A folder becomes a file, a file a folder that holds one.
+    Turn(u16),
 }
 
 /// What an edit came to.
 pub struct Touched {
     /// Every path that shows something else now.
     pub paths: Vec<RelPath>,
-    /// Contents that it took a name from.
+    /// Contents that have fewer names now.
     pub gone: Vec<Digest>,
 }
 
@@ -98,18 +100,25 @@ impl Touched {
             (before.into_iter().collect::<BTreeMap<_, _>>(), volume.project().into_iter().collect::<BTreeMap<_, _>>());
         let paths: BTreeSet<&RelPath> = before.keys().chain(after.keys()).collect();
         let paths: Vec<RelPath> = paths.into_iter().filter(|path| before.get(path) != after.get(path)).cloned().collect();
+        // Of two names of one content each user may take one, on whatever side.
+        let names = |shown: &BTreeMap<RelPath, Content>, wanted: Digest| {
+            shown.values().filter(|content| content.digest() == Some(wanted)).count()
+        };
         let gone = paths.iter().filter_map(|path| before.get(path)?.digest());
-        let stays: BTreeSet<Digest> = after.values().filter_map(Content::digest).collect();
-        Touched { gone: gone.filter(|digest| !stays.contains(digest)).collect(), paths }
+        Touched { gone: gone.filter(|&digest| names(&after, digest) < names(&before, digest)).collect(), paths }
     }
 }
 
 impl Edit {
-    /// The same at the very path that the engine is busy with; `None` where that is no file.
+    /// The same at the very path that the engine is busy with; `None` where nothing is there. A folder gets a file.
     pub fn aimed(&self, volume: &Volume, path: &RelPath) -> Option<Edit> {
         let shows = volume.project();
         let is_file = |(_, content): &&(RelPath, Content)| matches!(content, Content::File { .. });
         let file = u16::try_from(shows.iter().filter(is_file).position(|(file, _)| file == path)?).ok()?;
+        let folders = || shows.iter().filter(|(_, content)| *content == Content::Folder);
+        if let Some(folder) = folders().position(|(folder, _)| folder == path) {
+            return Some(Edit::Create { folder: u16::try_from(folder + 1).ok()?, name: 3 });
+        }
         let at = u16::try_from(shows.iter().position(|(shown, _)| shown == path)?).ok()?;
         Some(match self {
             Edit::Delete(_) => Edit::Delete(at),
@@ -179,6 +188,15 @@ impl Edit {
             Edit::Touch(number, days) => {
                 let time = Time(1_700_000_000_000_000_000 + i64::from(*days) * 86_400_000_000_000 + i64::from(contents.0));
                 let _ = pick(*number).map(|path| user.touch(path.as_bytes(), time));
+            }
+            Edit::Turn(number) => {
+                if let Some(path) = pick(*number) {
+                    let was_folder = before.iter().any(|(shown, content)| *shown == path && *content == Content::Folder);
+                    let _ = user.delete_all(path.as_bytes());
+                    let inner = path.join(b"a");
+                    let _ = if was_folder { Ok(()) } else { user.make_folder(path.as_bytes()) };
+                    let _ = user.write(if was_folder { path.as_bytes() } else { inner.as_bytes() }, &contents.next(0));
+                }
             }
             Edit::Disguise(number) => {
                 if let Some((path, node)) = file(*number).filter(|_| volume.traits().ctime).and_then(|path| volume.node(path)) {

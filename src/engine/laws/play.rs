@@ -140,6 +140,7 @@ impl Play {
             Step::Restore(number) => self.restore(*number)?,
             Step::Forget { relink } => self.forget_base(*relink)?,
             Step::Mass(side) => self.mass(*side)?,
+            Step::Ruling { side, after } => self.killed_ruling(*side, *after)?,
             Step::PutBack(side) => self.put_back(*side)?,
             Step::Settle => self.settle()?,
         }
@@ -189,7 +190,7 @@ impl Play {
             engine::init(&self.pair, &self.options).map_err(|error| format!("cannot be paired: {error}"))?;
         }
         let before = self.volumes.as_ref().map(Volume::project);
-        let (met, remounted) = (self.met, self.remounted);
+        let (met, remounted, calls) = (self.met, self.remounted, self.world.log().len());
         self.prepare(sync);
         let request = self.request(sync);
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
@@ -209,7 +210,7 @@ impl Play {
         }
         let calm = sync.weather == 0 && sync.stop.is_none();
         self.users().oracle.disturbed |= !calm;
-        self.users().oracle.taken_back |= sync.way == Way::Revert;
+        self.users().oracle.taken_back |= sync.way == Way::Revert || (sync.weather > 0 && self.claim_was_hidden(calls));
         // At the first meeting only a policy that was given for this very run.
         let policy = matches!(sync.policy, Policy::Prefer(_)) && (met || sync.way == Way::Resolve);
         self.users().versions.ruled |= policy || sync.way == Way::Revert;
@@ -239,6 +240,13 @@ impl Play {
         }
     }
 
+    /// A claim that is told to be absent makes the base an overtaken one: then what was deleted may come back.
+    fn claim_was_hidden(&self, since: usize) -> bool {
+        let hidden =
+            |line: &String| line.contains(" staging ") && line.contains(".driftless") && line.ends_with("failed, Absent");
+        self.world.log()[since..].iter().any(hidden)
+    }
+
     /// Faults, users who act in the middle, and the crash point.
     fn prepare(&mut self, sync: &Sync) {
         for side in Side::BOTH {
@@ -253,14 +261,15 @@ impl Play {
                 if call.number < first + u64::from(*after) {
                     return true;
                 }
-                if !*aimed {
+                let Some(op) = aimed else {
                     edit_now(&volumes, &users, *side, edit);
                     return false;
-                }
+                };
                 // Where two names cannot be exchanged there are windows that nothing can close.
                 let volume = &volumes[*side];
-                let here = call.volume == volume.name() && volume.traits().exchange;
-                let aimed = if here { edit.aimed(volume, &call.path) } else { None };
+                let here = call.op == *op && call.volume == volume.name() && volume.traits().exchange;
+                let paths = [Some(&call.path), call.to.as_ref()].into_iter().flatten().filter(|_| here);
+                let aimed = paths.filter_map(|path| edit.aimed(volume, path)).next();
                 aimed.as_ref().inspect(|edit| edit_now(&volumes, &users, *side, edit)).is_none()
             });
             None

@@ -61,6 +61,11 @@ pub enum Step {
     Forget {
         relink: bool,
     },
+    /// A folder that is a file on one side and was edited on the other is decided by a run that is killed.
+    Ruling {
+        side: Side,
+        after: u16,
+    },
     /// A folder with many files is made here, and deleted once it is on both sides.
     Mass(Side),
     /// A root is put back from a backup that is older than a run.
@@ -99,8 +104,8 @@ pub struct Meddling {
     /// Calls of the engine before it.
     pub after: u16,
     pub side: Side,
-    /// At the file that the engine is busy with in that very moment.
-    pub aimed: bool,
+    /// At what the engine is about to do this with.
+    pub aimed: Option<&'static str>,
     pub edit: Edit,
 }
 
@@ -130,8 +135,12 @@ fn any_edit() -> impl Strategy<Value = Edit> {
         1 => (number(), any::<bool>()).prop_map(|(number, closed)| Edit::Chmod(number, closed)),
         1 => (number(), any::<u8>()).prop_map(|(number, days)| Edit::Touch(number, days)),
         1 => number().prop_map(Edit::Disguise),
+        1 => number().prop_map(Edit::Turn),
     ]
 }
+
+/// Calls between a look and what it was for.
+const AIMS: [&str; 8] = ["look", "read", "read stat", "link", "exchange", "rename", "remove folder", "touch"];
 
 fn any_direction() -> impl Strategy<Value = Direction> {
     select(&[Direction::Up, Direction::Down, Direction::Both, Direction::Both][..])
@@ -142,7 +151,8 @@ fn any_sync() -> impl Strategy<Value = Sync> {
     let policy = prop_oneof![5 => Just(Policy::Hold), 4 => select(&POLICIES[..])];
     let path = prop::option::weighted(0.1, (any_side(), any::<u16>()));
     let weather = prop_oneof![5 => Just(0_u32), 2 => Just(20_000_u32), 1 => Just(150_000_u32)];
-    let meddling = (0_u16..150, any_side(), any::<bool>(), any_edit());
+    let aimed = prop::option::weighted(0.7, select(&AIMS[..]));
+    let meddling = (0_u16..200, any_side(), aimed, any_edit());
     let meddling = meddling.prop_map(|(after, side, aimed, edit)| Meddling { after, side, aimed, edit });
     let meddling = prop_oneof![5 => Just(Vec::new()), 3 => prop::collection::vec(meddling, 1..4)];
     let crash = || select(&[Crash::Killed, Crash::Power][..]);
@@ -175,6 +185,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => prop_oneof![
             any::<bool>().prop_map(|relink| Step::Forget { relink }),
             any_side().prop_map(Step::Mass),
+            (any_side(), 60_u16..260).prop_map(|(side, after)| Step::Ruling { side, after }),
             any_side().prop_map(Step::PutBack),
         ],
         2 => Just(Step::Settle),
@@ -187,6 +198,6 @@ pub fn any_script() -> impl Strategy<Value = Vec<Step>> {
 
 pub fn any_shape() -> impl Strategy<Value = Shape> {
     let local = prop_oneof![3 => Just(Kind::Local), 1 => Just(Kind::Fine), 1 => Just(Kind::Fat), 1 => Just(Kind::Folding)];
-    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 2 => Just(Kind::Local), 1 => Just(Kind::Fat), 1 => Just(Kind::Dav)];
+    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 3 => Just(Kind::Local), 1 => Just(Kind::Fat), 1 => Just(Kind::Dav)];
     (any::<u64>(), local, far).prop_map(|(seed, staging, network)| Shape { seed, staging, network })
 }

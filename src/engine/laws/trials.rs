@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::play::{Broken, Ended, Play, engine_knows, told};
 use crate::disk::local;
-use crate::disk::sim::Volume;
+use crate::disk::sim::{Crash, Stop, Volume};
 use crate::engine::relink::{Relink, relink};
 use crate::engine::report::{Outcome, Refusal};
 use crate::engine::request::{Deletes, Request};
 use crate::engine::{self, trash};
+use crate::model::conflict::{Policies, Policy};
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
@@ -102,6 +103,40 @@ impl Play {
         }
         self.work(side.other(), |user| user.delete_all(&top));
         Ok(())
+    }
+
+    /// A run is killed that brings a folder back over a file: what it did not come to is no delete.
+    pub(super) fn killed_ruling(&mut self, side: Side, after: u16) -> Broken {
+        let other = side.other();
+        let top = format!("ruled{}", self.world.calls());
+        let inner = |name: &str| format!("{top}/{name}");
+        let names = ["x", "y", "z"];
+        self.work(side, |user| {
+            user.make_folder(&top)?;
+            names.iter().try_for_each(|name| user.write(inner(name), inner(name).as_bytes()))
+        });
+        self.plain_run(Deletes::Allow);
+        if self.volumes[other].user().read(inner("z")).is_none() {
+            return Ok(());
+        }
+        self.work(other, |user| user.write(inner("x"), format!("{top} edited").as_bytes()));
+        self.work(side, |user| {
+            user.delete_all(&top)?;
+            user.write(&top, format!("{top} is a file").as_bytes())
+        });
+        // A listing from a cache does not show the edit yet.
+        self.world.advance(60_000_000_000);
+        self.users().versions.ruled = true;
+        self.users().oracle.taken_back = true;
+        self.world.stop_after(u64::from(after), Stop::Unwind);
+        let (policies, yes) = (Policies::all(Policy::Prefer(other)), true);
+        let request = Request { yes, policies, policies_by_flag: true, ..Request::plain(Direction::Both) };
+        let cut = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        self.story.push(told(&cut));
+        self.world.crash(Crash::Killed);
+        let ended = self.plain_run(Deletes::Allow);
+        let gone = names.iter().find(|name| self.volumes[other].user().read(inner(name)).is_none());
+        gone.map_or(Ok(()), |name| Err(format!("a killed ruling took {} for deleted: {}", inner(name), told(&ended))))
     }
 
     /// A root is put back as it was before a run.
