@@ -109,6 +109,28 @@ impl Touched {
     }
 }
 
+/// What an edit picks among.
+struct There(Vec<(RelPath, Content)>);
+
+impl There {
+    fn pick(&self, number: u16) -> Option<RelPath> {
+        self.0.get(usize::from(number) % self.0.len().max(1)).map(|(path, _)| path.clone())
+    }
+
+    fn file(&self, number: u16) -> Option<RelPath> {
+        let is_file = |(_, content): &&(RelPath, Content)| matches!(content, Content::File { .. });
+        let files: Vec<&RelPath> = self.0.iter().filter(is_file).map(|(path, _)| path).collect();
+        files.get(usize::from(number) % files.len().max(1)).map(|&path| path.clone())
+    }
+
+    /// A name in a folder, whatever stands there.
+    fn spot(&self, folder: u16, name: u8) -> RelPath {
+        let folders = self.0.iter().filter(|(_, content)| *content == Content::Folder).map(|(path, _)| path.clone());
+        let folders: Vec<RelPath> = std::iter::once(RelPath::root()).chain(folders).collect();
+        folders[usize::from(folder) % folders.len()].join(NAMES[usize::from(name) % NAMES.len()].as_bytes())
+    }
+}
+
 impl Edit {
     /// The same at the very path that the engine is busy with; `None` where nothing is there. A folder gets a file.
     pub fn aimed(&self, volume: &Volume, path: &RelPath) -> Option<Edit> {
@@ -130,19 +152,9 @@ impl Edit {
 
     /// Does it, as far as it can be done.
     pub fn apply(&self, volume: &Volume, contents: &mut Contents) -> Touched {
-        let before = volume.project();
-        let folders: Vec<RelPath> = std::iter::once(RelPath::root())
-            .chain(before.iter().filter(|(_, content)| *content == Content::Folder).map(|(path, _)| path.clone()))
-            .collect();
-        let pick = |number: u16| before.get(usize::from(number) % before.len().max(1)).map(|(path, _)| path.clone());
-        let file = |number: u16| {
-            let files: Vec<&RelPath> =
-                before.iter().filter(|(_, content)| matches!(content, Content::File { .. })).map(|(path, _)| path).collect();
-            files.get(usize::from(number) % files.len().max(1)).map(|&path| path.clone())
-        };
-        let spot = |folder: u16, name: u8| {
-            folders[usize::from(folder) % folders.len()].join(NAMES[usize::from(name) % NAMES.len()].as_bytes())
-        };
+        let there = There(volume.project());
+        let (pick, file) = (|number| there.pick(number), |number| there.file(number));
+        let spot = |folder, name| there.spot(folder, name);
         let user = volume.user();
         // What cannot be done is not done: a user's program says so, and the user goes on.
         match self {
@@ -191,7 +203,7 @@ impl Edit {
             }
             Edit::Turn(number) => {
                 if let Some(path) = pick(*number) {
-                    let was_folder = before.iter().any(|(shown, content)| *shown == path && *content == Content::Folder);
+                    let was_folder = there.0.iter().any(|(shown, content)| *shown == path && *content == Content::Folder);
                     let _ = user.delete_all(path.as_bytes());
                     let inner = path.join(b"a");
                     let _ = if was_folder { Ok(()) } else { user.make_folder(path.as_bytes()) };
@@ -205,6 +217,6 @@ impl Edit {
                 }
             }
         }
-        Touched::since(before, volume)
+        Touched::since(there.0, volume)
     }
 }
