@@ -31,7 +31,7 @@ pub struct Play {
     pub(super) world: World,
     pub(super) volumes: PerSide<Volume>,
     flushes: PerSide<Flush>,
-    users: Arc<Mutex<Users>>,
+    pub(super) users: Arc<Mutex<Users>>,
     pub(super) pair: Pair,
     pub(super) options: Options,
     /// A run may have come to its end: the two folders have met.
@@ -119,10 +119,7 @@ impl Play {
 
     /// Somebody works on one side, as far as it can be done.
     pub(super) fn work(&self, side: Side, act: impl FnOnce(&User) -> Result<(), ErrorKind>) {
-        let before = self.volumes[side].project();
-        let _ = act(&self.volumes[side].user());
-        let touched = Touched::since(before, &self.volumes[side]);
-        self.users().note(&self.volumes, side, &touched);
+        work(&self.volumes, &self.users, side, act);
     }
 
     /// Does one step and checks what has to hold after each.
@@ -139,6 +136,7 @@ impl Play {
             Step::Undo => self.undo()?,
             Step::Restore(number) => self.restore(*number)?,
             Step::Forget { relink } => self.forget_base(*relink)?,
+            Step::Busy(busy) => self.busy(*busy)?,
             Step::Mass(side) => self.mass(*side)?,
             Step::Ruling { side, after } => self.killed_ruling(*side, *after)?,
             Step::PutBack(side) => self.put_back(*side)?,
@@ -404,6 +402,13 @@ pub fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edi
     let mut users = users.lock().expect("no panic before");
     let touched = edit.apply(&volumes[side], &mut users.contents);
     users.note(volumes, side, &touched);
+}
+
+pub fn work(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, act: impl FnOnce(&User) -> Result<(), ErrorKind>) {
+    let before = volumes[side].project();
+    let _ = act(&volumes[side].user());
+    let touched = Touched::since(before, &volumes[side]);
+    users.lock().expect("no panic before").note(volumes, side, &touched);
 }
 
 impl Users {

@@ -66,11 +66,38 @@ pub enum Step {
         side: Side,
         after: u16,
     },
+    Busy(Busy),
     /// A folder with many files is made here, and deleted once it is on both sides.
     Mass(Side),
     /// A root is put back from a backup that is older than a run.
     PutBack(Side),
     Settle,
+}
+
+/// A run carries something over to `to`, and somebody saves a file in the middle of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy {
+    pub to: Side,
+    pub carried: Carried,
+    /// Where it is saved.
+    pub at: Side,
+    /// Just before this call at its path.
+    pub before: &'static str,
+    /// So many such calls are let pass.
+    pub pass: u8,
+    /// By a rename, as editors do.
+    pub by_rename: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Edit,
+    Delete,
+    DeleteFolder,
+    Move,
+    MoveFolder,
+    /// A file in the place of its folder.
+    Kind,
 }
 
 /// What a run is.
@@ -173,6 +200,13 @@ fn any_sync() -> impl Strategy<Value = Sync> {
     )
 }
 
+fn any_busy() -> impl Strategy<Value = Busy> {
+    let carried =
+        [Carried::Edit, Carried::Edit, Carried::Delete, Carried::DeleteFolder, Carried::Move, Carried::MoveFolder, Carried::Kind];
+    (any_side(), select(&carried[..]), any_side(), select(&AIMS[..]), 0_u8..4, any::<bool>())
+        .prop_map(|(to, carried, at, before, pass, by_rename)| Busy { to, carried, at, before, pass, by_rename })
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         14 => (any_side(), any_edit()).prop_map(|(side, edit)| Step::Edit(side, edit)),
@@ -188,6 +222,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             (any_side(), 60_u16..260).prop_map(|(side, after)| Step::Ruling { side, after }),
             any_side().prop_map(Step::PutBack),
         ],
+        3 => any_busy().prop_map(Step::Busy),
         2 => Just(Step::Settle),
     ]
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::play::{Broken, Ended, Play, engine_knows, told};
+use super::play::{Broken, Ended, Play, engine_knows, told, work};
+use super::script::{Busy, Carried};
 use crate::disk::local;
 use crate::disk::sim::{Crash, Stop, Volume};
 use crate::engine::relink::{Relink, relink};
@@ -19,6 +20,10 @@ use crate::model::side::{Direction, PerSide, Side};
 
 /// More than the guard lets pass, and a quarter of any tree that a script makes.
 const MANY: usize = 24;
+
+fn path_of(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).expect("a path below the root")
+}
 
 type Shown = PerSide<BTreeMap<RelPath, Content>>;
 
@@ -102,6 +107,60 @@ impl Play {
             return Err(format!("a mass of deletes went through: {}", told(&ended)));
         }
         self.work(side.other(), |user| user.delete_all(&top));
+        Ok(())
+    }
+
+    /// Somebody saves a file that a run is about to displace, move or read: it stays in the project.
+    pub(super) fn busy(&mut self, busy: Busy) -> Broken {
+        let Busy { to, carried, at, before, mut pass, by_rename } = busy;
+        let from = to.other();
+        let top = format!("busy{}", self.world.calls());
+        let (file, saved) = (format!("{top}/f"), format!("{top} saved by somebody"));
+        self.work(to, |user| {
+            user.make_folder(&top)?;
+            user.write(&file, file.as_bytes())?;
+            user.write(format!("{top}/g"), b"another in it")
+        });
+        self.plain_run(Deletes::Allow);
+        // Where two names cannot be exchanged there are windows that nothing can close.
+        if self.volumes[from].user().read(&file).is_none() || !self.volumes[to].traits().exchange {
+            return Ok(());
+        }
+        self.world.advance(60_000_000_000);
+        self.work(from, |user| match carried {
+            Carried::Edit => user.write(&file, format!("{top} carried").as_bytes()),
+            Carried::Delete => user.delete(&file),
+            Carried::DeleteFolder => user.delete_all(&top),
+            Carried::Move => user.rename(&file, format!("{top}/h")),
+            Carried::MoveFolder => user.rename(&top, format!("{top} moved")),
+            Carried::Kind => user.delete_all(&top).and_then(|()| user.write(&top, top.as_bytes())),
+        });
+        let (volumes, users, bytes) = (self.volumes.clone(), self.users.clone(), saved.clone());
+        let (mut done, top) = (false, path_of(&top));
+        self.world.before_each(move |call| {
+            let near = [Some(&call.path), call.to.as_ref()].into_iter().flatten().any(|path| path.is_within(&top));
+            if !done && call.op == before && call.volume == volumes[at].name() && near {
+                done = pass == 0;
+                pass = pass.saturating_sub(1);
+            } else {
+                return None;
+            }
+            if done && volumes[at].user().read(&file).is_some() {
+                work(&volumes, &users, at, |user| {
+                    if by_rename { user.replace(&file, bytes.as_bytes()) } else { user.write(&file, bytes.as_bytes()) }
+                });
+            }
+            None
+        });
+        let ended = self.plain_run(Deletes::Allow);
+        self.world.leave_alone();
+        let known = self.world.known().iter().any(|bytes| ***bytes == *saved.as_bytes());
+        let shown = Side::BOTH
+            .into_iter()
+            .any(|side| self.volumes[side].every_project_file().iter().any(|file| **file.bytes == *saved.as_bytes()));
+        if known && !shown {
+            return Err(format!("saved in the middle of a run, and no project path shows it: {}", told(&ended)));
+        }
         Ok(())
     }
 
