@@ -54,6 +54,8 @@ pub struct Touched {
     pub paths: Vec<RelPath>,
     /// Contents that have fewer names now.
     pub gone: Vec<Digest>,
+    /// Contents that were not on that side before.
+    pub made: Vec<Digest>,
 }
 
 /// Contents that nobody ever wrote before; most of one size.
@@ -105,7 +107,8 @@ impl Touched {
             shown.values().filter(|content| content.digest() == Some(wanted)).count()
         };
         let gone = paths.iter().filter_map(|path| before.get(path)?.digest());
-        Touched { gone: gone.filter(|&digest| names(&after, digest) < names(&before, digest)).collect(), paths }
+        let made = after.values().filter_map(Content::digest).filter(|&digest| names(&before, digest) == 0).collect();
+        Touched { gone: gone.filter(|&digest| names(&after, digest) < names(&before, digest)).collect(), made, paths }
     }
 }
 

@@ -105,6 +105,8 @@ pub struct Versions {
     pub ruled: bool,
     /// What such a word put away.
     put_away: BTreeSet<Digest>,
+    /// A user of that side wrote it.
+    made: PerSide<BTreeSet<Digest>>,
     /// It was on both sides at some time.
     carried: BTreeSet<Digest>,
 }
@@ -115,8 +117,9 @@ pub fn digests(volume: &Volume) -> BTreeSet<Digest> {
 }
 
 impl Versions {
-    pub fn edited(&mut self, touched: &Touched) {
+    pub fn edited(&mut self, side: Side, touched: &Touched) {
         self.given_up.extend(&touched.gone);
+        self.made[side].extend(&touched.made);
     }
 
     /// At any moment.
@@ -125,8 +128,8 @@ impl Versions {
     }
 
     /// What only ever one side had: nobody but its user may displace it.
-    pub fn own(&self, volume: &Volume) -> BTreeSet<Digest> {
-        digests(volume).difference(&self.carried).copied().collect()
+    pub fn own(&self, side: Side, volume: &Volume) -> BTreeSet<Digest> {
+        &(&digests(volume) & &self.made[side]) - &self.carried
     }
 
     /// The law for two roots at rest.

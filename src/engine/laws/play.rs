@@ -302,7 +302,7 @@ impl Play {
         self.users().oracle.taken_back = true;
         self.users().versions.ruled = true;
         self.remounted = false;
-        let own = self.volumes.as_ref().map(|volume| self.users().versions.own(volume));
+        let own = PerSide::new(Side::Staging, Side::Network).map(|side| self.users().versions.own(side, &self.volumes[side]));
         let request =
             undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
         let stop = AtomicBool::new(false);
@@ -414,7 +414,7 @@ pub fn work(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, act: im
 impl Users {
     fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
         self.oracle.edited(side, touched, &volumes[side]);
-        self.versions.edited(touched);
+        self.versions.edited(side, touched);
     }
 }
 

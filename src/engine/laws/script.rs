@@ -200,10 +200,11 @@ fn any_sync() -> impl Strategy<Value = Sync> {
     )
 }
 
+const CARRIED: [Carried; 7] =
+    [Carried::Edit, Carried::Edit, Carried::Delete, Carried::DeleteFolder, Carried::Move, Carried::MoveFolder, Carried::Kind];
+
 fn any_busy() -> impl Strategy<Value = Busy> {
-    let carried =
-        [Carried::Edit, Carried::Edit, Carried::Delete, Carried::DeleteFolder, Carried::Move, Carried::MoveFolder, Carried::Kind];
-    (any_side(), select(&carried[..]), any_side(), select(&AIMS[..]), 0_u8..4, any::<bool>())
+    (any_side(), select(&CARRIED[..]), any_side(), select(&AIMS[..]), 0_u8..4, any::<bool>())
         .prop_map(|(to, carried, at, before, pass, by_rename)| Busy { to, carried, at, before, pass, by_rename })
 }
 
