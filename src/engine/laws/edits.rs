@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::disk::ErrorKind;
 use crate::disk::sim::Volume;
 use crate::model::digest::Digest;
 use crate::model::entry::Content;
@@ -205,16 +206,11 @@ impl Edit {
                 let _ = pick(*number).map(|path| user.touch(path.as_bytes(), time));
             }
             Edit::Turn(number) => {
-                if let Some(path) = pick(*number) {
-                    let was_folder = there.0.iter().any(|(shown, content)| *shown == path && *content == Content::Folder);
-                    let _ = user.delete_all(path.as_bytes());
-                    let inner = path.join(b"a");
-                    let _ = if was_folder { Ok(()) } else { user.make_folder(path.as_bytes()) };
-                    let _ = user.write(if was_folder { path.as_bytes() } else { inner.as_bytes() }, &contents.next(0));
-                }
+                let _ = pick(*number).map(|path| turn(&there.0, volume, &path, &contents.next(0)));
             }
             Edit::Disguise(number) => {
-                if let Some((path, node)) = file(*number).filter(|_| volume.traits().ctime).and_then(|path| volume.node(path)) {
+                let there = file(*number).filter(|_| volume.traits().ctime).and_then(|path| volume.node(path));
+                if let Some((path, node)) = there {
                     let _ = user.write(path.as_bytes(), &contents.of_size(node.stamp.size));
                     let _ = user.touch(path.as_bytes(), node.stamp.mtime);
                 }
@@ -222,4 +218,14 @@ impl Edit {
         }
         Touched::since(there.0, volume)
     }
+}
+
+fn turn(before: &[(RelPath, Content)], volume: &Volume, path: &RelPath, bytes: &[u8]) -> Result<(), ErrorKind> {
+    let user = volume.user();
+    user.delete_all(path.as_bytes())?;
+    if before.iter().any(|(shown, content)| shown == path && *content == Content::Folder) {
+        return user.write(path.as_bytes(), bytes);
+    }
+    user.make_folder(path.as_bytes())?;
+    user.write(path.join(b"a").as_bytes(), bytes)
 }
