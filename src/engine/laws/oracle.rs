@@ -20,6 +20,8 @@ pub struct Oracle {
     pub taken_back: bool,
     /// A run was cut short or something failed: a conflict may name paths that one user alone edited.
     pub disturbed: bool,
+    /// A policy said which versions count: that reaches everything below a conflict.
+    pub ruled: bool,
 }
 
 impl Oracle {
@@ -28,6 +30,12 @@ impl Oracle {
         for path in &touched.paths {
             self.wanted[side].insert(path.clone(), shows.get(path).cloned());
         }
+    }
+
+    /// Could a ruling over something above it have reached it?
+    fn is_below_a_ruling(&self, side: Side, path: &RelPath) -> bool {
+        let met = |top: &RelPath| self.wanted[side.other()].keys().any(|other| other.is_within(top));
+        self.ruled && self.wanted[side].keys().any(|top| path.is_within(top) && met(top))
     }
 
     fn is_near(&self, side: Side, path: &RelPath) -> bool {
@@ -63,7 +71,7 @@ impl Oracle {
         }
         for side in Side::BOTH {
             for (path, wanted) in &self.wanted[side] {
-                if self.taken_back || is_open(path) || self.is_near(side.other(), path) {
+                if self.taken_back || is_open(path) || self.is_near(side.other(), path) || self.is_below_a_ruling(side, path) {
                     continue;
                 }
                 let stands = shows[side].get(path);
