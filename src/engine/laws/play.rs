@@ -212,6 +212,7 @@ impl Play {
         // At the first meeting only a policy that was given for this very run.
         let policy = matches!(sync.policy, Policy::Prefer(_)) && (met || sync.way == Way::Resolve);
         self.users().versions.ruled |= policy || sync.way == Way::Revert;
+        self.users().oracle.ruled |= policy;
         self.story.push(told(&ended));
         if let Ended::Report(report) = &ended
             && remounted
