@@ -1,5 +1,6 @@
 //! A pair on two simulated volumes, and how one step of a script is done to it.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
 use crate::engine::{self, undo};
 use crate::model::conflict::{Policies, Policy};
+use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::roots::reach::Reach;
@@ -25,6 +27,8 @@ pub struct Users {
     contents: Contents,
     pub oracle: Oracle,
     pub versions: Versions,
+    /// Paths that users touched in the present run.
+    touched: Vec<RelPath>,
 }
 
 pub struct Play {
@@ -38,6 +42,8 @@ pub struct Play {
     met: bool,
     /// A root was mounted anew since the last command that writes, which told it.
     pub(super) remounted: bool,
+    /// What a run did to paths that showed the same on both sides and that nobody touched.
+    phantom: Option<String>,
     /// Losses that were looked at, and those of them that are hidden under temporary names.
     losses: usize,
     hidden: Vec<Loss>,
@@ -102,6 +108,7 @@ impl Play {
             users: Arc::default(),
             pair,
             options,
+            phantom: None,
             met: false,
             remounted: false,
             losses: 0,
@@ -148,6 +155,9 @@ impl Play {
 
     /// What has to hold at any moment.
     pub(super) fn check(&mut self) -> Broken {
+        if let Some(phantom) = self.phantom.take() {
+            return Err(phantom);
+        }
         let both = self.volumes.clone();
         self.users().versions.look(&both);
         let losses = self.world.losses();
@@ -174,12 +184,26 @@ impl Play {
         let stop = AtomicBool::new(false);
         self.tally.runs += 1;
         (self.met, self.remounted) = (true, false);
-        match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
+        let equal = self.equal();
+        self.users().touched.clear();
+        let ended = match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
             Ok(Err(error)) => Ended::Error(error),
             Err(payload) if payload.is::<Stopped>() => Ended::Cut,
             Err(payload) => resume_unwind(payload),
-        }
+        };
+        let after = self.equal();
+        let touched = std::mem::take(&mut self.users().touched);
+        let alone = |path: &RelPath| !touched.iter().any(|other| other.is_within(path) || path.is_within(other));
+        let changed = equal.into_iter().find(|(path, content)| after.get(path) != Some(content) && alone(path));
+        self.phantom = changed.map(|(path, _)| format!("equal on both sides, touched by nobody, and changed by a run: {path}"));
+        ended
+    }
+
+    /// What both sides show alike.
+    fn equal(&self) -> BTreeMap<RelPath, Content> {
+        let network: BTreeMap<RelPath, Content> = self.volumes.network.project().into_iter().collect();
+        self.volumes.staging.project().into_iter().filter(|(path, content)| network.get(path) == Some(content)).collect()
     }
 
     fn sync(&mut self, sync: &Sync) -> Broken {
@@ -416,6 +440,7 @@ impl Users {
     fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
         self.oracle.edited(side, touched, &volumes[side]);
         self.versions.edited(side, touched);
+        self.touched.extend_from_slice(&touched.paths);
     }
 }
 
