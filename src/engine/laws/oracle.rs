@@ -130,6 +130,11 @@ impl Versions {
         self.made[side].extend(&touched.made);
     }
 
+    /// Did a user delete or overwrite it, on one side at least?
+    pub fn is_given_up(&self, content: Digest) -> bool {
+        self.given_up.contains(&content)
+    }
+
     /// At any moment.
     pub fn look(&mut self, volumes: &PerSide<Volume>) {
         self.carried.extend(digests(&volumes.staging).intersection(&digests(&volumes.network)));

@@ -11,7 +11,7 @@ use super::oracle::{Oracle, Versions, digests};
 use super::script::{Meddling, Shape, Step, Sync, Way};
 use crate::disk::ErrorKind;
 use crate::disk::clock::simulated::Simulated;
-use crate::disk::sim::{Crash, Flush, Loss, Seated, Stop, Stopped, User, Volume, World, weather};
+use crate::disk::sim::{Crash, Flush, Loss, Place, Seated, Stop, Stopped, User, Volume, World, weather};
 use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
 use crate::engine::{self, undo};
@@ -161,7 +161,12 @@ impl Play {
         let both = self.volumes.clone();
         self.users().versions.look(&both);
         let losses = self.world.losses();
-        self.hidden.extend(losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0).cloned());
+        // The second name that an old version gets in the trash goes again where somebody's save came between; saved by a
+        // rename, it had taken the first.
+        let saved_over = |loss: &&Loss| loss.from == Place::Trash && self.users().versions.is_given_up(loss.content);
+        let new = losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0 && !saved_over(loss)).cloned();
+        let new: Vec<Loss> = new.collect();
+        self.hidden.extend(new);
         self.losses = losses.len();
         let volumes = self.volumes.clone();
         self.hidden.retain(|loss| {
