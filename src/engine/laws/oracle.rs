@@ -43,7 +43,7 @@ impl Oracle {
     }
 
     /// The laws for two roots at rest, after `report`, the last run's, which found nothing more to do.
-    pub fn judge(&self, volumes: &PerSide<Volume>, report: &Report) -> Vec<String> {
+    pub fn judge(&self, volumes: &PerSide<Volume>, report: &Report, versions: &Versions) -> Vec<String> {
         let mut broken = Vec::new();
         let shows = volumes.as_ref().map(|volume| volume.project().into_iter().collect::<BTreeMap<_, _>>());
         let open: BTreeSet<&RelPath> = report
@@ -74,8 +74,10 @@ impl Oracle {
                 if self.taken_back || is_open(path) || self.is_near(side.other(), path) || self.is_below_a_ruling(side, path) {
                     continue;
                 }
+                // Saved over on the other side under the name that it had before it was moved here.
+                let saved_over = wanted.as_ref().and_then(Content::digest).is_some_and(|content| versions.is_given_up(content));
                 let stands = shows[side].get(path);
-                if stands != wanted.as_ref() {
+                if stands != wanted.as_ref() && !saved_over {
                     broken.push(format!("{side} alone edited {path} to {wanted:?}, and it shows {stands:?}"));
                 }
             }

@@ -400,7 +400,10 @@ impl Play {
         if let Some(loss) = self.hidden.first() {
             return Err(told_loss(loss));
         }
-        let mut broken = self.users().oracle.judge(&self.volumes, &report);
+        let mut broken = {
+            let users = self.users();
+            users.oracle.judge(&self.volumes, &report, &users.versions)
+        };
         let (world, volumes) = (self.world.clone(), self.volumes.clone());
         broken.extend(self.users().versions.judge(&world, &volumes));
         if !broken.is_empty() {
