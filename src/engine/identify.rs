@@ -10,6 +10,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 use crate::roots::identity::{self, Identity, Known};
 use crate::roots::marker::{self, Marker, RootId};
+use crate::roots::own;
 
 /// What a root without a marker is recorded as: one that cannot be written and never could.
 pub(super) const UNMARKED: &str = "";
@@ -123,15 +124,41 @@ impl Standing {
     fn record(&self, session: &mut Session<'_>) -> Result<(), Error> {
         for side in Side::BOTH {
             let device = session.roots[side].device().map_err(Error::disk_at(side))?;
-            // Mounted anew it may be another kind of mount: measured again.
-            let traits = session.store.root(side)?.filter(|record| record.device == device).and_then(|record| record.traits);
+            let known = session.store.root(side)?;
             let (id, generation) =
                 self.markers[side].map_or((UNMARKED.to_owned(), 0), |marker| (marker.id.to_string(), marker.generation));
+            // A generation that was only seen may be of a run that was killed before its flush: recorded, and gone with the
+            // power, it would look like a root of before.
+            if known.as_ref().is_none_or(|known| known.generation < generation)
+                && let Err(error) = own::settle(&*session.roots[side])
+            {
+                if error.is_gone() {
+                    return Err(Error::at(side)(error));
+                }
+                tracing::debug!(%side, %error, "a generation that was seen cannot be flushed");
+            }
+            // Mounted anew it may be another kind of mount: measured again.
+            let traits = known.as_ref().filter(|known| known.device == device).and_then(|known| known.traits);
+            // A run that may delete takes note of a new device, see `remember_devices`.
+            let device = known.map_or(device, |known| known.device);
             if let Some(manifest) = session.store.writing() {
                 let record = RootRecord { id, generation, device, traits };
                 if manifest.root(side)?.as_ref() != Some(&record) {
                     manifest.set_root(side, &record)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on these are the devices of the roots: a run has held its deletes because they were not.
+    pub fn remember_devices(session: &mut Session<'_>) -> Result<(), Error> {
+        for side in Side::BOTH {
+            let device = session.roots[side].device().map_err(Error::disk_at(side))?;
+            if let Some(manifest) = session.store.writing()
+                && let Some(record) = manifest.root(side)?.filter(|record| record.device != device)
+            {
+                manifest.set_root(side, &RootRecord { device, ..record })?;
             }
         }
         Ok(())

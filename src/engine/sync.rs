@@ -9,6 +9,7 @@ use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
 use super::error::Error;
 use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
+use super::identify::Standing;
 use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
@@ -175,6 +176,7 @@ fn run(
     if let Some(outcome) = stopped {
         return Ok(outcome);
     }
+    Standing::remember_devices(&mut session)?;
     claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;

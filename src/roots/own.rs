@@ -112,6 +112,11 @@ pub(super) fn stage(folder: &dyn Folder, name: &Name, bytes: &[u8], keep: Keep) 
     Ok(())
 }
 
+/// Makes durable what another run may have shown here without coming to its flush.
+pub fn settle(root: &dyn Root) -> Result<()> {
+    open(root)?.map_or(Ok(()), |folder| flush(&*folder))
+}
+
 /// Flushes names; many network mounts cannot, and then there is nothing better.
 fn flush(folder: &dyn Folder) -> Result<()> {
     match folder.flush() {

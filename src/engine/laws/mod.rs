@@ -14,8 +14,11 @@ use std::cell::RefCell;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
+use self::edits::Edit;
 use self::play::{Play, Tally};
-use self::script::{Shape, Step, any_script, any_shape};
+use self::script::{CrashPoint, Kind, Shape, Step, Sync, any_script, any_shape};
+use crate::disk::sim::Crash;
+use crate::model::side::{Direction, Side};
 
 /// What all scripts of a test came to.
 #[derive(Default)]
@@ -87,5 +90,39 @@ fn laws_hold_whatever_happens() {
             panic!("\nbroken after {cases} cases: {first}\n{shape:?}\n{}\n{reason}", steps.join("\n"));
         }
         Err(other) => panic!("{other}"),
+    }
+}
+
+/// A run is killed at its every call, and the machine of the network root loses power early in the next one: what the first
+/// had shown and not flushed is gone again after the second believed it.
+#[test]
+fn a_power_cut_after_a_kill_at_every_call() {
+    let create = |name| Step::Edit(Side::Staging, Edit::Create { folder: 0, name });
+    let cut = |direction, after, network| {
+        let stop = Some(CrashPoint { after, staging: Crash::Killed, network });
+        Step::Sync(Sync { stop, ..Sync::plain(direction) })
+    };
+    for (after, next) in (0..120).flat_map(|after| [(after, 13), (after, 40)]) {
+        let shape = Shape { seed: u64::from(after), staging: Kind::Local, network: Kind::Local };
+        let killed = cut(Direction::Both, after, Crash::Killed);
+        let script = [create(0), Step::Settle, create(1), killed, cut(Direction::Down, next, Crash::Power), Step::Settle];
+        if let Err(broken) = run(&shape, &script, &RefCell::default()) {
+            panic!("killed at call {after}, power cut at {next}: {broken}");
+        }
+    }
+}
+
+/// Commands that delete nothing by the base leave the word about a new mount to the run that could.
+#[test]
+fn deletes_wait_after_a_mount_whatever_command_came_between() {
+    let create = |name| Step::Edit(Side::Staging, Edit::Create { folder: 0, name });
+    for between in [Step::Undo, Step::Restore(0)] {
+        let shape = Shape { seed: 1, staging: Kind::Local, network: Kind::Sshfs };
+        let delete = Step::Edit(Side::Staging, Edit::Delete(0));
+        let mounted = [Step::Remount(Side::Staging), between, delete.clone(), Step::Sync(Sync::plain(Direction::Both))];
+        let script = [&[create(0), Step::Settle, create(1), Step::Settle, delete, Step::Settle][..], &mounted[..]].concat();
+        if let Err(broken) = run(&shape, &script, &RefCell::default()) {
+            panic!("{broken}");
+        }
     }
 }

@@ -40,8 +40,8 @@ pub struct Play {
     pub(super) options: Options,
     /// A run may have come to its end: the two folders have met.
     met: bool,
-    /// A root was mounted anew since the last command that writes, which told it.
-    pub(super) remounted: bool,
+    /// A root was mounted anew since the last run.
+    remounted: bool,
     /// What a run did to paths that showed the same on both sides and that nobody touched.
     phantom: Option<String>,
     /// Losses that were looked at, and those of them that are hidden under temporary names.
@@ -331,7 +331,6 @@ impl Play {
     fn undo(&mut self) -> Broken {
         self.users().oracle.taken_back = true;
         self.users().versions.ruled = true;
-        self.remounted = false;
         let own = PerSide::new(Side::Staging, Side::Network).map(|side| self.users().versions.own(side, &self.volumes[side]));
         let request =
             undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };

@@ -125,6 +125,23 @@ pub struct Sync {
     pub stop: Option<CrashPoint>,
 }
 
+impl Sync {
+    /// Undisturbed, with no flags.
+    pub fn plain(direction: Direction) -> Sync {
+        Sync {
+            way: Way::Plain,
+            direction,
+            policy: Policy::Hold,
+            path: None,
+            allow_deletes: false,
+            verify: false,
+            weather: 0,
+            meddling: Vec::new(),
+            stop: None,
+        }
+    }
+}
+
 /// A user acts in the middle of a run.
 #[derive(Clone, Debug)]
 pub struct Meddling {

@@ -83,7 +83,6 @@ impl Play {
         let Some(entry) = listed.entries.get(usize::from(number) % listed.entries.len().max(1)) else { return Ok(()) };
         self.users().oracle.taken_back = true;
         self.users().versions.ruled = true;
-        self.remounted = false;
         let before = self.shown();
         let path = entry.path.clone();
         trash::restore(&self.pair, &self.options, std::slice::from_ref(&path), None).map_err(failed)?;
