@@ -229,7 +229,7 @@ fn write(
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means).map_err(|error| error.unless_stopped(stop));
-    report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.contains(&note.path)));
+    report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.iter().any(|path| path.is_within(&note.path))));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);
     report.problems.append(&mut ledger.problems);

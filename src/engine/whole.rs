@@ -104,6 +104,7 @@ pub(super) fn plan(
         plan.problems.extend(decided.problems);
         plan.notes.extend(decided.notes);
         plan.conflicts.extend(decided.conflicts);
+        plan.aborted |= decided.aborted;
         for side in Side::BOTH {
             plan.pending[side] += decided.pending[side];
         }
@@ -117,6 +118,7 @@ pub(super) fn plan(
     plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
     plan.conflicts.sort_by(|a, b| a.path.cmp(&b.path));
     if plan.aborted {
+        drop(plan.take_notes_of_rulings());
         plan.actions.clear();
     }
     Ok(plan)

@@ -33,7 +33,9 @@ impl Plan {
     /// version is kept may throw the only one away.
     pub fn take_notes_of_rulings(&mut self) -> Vec<Note> {
         let ruled = self.actions.iter().filter(|action| action.why.by.is_some());
-        let paths: HashSet<&RelPath> = ruled.map(|action| &action.path).collect();
+        // A folder that is carried as one is told of by its own name.
+        let paths: HashSet<RelPath> =
+            ruled.flat_map(|action| action.path.ancestors().into_iter().chain([action.path.clone()])).collect();
         let (of_rulings, others) = std::mem::take(&mut self.notes).into_iter().partition(|note| paths.contains(&note.path));
         self.notes = others;
         of_rulings

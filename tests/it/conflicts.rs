@@ -129,6 +129,12 @@ fn ss_11_a_ruling_of_a_stopped_run_is_not_told_as_done() {
     let mut world = in_conflict(&["a", "b.x"]);
     let aborted = world.json(&["sync", "--conflict", "prefer-staging", "--conflict", "*.x=abort"], 3);
     assert_eq!((paths(&aborted, "conflicts"), &aborted["notes"]), (vec!["b.x"], &json!([])), "{aborted}");
+    // Also where a folder that is carried as one stops it.
+    let whole = in_conflict(&["a", ".git/x"]);
+    let aborted = whole.json(&["sync", "--conflict", "prefer-staging", "--conflict", ".git/=abort"], 3);
+    assert!(!aborted["notes"].to_string().contains("preferred"), "{aborted}");
+    let counts = whole.json(&["sync", "--conflict", "prefer-staging", "--conflict", "a=abort"], 3);
+    assert_eq!(counts["notes"], json!([]), "{counts}");
     world.set("DRIFTLESS_RESERVE", "1000TiB");
     let refused = world.json(&["sync", "--conflict", "prefer-staging"], 4);
     assert_eq!(refused["notes"], json!([]), "{refused}");
