@@ -157,9 +157,13 @@ fn item(task: &Task, result: Outcome) -> Item {
 fn write(session: &mut Session<'_>, todo: &[Task], wait: Duration, stop: &AtomicBool, undone: &mut Undone) -> Result<(), Error> {
     expect_in_place(session)?;
     let writes = PerSide::new(Side::Staging, Side::Network).map(|side| todo.iter().any(|task| task.side == side));
-    next_generations(session, &writes)?;
     let host = local::host_name();
     let mut lease = if writes.network { Some(Borrowed::take(session, &host, wait, stop)?) } else { None };
+    // Under the lease, so that two machines do not raise it from the same number.
+    if let Err(error) = next_generations(session, &writes) {
+        lease.into_iter().for_each(Borrowed::release);
+        return Err(error);
+    }
     let (roots, traits) = (session.roots.clone(), session.traits);
     let started = session.started;
     let Hands { run, store, .. } = hands(session, &host, stop, &|_, _| {});
@@ -193,7 +197,11 @@ fn write(session: &mut Session<'_>, todo: &[Task], wait: Duration, stop: &Atomic
     }
     let entered = undoing.close(store, undone, &result);
     let trashed = undoing.trashed;
-    keep_trash_small(session, &trashed);
+    // What was not taken back has its only version in the trash: asked again, it must still be there.
+    let whole = !undone.interrupted && !undone.items.iter().any(|item| matches!(item.result, Outcome::Left(_)));
+    if whole && result.is_ok() && entered.is_ok() {
+        keep_trash_small(session, &trashed);
+    }
     if let Some(lease) = lease {
         lease.release();
     }

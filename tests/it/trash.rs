@@ -216,3 +216,20 @@ fn what_was_restored_is_not_deleted_by_the_old_base() {
     world.run(&["trash", "restore", "keep"]).ends_with(6);
     assert_eq!(world.json(&["sync"], 3)["deleted"]["files"], 1);
 }
+
+/// What an undo could not take back has its only version in the trash: the limit of its size waits.
+#[test]
+fn an_undo_that_left_something_trims_nothing() {
+    let mut world = World::paired(&[("d/a", "the only one"), ("d/b", "small")]);
+    fs::remove_file(world.staging.join("d/a")).expect("removed");
+    write(&world.staging.join("d/b"), "big ".repeat(50_000));
+    world.run(&["sync", "up"]).ends_with(0);
+    let [run] = &runs(&world)[..] else { panic!("{:?}", runs(&world)) };
+    age(run, 1);
+    write(&world.network.join("d/a"), "somebody's");
+    world.set("DRIFTLESS_TRASH_MAX", "1KiB");
+    world.json(&["undo", "2"], 6);
+    fs::remove_file(world.network.join("d/a")).expect("moved away, as it was told");
+    world.json(&["undo", "2"], 0);
+    assert_eq!(read(&world.network.join("d/a")), "the only one");
+}
