@@ -6,7 +6,7 @@
 //! them (absent where a sync would leave it so).
 
 use super::chunk::split;
-use super::place::{Kept, Spot, displace_by_rename, displace_folder, place, proves, to_trash};
+use super::place::{Kept, Spot, displace_by_rename, displace_folder, place};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, database, trash};
 use crate::disk::beside;
@@ -154,9 +154,8 @@ pub fn take_away(run: &Run<'_>, side: Side, path: &RelPath, present: &Found) -> 
         }
         let spot = Spot { side, path, folder: &*folder, name: &name };
         let standing = database::expect_standing(run, &spot, present)?;
-        let kept = to_trash(run, &spot, |node, _| Ok(proves(node, &standing.old, &run.traits[side])))?;
-        database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
-        Ok(kept)
+        let aside = || database::without_beside(run, &spot, &standing.beside, || Ok(()));
+        displace_by_rename(run, &spot, &standing.old, aside)
     };
     taken().map_err(refused)
 }

@@ -147,12 +147,19 @@ pub(crate) fn expect_no_log(run: &Run<'_>, spot: &Spot<'_>, expect: &Seen) -> Re
         return Ok(());
     }
     for name in &found.names {
-        if spot.side == Side::Network || spot.folder.has_writer(name).ok() != Some(Some(false)) {
+        let foreign = database_of(name).is_some_and(|(_, ending)| ending != Ending::Shm) && !is_log(spot, name)?;
+        if foreign || spot.side == Side::Network || spot.folder.has_writer(name).ok() != Some(Some(false)) {
             let message = "the log of an earlier database lies beside this name; move it away, then sync again".to_owned();
             return Err(Failure::Path(spot.side, ProblemKind::Taken, message));
         }
     }
     without_beside(run, spot, &found.names, || Ok(()))
+}
+
+/// Is it a log or journal, or nothing? Anybody may have a file of such a name.
+fn is_log(spot: &Spot<'_>, name: &Name) -> Result<bool, Failure> {
+    let first = beside::first(spot.folder, name).map_err(|error| Failure::At(spot.side, error))?;
+    Ok(first.is_none_or(|first| !database::is_hot(&first) || database::is_log(&first) || database::is_journal(&first)))
 }
 
 /// The same before the file at `spot` is renamed to `to`, where it is a database.

@@ -1,7 +1,7 @@
 //! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
 
 use super::chunk::split;
-use super::place::{Kept, Spot, expect_gone, proves, to_trash};
+use super::place::{Kept, Spot, displace_by_rename, expect_gone, to_trash};
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, database, ending, outcome, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, Node};
 use crate::model::entry::{Found, Kind};
@@ -61,12 +61,12 @@ fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Res
         Err(Failure::Unexpected(_)) => return Ok(changed(path)),
         other => other?,
     };
-    let kept = match to_trash(run, &spot, |node, _| Ok(proves(node, &standing.old, &run.traits[side]))) {
+    // The log after the database, which at no moment stands without it; where the log cannot go both stay.
+    let aside = || database::without_beside(run, &spot, &standing.beside, || Ok(()));
+    let kept = match displace_by_rename(run, &spot, &standing.old, aside) {
         Err(Failure::Unexpected(_)) => return Ok(changed(path)),
         other => other?,
     };
-    // After the database: at no moment does it stand without its log.
-    database::without_beside(run, &spot, &standing.beside, || Ok(()))?;
     Ok(gone(Tally::DeletedFile, Some(kept)))
 }
 

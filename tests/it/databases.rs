@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use crate::guards::Tiny;
-use crate::harness::{Ended, World, paths, stands, touch, wait_for, write, wrote_nothing};
+use crate::harness::{Ended, World, paths, read, stands, touch, wait_for, write, wrote_nothing};
 
 fn writer() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/write-database")
@@ -473,4 +473,21 @@ fn a_checkpoint_unseen_while_it_is_copied_tears_nothing() {
     assert_eq!(child.wait().expect("its end").code(), Some(0));
     let torn = "CREATE TABLE torn (n CHECK (n = 1)); INSERT INTO torn SELECT count(DISTINCT n) FROM t;";
     sql(&there, torn, "closed");
+}
+
+/// A file of the user that only has the name of a journal is none, and nobody's to move.
+#[test]
+fn a_file_with_the_name_of_a_journal_stays() {
+    let world = World::paired(&[("x", "x")]);
+    sql(&world.network.join("notes"), MAKE, "closed");
+    for n in 0..80 {
+        write(&world.network.join(format!("more-{n}")), "more");
+    }
+    write(&world.staging.join("notes-journal"), "Monday: it rained");
+    let partly = world.json(&["sync"], 6);
+    assert_eq!(paths(&partly, "problems"), ["notes"], "{partly}");
+    for _ in 0..2 {
+        world.json(&["sync"], 6);
+        assert_eq!(read(&world.staging.join("notes-journal")), "Monday: it rained");
+    }
 }

@@ -111,3 +111,25 @@ fn a_database_and_its_log_come_back_where_the_new_one_cannot_be_shown() {
     assert!(!log.exists());
     assert_eq!(fs::read(world.at.staging.join(".driftless/trash/run/a.db-wal")).expect("kept"), left);
 }
+
+#[test]
+fn a_database_stays_with_a_log_that_cannot_go() {
+    let world = world();
+    let program = program!(&world.file(STAGING, "a.db"));
+    program.execute_batch("CREATE TABLE t (n)").expect("made");
+    let left = fs::read(world.file(STAGING, "a.db-wal")).expect("a log");
+    drop(program);
+    fs::write(world.file(STAGING, "a.db-wal"), &left).expect("as if its program was cut off");
+    let files = || ["a.db", "a.db-wal"].map(|name| fs::read(world.file(STAGING, name)).expect("it stands there"));
+    let before = files();
+    let mut action = world.delete_at(STAGING, "a.db");
+    let folder = world.roots.staging.folder(&RelPath::root()).expect("opened");
+    let found = beside(&*folder, &Name::new(b"a.db").expect("a name"), Freshness::Fresh).expect("looked");
+    if let Op::Delete { expect, .. } = &mut action.op {
+        expect.stamp = whole(&expect.stamp, &found.log.expect("a log").stamp);
+    }
+    world.meddler.staging.fail("rename", "a.db-wal", crate::disk::ErrorKind::Denied);
+    let endings = removes::delete(&world.run(), vec![action]);
+    assert!(matches!(endings[..], [Ending::Problem(_)]), "{endings:?}");
+    assert_eq!(files(), before);
+}
