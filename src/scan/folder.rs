@@ -303,7 +303,7 @@ impl<'a> Worker<'a> {
     fn is_doubtful(&self, task: &Task) -> bool {
         let Some(row) = task.row.as_ref().filter(|row| row.folder.is_none()) else { return false };
         let found = |side: Side| task.seen[side].found();
-        let same = |side: Side| found(side).is_some_and(|found| found.entry.same_content(&row.base.entry));
+        let same = |side: Side| found(side).is_some_and(|found| row.base.holds(side, &found.entry));
         let untouched = |side: Side| {
             let traits = &self.scope.traits[side];
             found(side).zip(row.base.stamps[side].as_ref()).is_some_and(|(found, recorded)| match &found.entry.content {
