@@ -2,7 +2,7 @@
 
 use super::look::Base;
 use super::request::{Options, Pair};
-use crate::disk;
+use crate::disk::Root;
 use crate::manifest::Reader;
 use crate::model::change::{Change, Compare, change_of};
 use crate::model::ignore::Patterns;
@@ -10,7 +10,7 @@ use crate::model::listing::{Difference, Seen};
 use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 use crate::model::vouch::Effort;
-use crate::roots::{marker, mounts};
+use crate::roots::marker;
 use crate::scan::{self, Scope};
 
 use std::sync::Arc;
@@ -32,8 +32,8 @@ fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, Strin
     }
     let record = |side| reader.root(side).map_err(text);
     let (own, other) = (record(Side::Staging)?.ok_or("no staging root in the base")?, record(Side::Network)?);
-    let verdict = mounts::detect(&pair.staging).map_err(text)?;
-    let staging: Arc<dyn disk::Root> = disk::open_root(&pair.staging, verdict.network).map_err(text)?;
+    let verdict = options.reach.detect(&pair.staging).map_err(text)?;
+    let staging: Arc<dyn Root> = options.reach.open_root(&pair.staging, &verdict).map_err(text)?;
     let marked = marker::read(&*staging).map_err(text)?.is_some_and(|marker| marker.id.to_string() == own.id);
     if !marked {
         return Err("another staging root".to_owned());
@@ -58,10 +58,7 @@ fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, Strin
         seen: &seen,
     };
     let sight = scan::scan(&scope, &|| Ok(Box::new(Base::of(Reader::open(&pair.state).map_err(text)?)))).map_err(text)?;
-    let compare = Compare {
-        granularity_ns: traits.staging.granularity_ns.max(traits.network.granularity_ns),
-        modes: traits.staging.modes && traits.network.modes,
-    };
+    let compare = Compare { granularity_ns: traits.granularity_ns(), modes: traits.modes() };
     Ok(sight.differences.iter().filter(|difference| is_unsent(difference, compare)).count() as u64)
 }
 
