@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -120,9 +121,12 @@ fn a_mount_that_is_back_within_the_wait_is_waited_for() {
     write(&world.ground.staging.join("new.txt"), b"a new result", then(9));
     world.mount().kill_daemon();
     let mut command = world.ground.command(&[], &["sync", "up", "--json", "--wait", "60s"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    std::thread::sleep(Duration::from_millis(700));
-    // The path is an empty local folder for a while, between the unmount and the next mount.
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut told = String::new();
+    stderr.read_line(&mut told).expect("a line");
+    assert!(told.contains("Waiting for the network root to come back"), "{told}");
+    // The path is an empty local folder for a moment, longer than the first pauses between two tries.
     world.mount = None;
     std::thread::sleep(Duration::from_millis(900));
     world.returns();
