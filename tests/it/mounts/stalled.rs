@@ -17,7 +17,7 @@ use crate::tree::{Tree, temps};
 
 /// How long a root may be silent in these tests, and what a command may take beyond that.
 const SILENCE: Duration = Duration::from_secs(2);
-const BEYOND: Duration = Duration::from_secs(2);
+const BEYOND: Duration = Duration::from_secs(10);
 
 /// Fields go in order: the mount before its server.
 struct Stalled {
