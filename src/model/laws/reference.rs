@@ -24,6 +24,7 @@ pub(super) fn reference(rows: &[Difference], rules: &Rules<'_>) -> Plan {
     let mut plan = reference.plan;
     plan.actions.sort_by(|a, b| a.path.cmp(&b.path));
     if rules.policies.default() == Policy::Abort && !plan.conflicts.is_empty() {
+        drop(plan.take_notes_of_rulings());
         plan.actions.clear();
         plan.aborted = true;
     }
@@ -82,7 +83,14 @@ impl Reference<'_> {
         let row = self.rows[path].clone();
         let ruling = self.ruled.iter().find(|(top, _)| path.is_within(top)).cloned();
         match (&row.staging, &row.network) {
-            (Seen::Unknown(_), _) | (_, Seen::Unknown(_)) => self.unknown(&row),
+            (Seen::Unknown(_), _) | (_, Seen::Unknown(_)) => {
+                self.unknown(&row);
+                // What a ruling moved has no past any more, seen or not, and nor has what lies below it.
+                if ruling.is_some() && row.base.is_some() {
+                    let why = Why { staging: Change::Deleted, network: Change::Deleted, ..self.why(&row) };
+                    self.plan.actions.push(Action { path: row.path.clone(), op: Op::Forget, why });
+                }
+            }
             (Seen::Ignored(_), Seen::There(_)) => self.taken(&row, Side::Staging),
             (Seen::There(_), Seen::Ignored(_)) => self.taken(&row, Side::Network),
             (Seen::Ignored(_) | Seen::Absent, Seen::Ignored(_) | Seen::Absent) => {

@@ -44,6 +44,9 @@ ignored files of the side that is preferred | | d/x=1 d/i! | d=1 | prefer-stagin
 unseen files of the side that is preferred | | d/x=1 d/i?error | d=1 | prefer-staging
     up both: replace network d; write network d/x; permission staging d/i; note d
     down: pending staging 1
+unseen files of the side that is preferred, known before | d/x=1 d/i=1 | d/x=1 d/i?error | d=1 | prefer-staging
+    up both: replace network d; forget d/i; write network d/x; permission staging d/i; note d
+    down: pending staging 1
 a time that makes no sense, preferred | a=1 | a=2@far | a=3 | prefer-staging
     up both: overwrite network a; note a
     down: pending staging 1

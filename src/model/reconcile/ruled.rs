@@ -5,11 +5,12 @@
 //! displaced by no ruling: where the losing side holds such a thing the conflict stays.
 
 use super::{Deciding, each_its_own, metadata, seen};
+use crate::model::change::Change;
 use crate::model::conflict::{Policy, beside};
 use crate::model::listing::{Difference, Seen};
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op, Ruling, Why};
-use crate::model::side::{Direction, Side};
+use crate::model::side::{Direction, PerSide, Side};
 
 /// A ruling and how far it reaches.
 pub(super) struct Ruled {
@@ -83,7 +84,15 @@ impl Deciding<'_> {
 
     /// Below a ruled path: the loser's folder has gone as a whole, so that nothing stands in the way.
     pub(super) fn below_ruled(&mut self, difference: Difference) {
-        if self.ignored(&difference) || self.unknown(&difference) {
+        if self.ignored(&difference) {
+            return;
+        }
+        if self.unknown(&difference) {
+            // On the other side its place is empty now, and nobody deleted it there.
+            if difference.base.is_some() {
+                let why = self.why(&difference, PerSide::new(Change::Deleted, Change::Deleted));
+                self.act(difference.path, Op::Forget, why);
+            }
             return;
         }
         if self.holds_only_ignored(&difference) {
@@ -181,7 +190,7 @@ impl Deciding<'_> {
 
     fn why_now(&self, difference: &Difference) -> Why {
         let change = |side| self.change(difference, side);
-        let changes = crate::model::side::PerSide::new(change(Side::Staging), change(Side::Network));
+        let changes = PerSide::new(change(Side::Staging), change(Side::Network));
         self.why(difference, changes)
     }
 }
