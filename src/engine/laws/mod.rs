@@ -126,3 +126,21 @@ fn deletes_wait_after_a_mount_whatever_command_came_between() {
         }
     }
 }
+
+/// What came back from the trash is somewhere, also where the names of each folder are written at a time of their own.
+#[test]
+fn a_power_cut_after_a_version_came_back_loses_nothing() {
+    for seed in 0..40 {
+        let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Local });
+        let both = play.volumes.clone();
+        play.work(Side::Staging, |user| user.make_folders("a/b").and_then(|()| user.write("a/b/file", b"the only one")));
+        play.step(&Step::Settle).expect("sent");
+        play.work(Side::Staging, |user| user.delete("a/b/file"));
+        play.step(&Step::Settle).expect("in the trash of the network");
+        both.network.adjust(|habits| habits.names_in_order = false);
+        play.step(&Step::Restore(0)).expect("it comes back");
+        assert_eq!(both.network.user().read("a/b/file").as_deref(), Some(&b"the only one"[..]));
+        both.network.crash(Crash::Power);
+        assert_eq!(both.network.names_of(b"the only one").safe(), 1, "seed {seed}");
+    }
+}
