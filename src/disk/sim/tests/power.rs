@@ -63,7 +63,7 @@ fn moved(seed: u64, names_in_order: bool, flush: Option<&str>) -> bool {
     user.write("from/emptied/file", b"content").expect("written");
     let (root, top) = (root(&volume), top(&volume));
     root.rename(&path("from/emptied/file"), &path("to/file"), Onto::Nothing).expect("renamed");
-    for folder in flush {
+    if let Some(folder) = flush {
         root.folder(&path(folder)).and_then(|folder| folder.flush()).expect("flushed");
     }
     root.folder(&path("from")).and_then(|folder| folder.remove_folder(&name("emptied"))).expect("removed");
