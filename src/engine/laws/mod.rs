@@ -18,6 +18,7 @@ use self::edits::Edit;
 use self::play::{Ended, Play, Tally};
 use self::script::{CrashPoint, Kind, Shape, Step, Sync, any_script, any_shape};
 use crate::disk::sim::{Crash, Fault, Rule};
+use crate::engine::report::Outcome;
 use crate::engine::request::Deletes;
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
@@ -179,4 +180,20 @@ fn a_ruling_that_is_killed_at_any_call_deletes_nothing() {
             break;
         }
     }
+}
+
+/// What was not sent is counted where staging is asked by the path's own way, a process apart where that may hang: the
+/// simulated volume is not what lies at that path of this machine.
+#[test]
+fn what_was_not_sent_is_counted_where_the_roots_are_asked() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Sshfs, network: Kind::Sshfs });
+    play.work(Side::Staging, |user| user.write("old", b"old"));
+    play.step(&Step::Settle).expect("sent");
+    play.work(Side::Staging, |user| user.write("new", b"new").and_then(|()| user.write("old", b"other")));
+    // Past what a cache still shows.
+    play.step(&Step::Wait(60)).expect("nothing is lost");
+    play.volumes.network.goes();
+    let Ended::Report(report) = play.plain_run(Deletes::Allow) else { panic!("no report") };
+    assert!(matches!(report.outcome, Outcome::Offline { side: Side::Network, .. }), "{:?}", report.outcome);
+    assert_eq!(report.pending.staging, 2);
 }
