@@ -8,7 +8,7 @@ use super::request::Request;
 use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
 use crate::model::change::Compare;
 use crate::model::conflict::Policy;
-use crate::model::entry::{Content, Kind};
+use crate::model::entry::{Content, Entry, Kind};
 use crate::model::finding::{Note, Problem, ProblemKind};
 use crate::model::ignore::is_own_name;
 use crate::model::listing::{Difference, Seen, Unknown};
@@ -19,6 +19,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::model::whole::{self, Folded, Names};
+use crate::scan::barred;
 
 use std::collections::BTreeSet;
 
@@ -134,8 +135,12 @@ fn leave_busy(
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Difference>, Error> {
     let mut failed = None;
-    let left = whole::each(differences, names, &mut |folder, group| {
+    let left = whole::each(differences, names, &mut |folder, mut group| {
         if failed.is_some() {
+            return group;
+        }
+        if let Err(error) = try_unread(session, &mut group) {
+            failed = Some(error);
             return group;
         }
         if let Some((side, unknown)) = in_part(&group, compare) {
@@ -153,6 +158,23 @@ fn leave_busy(
         }
     });
     failed.map_or(Ok(left), Err)
+}
+
+/// A file that is new, or of another size, is known as changed without being read: can it be, now that its copy would be a part
+/// of something? On roots of this machine: elsewhere each of these calls would cost what its copy costs.
+fn try_unread(session: &Session<'_>, group: &mut [Difference]) -> Result<(), Error> {
+    for side in Side::BOTH.into_iter().filter(|&side| !session.traits[side].remote) {
+        for difference in group.iter_mut() {
+            let seen = if side == Side::Staging { &mut difference.staging } else { &mut difference.network };
+            let unread = |entry: &Entry| entry.kind() == Kind::File && entry.digest().is_none();
+            if seen.found().is_some_and(|found| unread(&found.entry))
+                && let Some(unknown) = barred(&*session.roots[side], &difference.path).map_err(Error::disk_at(side))?
+            {
+                *seen = Seen::Unknown(unknown);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Why only a part of the folder could be carried, and where: not before all of it can be seen.

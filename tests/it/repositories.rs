@@ -142,6 +142,28 @@ fn a_repository_of_which_a_part_may_not_be_read_is_carried_by_neither_side() {
     assert_eq!(world.json(&["sync"], 3)["conflicts"][0]["path"], ".git");
 }
 
+/// A new file, or one of another size, is known as changed without being read.
+#[test]
+fn a_new_file_that_may_not_be_read_holds_the_repository_that_needs_it() {
+    let mut world = World::paired(&[(".git/HEAD", "one"), ("data", "one")]);
+    write(&world.staging.join(".git/HEAD"), b"new", then(1));
+    write(&world.staging.join(".git/object"), b"what the new HEAD speaks of", then(1));
+    write(&world.staging.join("data"), b"two", then(1));
+    world.as_nobody();
+    chmod(&world.staging.join(".git/object"), 0o000);
+    for words in [&["sync"][..], &["sync", "up"]] {
+        let held = world.json(words, 6);
+        let problems = held["problems"].as_array().expect("a list");
+        assert_eq!((problems.len(), &problems[0]["path"]), (1, &".git".into()), "{words:?}: {held:#}");
+        assert!(problems[0]["message"].as_str().is_some_and(|told| told.contains(".git/object cannot be read")), "{held:#}");
+        assert_eq!(fs::read(world.network.join(".git/HEAD")).expect("there"), b"one", "{words:?}");
+    }
+    assert_eq!(fs::read(world.network.join("data")).expect("sent"), b"two", "everything else goes on");
+    chmod(&world.staging.join(".git/object"), 0o644);
+    world.json(&["sync"], 0);
+    assert_eq!(fs::read(world.network.join(".git/HEAD")).expect("there"), b"new");
+}
+
 #[test]
 fn an_old_lock_was_left_by_a_crash_and_goes_along() {
     let ground = repository();
