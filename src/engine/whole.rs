@@ -6,8 +6,9 @@ use super::error::Error;
 use super::open::Session;
 use super::request::Request;
 use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
+use crate::model::change::Compare;
 use crate::model::conflict::Policy;
-use crate::model::entry::{Content, Kind};
+use crate::model::entry::{Content, Entry, Kind};
 use crate::model::finding::{Note, Problem, ProblemKind};
 use crate::model::ignore::is_own_name;
 use crate::model::listing::{Difference, Seen, Unknown};
@@ -18,6 +19,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::model::whole::{self, Folded, Names};
+use crate::scan::barred;
 
 use std::collections::BTreeSet;
 
@@ -79,7 +81,7 @@ pub(super) fn plan(
     if request.take.is_some() {
         leave_parts(request, &mut differences, &names, &mut problems);
     }
-    let differences = leave_busy(session, differences, &names, &mut notes)?;
+    let differences = leave_busy(session, differences, &names, rules.compare(), &mut notes)?;
     // Who takes a path back to one side's version takes it with everything in it.
     let preferred = |path: &RelPath| match rules.policies.of(path, true) {
         Policy::Prefer(winner) => Some(winner),
@@ -124,21 +126,31 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// Takes out what lies in folders in which a program is at work.
+/// Takes out what lies in folders in which a program is at work, or of which a part could not be seen.
 fn leave_busy(
     session: &Session<'_>,
     differences: Vec<Difference>,
     names: &Names<'_>,
+    compare: Compare,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Difference>, Error> {
     let mut failed = None;
-    let left = whole::each(differences, names, &mut |folder, group| {
+    let left = whole::each(differences, names, &mut |folder, mut group| {
         if failed.is_some() {
             return group;
         }
+        if let Err(error) = try_unread(session, &mut group) {
+            failed = Some(error);
+            return group;
+        }
+        if let Some((side, unknown)) = in_part(&group, compare) {
+            return vec![held(session, folder, group, side, unknown)];
+        }
         match at_work(session, folder, &group, notes) {
             Ok(None) => group,
-            Ok(Some((side, message))) => vec![busy(session, folder, group, side, message)],
+            Ok(Some((side, message))) => {
+                vec![held(session, folder, group, side, Unknown::Error { kind: ProblemKind::Busy, message })]
+            }
             Err(error) => {
                 failed = Some(error);
                 group
@@ -146,6 +158,35 @@ fn leave_busy(
         }
     });
     failed.map_or(Ok(left), Err)
+}
+
+/// A file that is new, or of another size, is known as changed without being read: can it be, now that its copy would be a part
+/// of something? On roots of this machine: elsewhere each of these calls would cost what its copy costs.
+fn try_unread(session: &Session<'_>, group: &mut [Difference]) -> Result<(), Error> {
+    for side in Side::BOTH.into_iter().filter(|&side| !session.traits[side].remote) {
+        for difference in group.iter_mut() {
+            let seen = if side == Side::Staging { &mut difference.staging } else { &mut difference.network };
+            let unread = |entry: &Entry| entry.kind() == Kind::File && entry.digest().is_none();
+            if seen.found().is_some_and(|found| unread(&found.entry))
+                && let Some(unknown) = barred(&*session.roots[side], &difference.path).map_err(Error::disk_at(side))?
+            {
+                *seen = Seen::Unknown(unknown);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why only a part of the folder could be carried, and where: not before all of it can be seen.
+fn in_part(group: &[Difference], compare: Compare) -> Option<(Side, Unknown)> {
+    let (side, path, unknown, more) = whole::unseen(group, compare)?;
+    let (kind, what) = match unknown {
+        Unknown::Error { kind, message } => (*kind, message.as_str()),
+        _ => (ProblemKind::Busy, "changed while it was looked at"),
+    };
+    let more = if more == 0 { String::new() } else { format!(", and {more} more like it") };
+    let message = format!("{path} {what}{more}; this folder is carried as one, so nothing in it is until all of it can be seen");
+    Some((side, Unknown::Error { kind, message }))
 }
 
 /// The side on which a program is at work in the folder, with what tells it. A lock file that is not in the base is among
@@ -229,18 +270,12 @@ fn look_again(session: &Session<'_>, side: Side, folder: &RelPath) -> Result<Opt
     Ok(None)
 }
 
-/// One difference for the folder: unknown where a program is at work, so that nothing is done at it, below it, or to what
-/// is above it.
-fn busy(session: &Session<'_>, folder: &RelPath, group: Vec<Difference>, side: Side, message: String) -> Difference {
+/// One difference for the folder: unknown where it is held, so that nothing is done at it, below it, or to what is above it.
+fn held(session: &Session<'_>, folder: &RelPath, group: Vec<Difference>, side: Side, unseen: Unknown) -> Difference {
     let own = group.into_iter().find(|difference| difference.path == *folder);
     let row = own.is_none().then(|| session.store.find(folder).ok().flatten()).flatten();
-    let seen = PerSide::new(Seen::Unknown(Unknown::Whole), Seen::Unknown(Unknown::Whole));
     let base = own.map_or_else(|| row.map(|row| Box::new(row.base)), |own| own.base);
-    let mut difference = Difference { path: folder.clone(), base, staging: seen.staging, network: seen.network };
-    let unseen = Seen::Unknown(Unknown::Error { kind: ProblemKind::Busy, message });
-    match side {
-        Side::Staging => difference.staging = unseen,
-        Side::Network => difference.network = unseen,
-    }
-    difference
+    let mut seen = PerSide::new(Seen::Unknown(Unknown::Whole), Seen::Unknown(Unknown::Whole));
+    seen[side] = Seen::Unknown(unseen);
+    Difference { path: folder.clone(), base, staging: seen.staging, network: seen.network }
 }

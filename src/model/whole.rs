@@ -102,6 +102,23 @@ pub fn fold(
     folded
 }
 
+/// What could not be seen (not read, or not at rest) in a folder in which something changed, on whichever side, and how many
+/// more there are: what is carried without it is a part, and a part of a repository is none.
+///
+/// Devices, sockets, FIFOs and other file systems are never carried: they are no part of the folder.
+pub fn unseen(group: &[Difference], compare: Compare) -> Option<(Side, &RelPath, &Unknown, usize)> {
+    let any_change = group.iter().any(|difference| Side::BOTH.into_iter().any(|side| changed(difference, side, compare)));
+    let sides = group.iter().flat_map(|difference| {
+        [(Side::Staging, &difference.path, &difference.staging), (Side::Network, &difference.path, &difference.network)]
+    });
+    let mut missing = sides.filter_map(|(side, path, seen)| match seen {
+        Seen::Unknown(unknown @ (Unknown::Error { .. } | Unknown::Moving)) if any_change => Some((side, path, unknown)),
+        Seen::Unknown(_) | Seen::Absent | Seen::Ignored(_) | Seen::There(_) => None,
+    });
+    let (side, path, unknown) = missing.next()?;
+    Some((side, path, unknown, missing.count()))
+}
+
 fn changed(difference: &Difference, side: Side, compare: Compare) -> bool {
     let equal = match (difference.staging.found(), difference.network.found()) {
         (Some(a), Some(b)) => a.entry.same_content(&b.entry),
@@ -138,6 +155,7 @@ mod tests {
     use super::*;
     use crate::model::digest;
     use crate::model::entry::Base;
+    use crate::model::finding::ProblemKind;
 
     const COMPARE: Compare = Compare { granularity_ns: 1, modes: true };
 
@@ -145,12 +163,15 @@ mod tests {
         RelPath::parse(text.as_bytes()).expect("a path")
     }
 
-    /// `-` is nothing, `/` a folder, any other letter a file with that content.
+    /// `-` is nothing, `/` a folder, `!` cannot be read, `~` moves, `|` is a FIFO, any other letter a file with that content.
     fn seen(letter: char) -> Seen {
         let mut seen = plain_folder();
         let Seen::There(found) = &mut seen else { unreachable!("a folder is there") };
         match letter {
             '-' => return Seen::Absent,
+            '!' => return Seen::Unknown(Unknown::Error { kind: ProblemKind::Permission, message: "is barred".to_owned() }),
+            '~' => return Seen::Unknown(Unknown::Moving),
+            '|' => return Seen::Unknown(Unknown::Special),
             '/' => {}
             letter => {
                 let digest = Some(digest::of(letter.to_string().as_bytes()));
@@ -212,5 +233,26 @@ mod tests {
         let (kept, conflicts) = folded(&lines);
         assert_eq!(kept, ["a/.git", "a/c", "b/.git", "c"]);
         assert_eq!(conflicts, ["a/.git: modified on both sides", "b/.git: modified on both sides"]);
+    }
+
+    #[test]
+    fn what_could_not_be_seen_holds_what_changed_on_either_side() {
+        for (lines, expected) in [
+            (&[".git/index a ! a", ".git/refs/x a a b"][..], Some(("staging", ".git/index", 0))),
+            (&[".git/index a b a", ".git/objects/1 - - !"], Some(("network", ".git/objects/1", 0))),
+            // The side that has it goes nowhere without it either.
+            (&[".git/objects/1 - ! -", ".git/objects/2 - ~ -", ".git/refs/x a b a"], Some(("staging", ".git/objects/1", 1))),
+            (&[".git/index a ~ a", ".git/refs/x a a -"], Some(("staging", ".git/index", 0))),
+            (&[".git/index a ! b"], Some(("staging", ".git/index", 0))),
+            (&[".git / ! /", ".git/refs/x a a b"], Some(("staging", ".git", 0))),
+            // Nothing changed, or the same on both sides; or it is nothing that is carried.
+            (&[".git/index a ! a", ".git/refs/x a b b"], None),
+            (&[".git/socket - | -", ".git/refs/x a a b"], None),
+        ] {
+            let group: Vec<Difference> = lines.iter().map(|line| difference(line)).collect();
+            let found = unseen(&group, COMPARE).map(|(side, path, _, more)| (side.to_string(), path.to_string(), more));
+            let expected = expected.map(|(side, path, more)| (side.to_owned(), path.to_owned(), more));
+            assert_eq!(found, expected, "{lines:?}");
+        }
     }
 }

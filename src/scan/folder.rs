@@ -407,3 +407,7 @@ fn no_stamp() -> Stamp {
     let time = Time(0);
     Stamp { size: 0, mtime: time, ctime: time, id: 0 }
 }
+
+#[cfg(test)]
+#[path = "overtaken_tests.rs"]
+mod overtaken_tests;

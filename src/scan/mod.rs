@@ -9,7 +9,7 @@ mod folder;
 mod read;
 mod walk;
 
-pub use read::{Reading, digest_of};
+pub use read::{Reading, barred, digest_of};
 pub use walk::scan;
 
 use crate::disk::{self, Root};

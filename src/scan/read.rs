@@ -1,12 +1,12 @@
 //! Read a file for its digest, and only believe it if the file stood still meanwhile.
 
-use crate::disk::{Error, ErrorKind, Folder, Reader};
+use crate::disk::{Error, ErrorKind, Folder, Reader, Root};
 use crate::model::database::{Ending, beside, whole};
 use crate::model::digest::{Digest, Digesting};
 use crate::model::entry::Stamp;
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Unknown;
-use crate::model::path::Name;
+use crate::model::path::{Name, RelPath};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,6 +92,16 @@ fn unread(error: Error) -> Unread {
         ErrorKind::Gone => Unread::Gone(error),
         ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred => Unread::File(Unknown::Moving),
         _ => Unread::File(unknown(&error)),
+    }
+}
+
+/// A file that nobody read yet: what it is where it cannot be opened, by its root's error if that is gone.
+pub fn barred(root: &dyn Root, path: &RelPath) -> Result<Option<Unknown>, Error> {
+    let Some((parent, name)) = path.parent().zip(path.name()) else { return Ok(None) };
+    match root.folder(&parent).and_then(|folder| folder.read(&name)).map_err(unread) {
+        Ok(_) => Ok(None),
+        Err(Unread::File(unknown)) => Ok(Some(unknown)),
+        Err(Unread::Gone(error)) => Err(error),
     }
 }
 

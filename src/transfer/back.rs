@@ -18,6 +18,8 @@ use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::traits::Traits;
 
+use std::collections::BTreeSet;
+
 /// Why something was not taken back.
 #[derive(Debug)]
 pub enum Refused {
@@ -236,6 +238,14 @@ pub fn finish_made_again(root: &dyn Root, traits: &Traits, made: &[MadeAgain]) {
         let folder: disk::Result<Box<dyn Folder>> = root.folder(path);
         let _ = folder.and_then(|folder| folder.touch_self(Some(*mtime), traits.modes.then_some(*mode)));
     }
+}
+
+/// Makes what these folders got durable. Where a folder cannot be flushed there is nothing better to be had.
+pub fn flush_names(root: &dyn Root, folders: &BTreeSet<RelPath>) -> disk::Result<()> {
+    folders.iter().try_for_each(|path| match root.folder(path).and_then(|folder| folder.flush()) {
+        Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::BadName | ErrorKind::Absent) => Ok(()),
+        other => other,
+    })
 }
 
 /// Removes folders of a run's trash that hold nothing any more, and those above them up to the run's own.

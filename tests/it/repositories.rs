@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::databases::{ADD, MAKE, rows, sql};
 use crate::ground::{Ended, Ground, ended, set_time, then, write};
-use crate::harness::wait_for;
+use crate::harness::{World, chmod, wait_for};
 use crate::services::Running;
 use crate::tree::{Tree, temps};
 
@@ -115,6 +115,53 @@ fn a_folder_with_a_young_lock_is_not_touched_on_either_side() {
         sound(there);
         Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), "after git has ended");
     }
+}
+
+/// A file that may not be read is missing on the other side, and what hangs on it is not.
+#[test]
+fn a_repository_of_which_a_part_may_not_be_read_is_carried_by_neither_side() {
+    let mut world = World::paired(&[(".git/HEAD", "one"), (".git/index", "one"), ("data", "one")]);
+    write(&world.network.join(".git/HEAD"), b"theirs", then(1));
+    write(&world.staging.join(".git/index"), b"own", then(1));
+    write(&world.staging.join("data"), b"two", then(1));
+    world.as_nobody();
+    chmod(&world.staging.join(".git/index"), 0o000);
+    let before = Tree::of(&world.network.join(".git"));
+    for words in [&["sync"][..], &["sync", "down"], &["sync", "up", ".git/HEAD"], &["revert", ".git"]] {
+        let held = world.json(words, 6);
+        assert_eq!(held["conflicts"].as_array().map_or(0, Vec::len), 0, "{words:?}: {held:#}");
+        let problems = held["problems"].as_array().expect("a list");
+        assert_eq!((problems.len(), &problems[0]["path"]), (1, &".git".into()), "{words:?}: {held:#}");
+        assert!(problems[0]["message"].as_str().is_some_and(|told| told.contains(".git/index cannot be read")), "{held:#}");
+        assert_eq!(fs::read(world.staging.join(".git/HEAD")).expect("it may be read"), b"one", "{words:?}");
+        before.assert_same(&Tree::of(&world.network.join(".git")), "carried in part");
+    }
+    assert_eq!(fs::read(world.network.join("data")).expect("sent"), b"two", "everything else goes on");
+    chmod(&world.staging.join(".git/index"), 0o644);
+    // Now it is seen that both sides changed it.
+    assert_eq!(world.json(&["sync"], 3)["conflicts"][0]["path"], ".git");
+}
+
+/// A new file, or one of another size, is known as changed without being read.
+#[test]
+fn a_new_file_that_may_not_be_read_holds_the_repository_that_needs_it() {
+    let mut world = World::paired(&[(".git/HEAD", "one"), ("data", "one")]);
+    write(&world.staging.join(".git/HEAD"), b"new", then(1));
+    write(&world.staging.join(".git/object"), b"what the new HEAD speaks of", then(1));
+    write(&world.staging.join("data"), b"two", then(1));
+    world.as_nobody();
+    chmod(&world.staging.join(".git/object"), 0o000);
+    for words in [&["sync"][..], &["sync", "up"]] {
+        let held = world.json(words, 6);
+        let problems = held["problems"].as_array().expect("a list");
+        assert_eq!((problems.len(), &problems[0]["path"]), (1, &".git".into()), "{words:?}: {held:#}");
+        assert!(problems[0]["message"].as_str().is_some_and(|told| told.contains(".git/object cannot be read")), "{held:#}");
+        assert_eq!(fs::read(world.network.join(".git/HEAD")).expect("there"), b"one", "{words:?}");
+    }
+    assert_eq!(fs::read(world.network.join("data")).expect("sent"), b"two", "everything else goes on");
+    chmod(&world.staging.join(".git/object"), 0o644);
+    world.json(&["sync"], 0);
+    assert_eq!(fs::read(world.network.join(".git/HEAD")).expect("there"), b"new");
 }
 
 #[test]

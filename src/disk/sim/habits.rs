@@ -50,6 +50,8 @@ pub struct Habits {
     pub flush: Flush,
     /// Names are durable with the call that made them, as where a server keeps them.
     pub names_at_once: bool,
+    /// Names become durable in the order in which they were made, as a journal has it; else in each folder by itself.
+    pub names_in_order: bool,
     /// What was done so long ago is durable without a flush.
     pub writes_back_ns: i64,
     pub folds_case: bool,
@@ -92,6 +94,7 @@ impl Habits {
         restamp: Restamp::Kept,
         flush: Flush::Proves,
         names_at_once: false,
+        names_in_order: true,
         writes_back_ns: 30 * SECOND,
         folds_case: false,
         folds_unicode: false,

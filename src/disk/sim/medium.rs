@@ -78,6 +78,35 @@ pub(super) struct Step {
     pub edits: Vec<Edit>,
 }
 
+impl Step {
+    /// All that it names: folders, and what they get or lose.
+    pub fn inodes(&self) -> impl Iterator<Item = Ino> + '_ {
+        self.edits
+            .iter()
+            .flat_map(|edit| match edit {
+                Edit::Make { ino, .. } | Edit::Meta { ino, .. } => [Some(*ino), None],
+                Edit::Name { folder, to, .. } => [Some(*folder), *to],
+            })
+            .flatten()
+    }
+
+    /// The folders whose names it changes, and what it makes: steps that share one keep their order.
+    pub fn orders(&self) -> impl Iterator<Item = Ino> + '_ {
+        let folders = self.edits.iter().filter_map(|edit| match edit {
+            Edit::Name { folder, .. } => Some(*folder),
+            Edit::Make { .. } | Edit::Meta { .. } => None,
+        });
+        folders.chain(self.made())
+    }
+
+    pub fn made(&self) -> impl Iterator<Item = Ino> + '_ {
+        self.edits.iter().filter_map(|edit| match edit {
+            Edit::Make { ino, .. } => Some(*ino),
+            Edit::Name { .. } | Edit::Meta { .. } => None,
+        })
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Medium {
     pub habits: Habits,

@@ -240,7 +240,7 @@ impl Folder for SimFolder {
             Flush::FilesOnly => Err(ErrorKind::Unsupported),
             Flush::Lies => Ok(()),
             Flush::Proves => {
-                act.medium.settle();
+                act.medium.settle_folder(self.ino);
                 Ok(())
             }
         })

@@ -1,9 +1,10 @@
-//! What a power cut leaves: a prefix of the names' log, and of contents that were not flushed what luck has it.
+//! What a power cut leaves: a prefix of the names' log, where names are not in order all but those of some folder, and of
+//! contents that were not flushed what luck has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::{Counts, Fallen, Place};
-use super::medium::{Body, By, Medium};
+use super::medium::{Body, By, Medium, Step};
 use super::seed::Seed;
 use super::tree::{Edit, Ino, ROOT, Tree};
 use crate::model::digest::Digest;
@@ -22,6 +23,43 @@ impl Medium {
     /// Makes all names of up to now durable.
     pub fn settle(&mut self) {
         self.harden(self.log.len());
+    }
+
+    /// Makes the names in one folder durable, with what they need of others; where names are in order, all before them.
+    pub fn settle_folder(&mut self, folder: Ino) {
+        if self.habits.names_in_order {
+            return self.settle();
+        }
+        let (mut needed, mut wanted, mut rest) = (Vec::new(), BTreeSet::from([folder]), Vec::new());
+        for step in std::mem::take(&mut self.log).into_iter().rev() {
+            if step.orders().any(|ino| wanted.contains(&ino)) {
+                wanted.extend(step.inodes());
+                needed.push(step);
+            } else {
+                rest.push(step);
+            }
+        }
+        needed.reverse();
+        self.log = needed;
+        self.settle();
+        rest.reverse();
+        self.log = rest;
+    }
+
+    /// The names of one folder are late: not written, while those of others are.
+    fn leave_late(&mut self, seed: &mut Seed) {
+        let folders: BTreeSet<Ino> = self.log.iter().flat_map(Step::orders).collect();
+        let drawn = seed.below(folders.len().max(1) as u64) as usize;
+        let Some(first) = folders.into_iter().nth(drawn) else { return };
+        let (mut late, mut unmade) = (BTreeSet::from([first]), BTreeSet::new());
+        self.log.retain(|step| {
+            let lost = step.orders().any(|ino| late.contains(&ino)) || step.inodes().any(|ino| unmade.contains(&ino));
+            if lost {
+                late.extend(step.orders());
+                unmade.extend(step.made());
+            }
+            !lost
+        });
     }
 
     /// Makes the first steps of the log durable.
@@ -60,8 +98,12 @@ impl Medium {
         before.extend(safe_places(&self.durable, &self.synced));
         let live: BTreeSet<Digest> = self.counts.safe().collect();
         let kept = seed.below(self.log.len() as u64 + 1) as usize;
-        self.harden(kept);
-        self.log.clear();
+        if self.habits.names_in_order {
+            self.log.truncate(kept);
+        } else {
+            self.leave_late(seed);
+        }
+        self.settle();
         self.uprooted.clear();
         let tree = self.durable.clone().swept();
         let mut bodies = BTreeMap::new();

@@ -15,9 +15,12 @@ use std::cell::RefCell;
 use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::edits::Edit;
-use self::play::{Play, Tally};
+use self::play::{Ended, Play, Tally};
 use self::script::{CrashPoint, Kind, Shape, Step, Sync, any_script, any_shape};
-use crate::disk::sim::Crash;
+use crate::disk::sim::{Crash, Fault, Rule};
+use crate::engine::report::Outcome;
+use crate::engine::request::Deletes;
+use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 
 /// What all scripts of a test came to.
@@ -125,4 +128,72 @@ fn deletes_wait_after_a_mount_whatever_command_came_between() {
             panic!("{broken}");
         }
     }
+}
+
+/// What came back from the trash is somewhere, also where the names of each folder are written at a time of their own.
+#[test]
+fn a_power_cut_after_a_version_came_back_loses_nothing() {
+    for seed in 0..40 {
+        let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Local });
+        let both = play.volumes.clone();
+        play.work(Side::Staging, |user| user.make_folders("a/b").and_then(|()| user.write("a/b/file", b"the only one")));
+        play.step(&Step::Settle).expect("sent");
+        play.work(Side::Staging, |user| user.delete("a/b/file"));
+        play.step(&Step::Settle).expect("in the trash of the network");
+        both.network.adjust(|habits| habits.names_in_order = false);
+        play.step(&Step::Restore(0)).expect("it comes back");
+        assert_eq!(both.network.user().read("a/b/file").as_deref(), Some(&b"the only one"[..]));
+        both.network.crash(Crash::Power);
+        assert_eq!(both.network.names_of(b"the only one").safe(), 1, "seed {seed}");
+    }
+}
+
+/// What lies in a folder that could not be listed is unknown: no delete is so much as planned, and the folder alone is told.
+#[test]
+fn a_folder_that_cannot_be_listed_is_not_empty() {
+    let folder = RelPath::parse(b"a").expect("a path");
+    let faults = [("list", Fault::Denied), ("list", Fault::Io), ("open", Fault::Denied), ("open", Fault::FalseAbsent)];
+    for (side, (op, fault)) in Side::BOTH.into_iter().flat_map(|side| faults.map(|fault| (side, fault))) {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        let both = play.volumes.clone();
+        play.work(Side::Staging, |user| user.make_folder("a").and_then(|()| user.write("a/file", b"still there")));
+        play.step(&Step::Settle).expect("sent");
+        both[side].plan(vec![Rule::next(fault, op, &folder)]);
+        let Ended::Report(report) = play.plain_run(Deletes::Allow) else { panic!("{fault:?} at {op} in {side}: no report") };
+        let problems = report.problems.iter().map(|problem| &problem.path);
+        let told: Vec<&RelPath> = problems.chain(report.notes.iter().map(|note| &note.path)).collect();
+        assert_eq!(told, [&folder], "{fault:?} at {op} in {side}: {:?}, {:?}", report.problems, report.notes);
+        assert_eq!(both[side.other()].user().read("a/file").as_deref(), Some(&b"still there"[..]), "{fault:?} at {op} in {side}");
+    }
+}
+
+/// Before the first visible step of a ruling over a folder the base forgets it: what was not written yet is then no delete.
+#[test]
+fn a_ruling_that_is_killed_at_any_call_deletes_nothing() {
+    for after in (0..).step_by(4) {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        if let Err(broken) = play.step(&Step::Ruling { side: Side::Staging, after }) {
+            panic!("killed at call {after}: {broken}");
+        }
+        if play.tally().crashes == 0 {
+            assert!(after > 100, "a run of so few calls is none");
+            break;
+        }
+    }
+}
+
+/// What was not sent is counted where staging is asked by the path's own way, a process apart where that may hang: the
+/// simulated volume is not what lies at that path of this machine.
+#[test]
+fn what_was_not_sent_is_counted_where_the_roots_are_asked() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Sshfs, network: Kind::Sshfs });
+    play.work(Side::Staging, |user| user.write("old", b"old"));
+    play.step(&Step::Settle).expect("sent");
+    play.work(Side::Staging, |user| user.write("new", b"new").and_then(|()| user.write("old", b"other")));
+    // Past what a cache still shows.
+    play.step(&Step::Wait(60)).expect("nothing is lost");
+    play.volumes.network.goes();
+    let Ended::Report(report) = play.plain_run(Deletes::Allow) else { panic!("no report") };
+    assert!(matches!(report.outcome, Outcome::Offline { side: Side::Network, .. }), "{:?}", report.outcome);
+    assert_eq!(report.pending.staging, 2);
 }

@@ -47,7 +47,7 @@ pub struct Play {
     /// Losses that were looked at, and those of them that are hidden under temporary names.
     losses: usize,
     hidden: Vec<Loss>,
-    tally: Tally,
+    pub(super) tally: Tally,
     /// Every step with what came of it, for the report of a failure.
     pub story: Vec<String>,
     _seated: Seated,

@@ -33,7 +33,7 @@ impl Play {
     }
 
     /// A run in fair weather.
-    fn plain_run(&mut self, deletes: Deletes) -> Ended {
+    pub(super) fn plain_run(&mut self, deletes: Deletes) -> Ended {
         let request = Request { yes: true, deletes, ..Request::plain(Direction::Both) };
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
         self.story.push(told(&ended));
@@ -190,6 +190,7 @@ impl Play {
         let (policies, yes) = (Policies::all(Policy::Prefer(other)), true);
         let request = Request { yes, policies, policies_by_flag: true, ..Request::plain(Direction::Both) };
         let cut = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        self.tally.crashes += u64::from(matches!(cut, Ended::Cut));
         self.story.push(told(&cut));
         self.world.crash(Crash::Killed);
         let ended = self.plain_run(Deletes::Allow);

@@ -12,7 +12,7 @@ use crate::engine::carry::halted;
 use crate::engine::error::Error;
 use crate::engine::history::{Reason, Reasons, RunId, trash_name};
 use crate::engine::open::{Access, Session};
-use crate::engine::request::{Options, Pair};
+use crate::engine::request::{Durability, Options, Pair};
 use crate::engine::reverse::own_again;
 use crate::manifest::Reader;
 use crate::model::database::database_of;
@@ -21,7 +21,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
-use crate::transfer::back::{MadeAgain, Refused, bring_back, clear_empty, finish_made_again, make_folders_again};
+use crate::transfer::back::{MadeAgain, Refused, bring_back, clear_empty, finish_made_again, flush_names, make_folders_again};
 use crate::transfer::trash::{home, mode_of_kept};
 use runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 
@@ -169,6 +169,14 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         let root = &*session.roots[side];
         let here: Vec<MadeAgain> = made.iter().filter(|made| made.side == side).cloned().collect();
         finish_made_again(root, &session.traits[side], &here);
+        // A name that is on its way from one folder to another is in neither where the first is gone durably before the
+        // second is written.
+        if options.durability == Durability::Full {
+            let back = results.iter().filter(|restored| restored.side == Some(side) && restored.result.is_ok());
+            let shown = back.map(|restored| &restored.path).chain(here.iter().map(|made| &made.path));
+            let folders = shown.map(|path| path.parent().unwrap_or_default()).collect();
+            flush_names(root, &folders).map_err(Error::disk_at(side))?;
+        }
         let emptied: Vec<RelPath> = emptied.iter().filter(|(at, _)| *at == side).map(|(_, kept)| kept.clone()).collect();
         clear_empty(root, &emptied);
     }

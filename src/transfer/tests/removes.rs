@@ -81,6 +81,22 @@ fn a_folder_with_something_new_inside_stays_and_junk_goes_along() {
     assert_eq!(world.trashed(NETWORK)["a/__pycache__/x.pyc"], "junk");
 }
 
+#[test]
+fn what_is_there_again_on_the_side_that_deleted_it_stays_on_the_other() {
+    for side in Side::BOTH {
+        let world = world();
+        world.lay(side, "a/file", "old");
+        world.lay(side, "b/file", "old");
+        let actions = ["a", "a/file", "b", "b/file"].map(|at| world.delete_at(side, at)).to_vec();
+        // Made again since the look.
+        world.lay(side.other(), "a/file", "again");
+        let endings = delete(&world.run(), actions);
+        assert!(matches!(endings[..2], [Ending::Later(_), Ending::Later(_)]), "{endings:?}");
+        assert!(all_gone(&endings[2..]), "{endings:?}");
+        assert_eq!(world.shown(side), tree(&[("a/", ""), ("a/file", "old")]));
+    }
+}
+
 /// A folder at the network root that a file replaces.
 fn replaced() -> (World, Action) {
     let world = world();
