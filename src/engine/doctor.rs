@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::request::Pair;
-use super::trash::runs;
+use super::runs;
 use crate::disk::clock::{Moment, now};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Reader, RootRecord};
@@ -51,7 +51,7 @@ pub fn examine_root(path: &Path, role: Role, tell: &dyn Fn(Told)) -> Result<(), 
 }
 
 fn lock(staging: &Path) -> Check {
-    let file = staging.join(own::FOLDER).join("lock");
+    let file = own::lock_path(staging);
     match local::Lock::is_held(&file) {
         Some(true) => Check::ok("lock", format!("held: {}", local::Lock::holder(&file).unwrap_or_default().escape_debug()))
             .meaning("another run of this pair is at work"),

@@ -17,7 +17,7 @@ use super::open::{Access, Session};
 use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Options, Pair, Request};
-use super::trash::runs::run_name;
+use super::runs::run_name;
 use super::unsent::unsent;
 use super::waiting::Waiting;
 use super::whole;

@@ -68,6 +68,11 @@ impl Asking {
         self.ask("look at", path, Question::IsTaken, |answer, _| said(answer).flatten())
     }
 
+    /// As [`crate::disk::local::Lock::is_held`].
+    pub fn is_locked(&self, path: &Path) -> Result<Option<bool>> {
+        self.ask("look at", path, Question::IsLocked, |answer, _| said(answer))
+    }
+
     /// As [`crate::disk::local::chain`].
     pub fn chain(&self, path: &Path) -> Result<Chain> {
         self.ask("look at", path, Question::Chain, |answer, _| match answer {

@@ -76,6 +76,7 @@ pub(super) enum Question {
     Canonical,
     IsFolder,
     IsTaken,
+    IsLocked,
     Link,
     /// The device and number of the folder and of all above it.
     Chain,
