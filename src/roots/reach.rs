@@ -113,7 +113,7 @@ impl Reach {
         self.ask(path, |asking| asking.is_locked(path), || Ok(local::Lock::is_held(path))).ok().flatten()
     }
 
-    pub fn chain(&self, path: &Path) -> disk::Result<disk::apart::Chain> {
+    pub fn chain(&self, path: &Path) -> disk::Result<disk::Chain> {
         self.ask(path, |asking| asking.chain(path), || local::chain(path))
     }
 

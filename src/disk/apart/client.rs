@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Patience;
 use super::line::{About, Lines, Pace};
-use super::protocol::{self, Answer, BLOCK, Chain, FolderCall, Handle, Question, Request, RootCall, Then};
-use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
+use super::protocol::{self, Answer, BLOCK, FolderCall, Handle, Question, Request, RootCall, Then};
+use crate::disk::{Chain, Error, ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
 use crate::model::entry::Stamp;
 use crate::model::listing::Listing;
 use crate::model::path::{Name, RelPath};
