@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -329,17 +328,6 @@ fn after_a_damaged_manifest() {
     assert!(world.network.join("gone/empty").is_dir());
 }
 
-/// Runs the program and kills it before the system call that is the `number`th of its kind; `false` where it made fewer.
-fn is_killed(world: &World, words: &[&str], (call, number): (&str, u32), more: &[&str]) -> bool {
-    let program = world.command(&world.top(), &world.arguments(words));
-    let mut traced = Command::new("strace");
-    traced.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    traced.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]).args(more);
-    traced.arg(program.get_program()).args(program.get_args()).env_clear();
-    traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    !traced.output().expect("strace runs").status.success()
-}
-
 /// The steps at which an undo leaves something behind.
 const STEPS: &[&str] = &["renameat2", "linkat", "unlinkat", "mkdirat", "utimensat", "pwrite64"];
 
@@ -357,7 +345,7 @@ fn killed_anywhere_and_asked_again() {
         for number in [1, 3, 6, 11, 19] {
             let world = edited();
             let all = everything(&world);
-            if !is_killed(&world, &["undo", "2"], (call, number), &[]) {
+            if !world.killed_at(&["undo", "2"], call, number, &[]) {
                 break;
             }
             killed += 1;
@@ -388,7 +376,7 @@ fn after_a_sync_that_was_killed() {
         let before = Tree::of(&world.network);
         let held = Tree::of(&world.network).contents();
         edit(&world.staging);
-        killed += u32::from(is_killed(&world, &["sync", "up"], (call, number), &[]));
+        killed += u32::from(world.killed_at(&["sync", "up"], call, number, &[]));
         let at = format!("sync killed at {call} number {number}");
         let object = world.run(&["undo", "last", "--json"]);
         assert!(matches!(object.code, 0 | 1 | 6), "{at}: {object}");
@@ -421,7 +409,7 @@ fn what_comes_back_after_a_kill_is_not_deleted_again() {
         // The last step of these deletes: the emptied folder goes from the root.
         let there = ["-P", to.to_str().expect("text")];
         assert!(
-            is_killed(&world, &["sync", way], ("unlinkat", 1), &there) && !stands(&to.join("gone/a")),
+            world.killed_at(&["sync", way], "unlinkat", 1, &there) && !stands(&to.join("gone/a")),
             "killed too early or not at all"
         );
         let object = world.json(&["undo", "last"], 0);
