@@ -9,7 +9,7 @@ use crate::cli::failure::{Failure, shown};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::render::count;
 use crate::cli::sync::once;
-use crate::cli::{Answer, Context, json, paths, render, settings, warn};
+use crate::cli::{Answer, Context, json, paths, render, settings};
 use crate::engine::report::Report;
 use crate::engine::request::Request;
 use crate::engine::{self, KeptConflict};
@@ -64,9 +64,7 @@ const ENDED_BEFORE: &str = "was in conflict no more: the version that there was 
 
 fn run_resolve(context: &Context, typed: &Resolve) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
-    let settings =
-        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&chosen.pair, settings::flag_layer(&[], typed.wait))?;
     let selected = select(context, typed, &chosen)?;
     let name = &chosen.pair.name;
     if selected.is_empty() {

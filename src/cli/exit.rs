@@ -48,6 +48,11 @@ impl Exit {
         }
     }
 
+    /// A run that was stopped; by Ctrl-C where no signal was noted.
+    pub fn interrupted(signal: Option<u8>) -> Exit {
+        Exit::Signal(signal.unwrap_or(2))
+    }
+
     /// The first of several by the order of their weight.
     pub fn first(several: &[Exit]) -> Exit {
         ORDER.into_iter().find(|exit| several.contains(exit)).unwrap_or(Exit::Done)
@@ -70,11 +75,9 @@ impl Exit {
 
 /// The exit code of a run, and the word for it. `signal` is the one that was caught, if any.
 pub fn of_report(report: &Report, signal: Option<u8>) -> (Exit, &'static str) {
-    /// Ctrl-C, where the engine stopped and no signal was noted.
-    const INTERRUPT: u8 = 2;
     let mut several = match report.outcome {
         Outcome::Interrupted => {
-            let exit = Exit::Signal(signal.unwrap_or(INTERRUPT));
+            let exit = Exit::interrupted(signal);
             return (exit, exit.outcome());
         }
         Outcome::Done => vec![],

@@ -73,7 +73,7 @@ fn exit_of(kind: engine::ErrorKind) -> Exit {
         engine::ErrorKind::Refused => Exit::Refused,
         engine::ErrorKind::Offline => Exit::Offline,
         engine::ErrorKind::Busy => Exit::Busy,
-        engine::ErrorKind::Stopped => Exit::Signal(2),
+        engine::ErrorKind::Stopped => Exit::interrupted(None),
     }
 }
 

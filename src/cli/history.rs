@@ -21,11 +21,11 @@ pub fn run(context: &Context, typed: &History) -> Result<Answer, Failure> {
         return Ok(context.answer(Exit::Done, || json::life(&pair.name, &path, &events), || life(&events)));
     }
     if let Some(which) = typed.run {
-        let (told, events) = history::run(&pair, which)?;
+        let (told, events) = history::run(&pair, &context.place.reach, which)?;
         let text = || whole(&told, &events, context.paint);
         return Ok(context.answer(Exit::Done, || json::run_told(&pair.name, &told, &events), text));
     }
-    let runs = history::runs(&pair, (typed.limit > 0).then_some(typed.limit))?;
+    let runs = history::runs(&pair, &context.place.reach, (typed.limit > 0).then_some(typed.limit))?;
     Ok(context.answer(Exit::Done, || json::runs(&pair.name, &runs), || list(&runs)))
 }
 

@@ -4,8 +4,8 @@ use crate::cli::args::{Choice, Init};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::pairs::{self, Chosen, IfNew};
-use crate::cli::settings::{self, Settings, keys::Layer};
-use crate::cli::{Answer, Context, json, warn};
+use crate::cli::settings::{Settings, keys::Layer};
+use crate::cli::{Answer, Context, json};
 use crate::engine;
 
 pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
@@ -16,8 +16,7 @@ pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
     };
     let choice = Choice { network: Some(typed.network.clone()), staging: Some(staging), pair: None };
     let chosen = pairs::choose(&context.place, &choice, IfNew::Pair { name })?;
-    let settings = settings::of_pair(&context.place.reach, &chosen.pair, Layer::new(), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&chosen.pair, Layer::new())?;
     let notes = establish(&chosen, &settings)?;
     let pair = &chosen.pair;
     Ok(context.answer(

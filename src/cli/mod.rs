@@ -42,9 +42,12 @@ use exit::Exit;
 use failure::Failure;
 use place::Place;
 use render::Paint;
+use settings::Settings;
+use settings::keys::Layer;
 use signals::Stop;
 
 use crate::disk;
+use crate::engine::request::Pair;
 use crate::roots::reach::{Reach, SILENCE};
 
 /// What every command is given.
@@ -168,6 +171,13 @@ impl Common {
 impl Context {
     fn answer(&self, exit: Exit, object: impl FnOnce() -> String, text: impl FnOnce() -> String) -> Answer {
         self.common.answer(exit, object, text)
+    }
+
+    /// The settings for a pair, under the flags that were typed.
+    fn settings(&self, pair: &Pair, flags: Layer) -> Result<Settings, Failure> {
+        let settings = settings::of_pair(&self.place.reach, pair, flags, std::env::vars_os())?;
+        settings.warnings.iter().for_each(|warning| warn(warning));
+        Ok(settings)
     }
 
     /// Asks on the terminal; `None` where nobody is there to answer.

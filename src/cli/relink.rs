@@ -28,9 +28,7 @@ struct Chosen {
 
 pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
     let chosen = choose(context, typed)?;
-    let settings =
-        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&chosen.pair, settings::flag_layer(&[], typed.wait))?;
     let request = engine::relink::Relink {
         known: !chosen.new,
         new_id: typed.new_id,

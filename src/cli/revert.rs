@@ -5,15 +5,13 @@ use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::settings;
 use crate::cli::sync::once;
-use crate::cli::{Answer, Context, exit, json, paths, render, warn};
+use crate::cli::{Answer, Context, exit, json, paths, render};
 use crate::engine::request::{Deletes, Request};
 use crate::model::side::{Direction, Side};
 
 pub fn run(context: &Context, typed: &Revert) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?;
-    let settings =
-        settings::of_pair(&context.place.reach, &chosen.pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&chosen.pair, settings::flag_layer(&[], typed.wait))?;
     let request = Request {
         paths: paths::resolve(&chosen.pair, &context.place, &typed.paths)?,
         dry_run: typed.dry_run,

@@ -7,8 +7,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{Paint, count, findings};
-use crate::cli::settings::{self, keys::Layer};
-use crate::cli::{Answer, Context, json, warn};
+use crate::cli::settings::keys::Layer;
+use crate::cli::{Answer, Context, json};
 use crate::engine::report::{Outcome, Report};
 use crate::engine::{self, Status};
 use crate::model::side::{PerSide, Side};
@@ -16,8 +16,7 @@ use crate::model::utc;
 
 pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
-    let settings = settings::of_pair(&context.place.reach, &pair, Layer::new(), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&pair, Layer::new())?;
     let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
     let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);
     let pending = status.report.as_ref().map_or_else(alone, pending);

@@ -15,8 +15,7 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (direction, typed_paths) = typed.direction_and_paths();
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::PairIfBothAreFree)?;
     let flags = settings::flag_layer(&typed.conflict, typed.wait);
-    let settings = settings::of_pair(&context.place.reach, &chosen.pair, flags, std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&chosen.pair, flags)?;
     let mut request = Request {
         paths: paths::resolve(&chosen.pair, &context.place, &typed_paths)?,
         dry_run: typed.dry_run,

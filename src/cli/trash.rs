@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{count, table};
-use crate::cli::settings::{self, keys::Layer};
+use crate::cli::settings::keys::Layer;
 use crate::cli::{Answer, Context, json, paths};
 use crate::engine::request::{Options, Pair};
 use crate::engine::trash::{self, Listed, Passed, Restored, Trashed};
@@ -18,7 +18,7 @@ use std::time::Duration;
 pub fn run(context: &Context, typed: &Trash) -> Result<Answer, Failure> {
     let (Trash::List { choice, .. } | Trash::Restore { choice, .. } | Trash::Empty { choice, .. }) = typed;
     let pair = pairs::choose(&context.place, choice, IfNew::Refuse)?.pair;
-    let options = settings::of_pair(&context.place.reach, &pair, Layer::new(), std::env::vars_os())?.options;
+    let options = context.settings(&pair, Layer::new())?.options;
     match typed {
         Trash::List { side, path, .. } => {
             let path = match path {
@@ -99,25 +99,23 @@ fn restored(results: &[Restored]) -> String {
         (Ok(()), None) => format!("{} is back\n", one.path),
         (Err(message), _) => format!("{} was not restored: {message}\n", one.path),
     };
-    let mut sides: Vec<Side> = results.iter().filter(|one| one.result.is_ok()).filter_map(|one| one.side).collect();
-    sides.sort();
-    sides.dedup();
-    results.iter().map(line).collect::<String>() + &carried_over(&sides)
+    let back = results.iter().filter(|one| one.result.is_ok()).filter_map(|one| one.side);
+    results.iter().map(line).collect::<String>() + &carried_over(back)
 }
 
 /// Which sync carries over what came back at these sides.
-pub fn carried_over(sides: &[Side]) -> String {
-    match sides {
-        [] => String::new(),
-        [side] => {
-            let (way, other) = if *side == Side::Staging { ("up", "down") } else { ("down", "up") };
-            let to = side.other();
-            format!(
-                "The next `driftless sync` (or `sync {way}`) carries it over to the {to} root; `sync {other}` alone does not.\n"
-            )
+pub fn carried_over(sides: impl Iterator<Item = Side>) -> String {
+    let sides: Vec<Side> = sides.collect();
+    let (way, other, to) = match Side::BOTH.map(|side| sides.contains(&side)) {
+        [false, false] => return String::new(),
+        [true, false] => ("up", "down", Side::Network),
+        [false, true] => ("down", "up", Side::Staging),
+        [true, true] => {
+            return "The next `driftless sync` carries it over; `sync up` or `sync down` alone carries its own half.\n"
+                .to_owned();
         }
-        _ => "The next `driftless sync` carries it over; `sync up` or `sync down` alone carries its own half.\n".to_owned(),
-    }
+    };
+    format!("The next `driftless sync` (or `sync {way}`) carries it over to the {to} root; `sync {other}` alone does not.\n")
 }
 
 #[cfg(test)]

@@ -10,17 +10,13 @@ use crate::cli::progress::Shown;
 use crate::cli::render::{Paint, count};
 use crate::cli::settings;
 use crate::cli::trash::carried_over;
-use crate::cli::{Answer, Context, json, paths, warn};
+use crate::cli::{Answer, Context, json, paths};
 use crate::engine::undo::{self, Item, Outcome, Request, Undone};
-use crate::model::side::Side;
 use crate::model::utc;
 
 pub fn run(context: &Context, typed: &Undo) -> Result<Answer, Failure> {
-    /// Ctrl-C, where the engine stopped and no signal was noted.
-    const INTERRUPT: u8 = 2;
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
-    let settings = settings::of_pair(&context.place.reach, &pair, settings::flag_layer(&[], typed.wait), std::env::vars_os())?;
-    settings.warnings.iter().for_each(|warning| warn(warning));
+    let settings = context.settings(&pair, settings::flag_layer(&[], typed.wait))?;
     let paths = paths::resolve(&pair, &context.place, &typed.paths)?;
     let request = Request { run: typed.run, paths, dry_run: typed.dry_run, wait: settings.wait };
     let progress = Shown::start();
@@ -28,7 +24,7 @@ pub fn run(context: &Context, typed: &Undo) -> Result<Answer, Failure> {
     progress.finish();
     let undone = undone?;
     let exit = if undone.interrupted {
-        Exit::Signal(context.stop.signal().unwrap_or(INTERRUPT))
+        Exit::interrupted(context.stop.signal())
     } else if undone.items.iter().any(|item| matches!(item.result, Outcome::Left(_))) {
         Exit::Partial
     } else {
@@ -64,11 +60,8 @@ fn text(undone: &Undone, dry_run: bool, paint: Paint) -> String {
     if let Some(run) = undone.as_run.filter(|_| done > 0) {
         let _ = writeln!(text, "This was run {}; `driftless undo {}` takes it back again.", run.0, run.0);
     }
-    let mut sides: Vec<Side> = undone.items.iter().filter(|item| item.result == Outcome::Done).map(|item| item.side).collect();
-    sides.sort();
-    sides.dedup();
     if !dry_run {
-        text.push_str(&carried_over(&sides));
+        text.push_str(&carried_over(undone.items.iter().filter(|item| item.result == Outcome::Done).map(|item| item.side)));
     }
     text
 }

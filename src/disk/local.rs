@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::apart::Chain;
+use super::Chain;
 use super::error::{Error, ErrorKind, Result};
 
 /// The text of a regular file; `None` where there is none.

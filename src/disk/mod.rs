@@ -82,6 +82,13 @@ impl Node {
     }
 }
 
+/// The device and file number of a path that is a folder and of the folders above it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    pub is_folder: bool,
+    pub ids: Vec<(u64, u64)>,
+}
+
 /// How sure an answer has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Freshness {

@@ -7,6 +7,7 @@
 use super::error::Error;
 use super::open::Session;
 use super::request::Request;
+use crate::manifest::key;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 use crate::roots::claim::{self, NOBODY};
@@ -14,7 +15,7 @@ use crate::roots::claim::{self, NOBODY};
 /// Finds out whether the base has been overtaken, and tells it.
 pub(super) fn heed(session: &mut Session<'_>) -> Result<(), Error> {
     let holder = claim::read(&*session.roots.staging).map_err(Error::at(Side::Staging))?;
-    let ours = holder.is_some() && holder == session.store.meta("manifest")?;
+    let ours = holder.is_some() && holder == session.store.meta(key::OWN_NAME)?;
     session.stale_base = !ours && session.store.has_base()?;
     if session.stale_base {
         session.notes.push(

@@ -1,7 +1,7 @@
 //! Housekeeping at the roots: temporary files of runs that were killed, and the limits of the trash.
 
 use super::open::Session;
-use super::trash::runs;
+use super::runs;
 use crate::disk::{self, ErrorKind, Onto, Root};
 use crate::model::ignore::is_temp_name;
 use crate::model::path::{Name, RelPath};

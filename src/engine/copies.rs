@@ -8,7 +8,7 @@ use super::error::Error;
 use super::request::Options;
 use crate::disk::clock::now;
 use crate::disk::{self, ErrorKind, Freshness, Node, Root};
-use crate::manifest::{Manifest, What};
+use crate::manifest::{Manifest, What, key};
 use crate::model::conflict::{host_word, split_extension};
 use crate::model::finding::Note;
 use crate::model::ignore::{OWN_FOLDER, Patterns, Verdict, is_own_name};
@@ -21,8 +21,9 @@ use crate::transfer::{Original, Run, drop_copy, keep_copy};
 
 use std::collections::HashSet;
 
-/// Set while there may be copies of this pair.
-const MAY_HAVE: &str = "conflict_copies";
+/// What the manifest says of this pair's copies: there may be some, or the last was swept up.
+const SOME: &str = "1";
+const NONE: &str = "0";
 
 /// A copy is not made anew before this time has passed.
 const REFRESH_NS: i64 = 600 * 1_000_000_000;
@@ -45,8 +46,9 @@ pub(super) fn tend(
     notes: &mut Vec<Note>,
 ) -> Result<Vec<Copy>, Error> {
     let known = manifest.conflicts()?;
-    let may_have = manifest.meta(MAY_HAVE)?.is_some() || manifest.meta(super::decide::FIRST_SYNC_ENDED)?.is_none();
-    if known.is_empty() && !may_have {
+    // A manifest that does not say may follow one that was lost.
+    let recorded = manifest.meta(key::CONFLICT_COPIES)?;
+    if known.is_empty() && recorded.as_deref() == Some(NONE) {
         return Ok(Vec::new());
     }
     let mark = format!("-{}-{:08x}", host_word(host), run.owner);
@@ -54,8 +56,8 @@ pub(super) fn tend(
         path.name().is_some_and(|name| !is_own_name(&name)) && patterns.verdict(path, folder) == Verdict::Wanted
     };
     // Before the first is made: one that is broken off is found again when the conflict has ended.
-    if !known.is_empty() && manifest.meta(MAY_HAVE)?.is_none() {
-        manifest.set_meta(MAY_HAVE, "1")?;
+    if !known.is_empty() && recorded.as_deref() != Some(SOME) {
+        manifest.set_meta(key::CONFLICT_COPIES, SOME)?;
     }
     let mut copies: Vec<Copy> = Vec::new();
     for conflict in &known {
@@ -81,7 +83,9 @@ pub(super) fn tend(
             None => copies.extend(old.filter(|_| stands).map(|(copy, _)| (conflict.path.clone(), copy.clone()))),
         }
     }
-    sweep(run, &mark, &copies);
+    if sweep(run, &mark, &copies) && known.is_empty() {
+        manifest.set_meta(key::CONFLICT_COPIES, NONE)?;
+    }
     Ok(copies)
 }
 
@@ -134,21 +138,21 @@ fn same_tree(run: &Run<'_>, original: &RelPath, copy: &RelPath) -> bool {
     mine.len() == theirs.len() && mine.iter().zip(&theirs).all(same)
 }
 
-/// Copies of this pair whose conflict has ended, or that a newer one replaces, go to the trash. Best effort: the next run
-/// tries again.
-fn sweep(run: &Run<'_>, mark: &str, copies: &[Copy]) {
+/// Copies of this pair whose conflict has ended, or that a newer one replaces, go to the trash. `false` where some may have
+/// stayed: the next run tries again.
+fn sweep(run: &Run<'_>, mark: &str, copies: &[Copy]) -> bool {
     let alive: HashSet<&RelPath> = copies.iter().map(|(_, copy)| copy).collect();
-    if let Err(error) = sweep_folder(run, &home(), mark, &alive) {
-        tracing::debug!(%error, "copies of ended conflicts stay");
-    }
+    let swept = sweep_folder(run, &home(), mark, &alive);
+    swept.inspect_err(|error| tracing::debug!(%error, "copies of ended conflicts stay")).unwrap_or(false)
 }
 
-fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelPath>) -> disk::Result<()> {
+fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelPath>) -> disk::Result<bool> {
     let root = &*run.roots.network;
     let folder = match root.folder(path) {
-        Err(error) if error.kind == ErrorKind::Absent => return Ok(()),
+        Err(error) if error.kind == ErrorKind::Absent => return Ok(true),
         other => other?,
     };
+    let mut swept = true;
     for item in folder.list()? {
         let below = path.join(&item.name);
         // Of a copy that was broken off: this pair's lock says that no other run is at it.
@@ -158,14 +162,15 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
                 && let Err(error) = drop_copy(run, &below)
             {
                 tracing::debug!(%error, "a copy of an ended conflict stays");
+                swept = false;
             }
         } else if item.value.is_folder() {
-            sweep_folder(run, &below, mark, alive)?;
+            swept &= sweep_folder(run, &below, mark, alive)?;
             // Only an empty one goes.
             let _ = folder.remove_folder(&item.name);
         }
     }
-    Ok(())
+    Ok(swept)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::request::{Deletes, Request};
 use super::whole;
 use crate::disk::clock::now;
 use crate::disk::{ErrorKind, local};
+use crate::manifest::key;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
@@ -30,11 +31,6 @@ pub(super) struct Decision {
     /// `None`: go.
     pub stop: Option<Outcome>,
 }
-
-/// Set once a run over everything was about to write: the question whether these are one project is answered.
-pub(super) const FIRST_SYNC_BEGUN: &str = "first_sync_done";
-/// Set once a run over everything came to its end: from then on the two folders have met.
-pub(super) const FIRST_SYNC_ENDED: &str = "first_sync_ended";
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -78,7 +74,7 @@ static ABORT: Policies = Policies::all(Policy::Abort);
 
 /// Where both sides meet for the first time, only a policy that was given for this very run decides over content.
 fn policies<'r>(session: &Session<'_>, request: &'r Request) -> Result<&'r Policies, Error> {
-    let first = session.store.meta(FIRST_SYNC_ENDED)?.is_none();
+    let first = session.store.meta(key::FIRST_SYNC_ENDED)?.is_none();
     Ok(match (first && !request.policies_by_flag, request.policies.default()) {
         (false, _) => &request.policies,
         (true, Policy::Abort) => &ABORT,
@@ -88,7 +84,7 @@ fn policies<'r>(session: &Session<'_>, request: &'r Request) -> Result<&'r Polic
 
 /// The question of a first sync: do these two folders hold the same project at all?
 fn ask_first(session: &Session<'_>, request: &Request, differences: &[Difference]) -> Result<Option<Refusal>, Error> {
-    if request.yes || request.take.is_some() || session.store.meta(FIRST_SYNC_BEGUN)?.is_some() {
+    if request.yes || request.take.is_some() || session.store.meta(key::FIRST_SYNC_BEGUN)?.is_some() {
         return Ok(None);
     }
     let meeting = Meeting::of(differences);

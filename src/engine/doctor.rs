@@ -6,8 +6,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::identify::{Judged, NO_MARK, judge};
 use super::request::Pair;
-use super::trash::runs;
+use super::runs;
 use crate::disk::clock::{Moment, now};
 use crate::disk::{self, Root, local};
 use crate::manifest::{self, Reader, RootRecord};
@@ -15,8 +16,8 @@ use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::utc;
 use crate::roots::checkup::{self, judge};
-use crate::roots::identity::{self, Identity, Known, Way};
-use crate::roots::marker::{Marker, RootId};
+use crate::roots::identity::{self, Identity, Way};
+use crate::roots::marker::Marker;
 use crate::roots::{Error, mounts, own};
 use crate::sqlite;
 
@@ -51,7 +52,7 @@ pub fn examine_root(path: &Path, role: Role, tell: &dyn Fn(Told)) -> Result<(), 
 }
 
 fn lock(staging: &Path) -> Check {
-    let file = staging.join(own::FOLDER).join("lock");
+    let file = own::lock_path(staging);
     match local::Lock::is_held(&file) {
         Some(true) => Check::ok("lock", format!("held: {}", local::Lock::holder(&file).unwrap_or_default().escape_debug()))
             .meaning("another run of this pair is at work"),
@@ -158,22 +159,15 @@ fn sound(pair: &Pair, reader: &Reader) -> Check {
 
 /// The same table as a run goes by; nothing is written for it.
 fn identified(staging: Option<&Marker>, network: Option<&Marker>, records: &PerSide<Option<RootRecord>>) -> Check {
-    let known = |record: &RootRecord| RootId::parse(&record.id).map(|id| Known { id, generation: record.generation });
-    if network.is_none() && records.network.as_ref().is_some_and(|record| known(record).is_none()) {
-        return Check::new(
-            "identity",
-            Health::Limited,
-            "the network root cannot be written, so it carries no mark to be known by",
-        )
-        .meaning("deletes are held");
-    }
-    let manifest = records.as_ref().map(|record| record.as_ref().and_then(known));
-    match identity::identify(staging, network, &manifest) {
-        Identity::Go => Check::ok("identity", "both roots are the pair's"),
-        Identity::NewPair => Check::ok("identity", "not paired yet"),
-        Identity::ManifestLost => Check::new("identity", Health::Limited, "both roots are the pair's, and the manifest is gone")
-            .meaning("the next sync compares both folders as if they met for the first time: nothing is deleted"),
-        Identity::Refuse(identity::Refusal { side, message, way }) => {
+    match judge(staging, network, records) {
+        Judged::ByStaging => Check::new("identity", Health::Limited, NO_MARK).meaning("deletes are held"),
+        Judged::By(Identity::Go) => Check::ok("identity", "both roots are the pair's"),
+        Judged::By(Identity::NewPair) => Check::ok("identity", "not paired yet"),
+        Judged::By(Identity::ManifestLost) => {
+            Check::new("identity", Health::Limited, "both roots are the pair's, and the manifest is gone")
+                .meaning("the next sync compares both folders as if they met for the first time: nothing is deleted")
+        }
+        Judged::By(Identity::Refuse(identity::Refusal { side, message, way })) => {
             let relink = if way == Way::NewId { "driftless relink --new-id" } else { "driftless relink" };
             Check::new("identity", Health::Problem, format!("the {side} root is not the one of this pair: {message}"))
                 .meaning("every sync is refused; nothing is changed in either root")
@@ -202,6 +196,7 @@ mod tests {
             (None, None, &PerSide::default(), Health::Ok, "not paired"),
             (Some(&staging), Some(&network), &PerSide::default(), Health::Limited, "gone"),
             (Some(&staging), None, &unmarked, Health::Limited, "no mark"),
+            (None, None, &unmarked, Health::Problem, "another mark"),
             (Some(&staging), None, &known, Health::Problem, "lost its marker"),
             (Some(&staging), Some(&network), &newer, Health::Problem, "older"),
         ] {

@@ -1,14 +1,15 @@
 //! What the runs of a pair did, as its manifest tells: read without a lock, also while a run is at work and while the
-//! roots are out of reach.
+//! roots are out of reach. Only whether the newest still runs is asked of staging, apart where that may hang.
 
 use super::error::Error;
 use super::request::Pair;
-use super::trash::runs;
+use super::runs;
 use crate::disk::local;
 use crate::manifest::Reader;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::roots::own;
+use crate::roots::reach::Reach;
 use crate::transfer::trash::home;
 
 use std::collections::HashMap;
@@ -53,21 +54,21 @@ impl Ending {
 }
 
 /// The runs, the newest first; all of them without a limit.
-pub fn runs(pair: &Pair, limit: Option<u32>) -> Result<Vec<ToldRun>, Error> {
+pub fn runs(pair: &Pair, reach: &Reach, limit: Option<u32>) -> Result<Vec<ToldRun>, Error> {
     let Some(reader) = Reader::open(&pair.state)? else { return Ok(Vec::new()) };
     let newest = reader.some_runs(Some(1))?.first().map(|run| run.id);
-    let told = reader.some_runs(limit)?.into_iter().map(|record| tell(pair, record, newest));
+    let told = reader.some_runs(limit)?.into_iter().map(|record| tell(pair, reach, record, newest));
     Ok(told.collect())
 }
 
 /// One run with its events in the order in which they happened.
-pub fn run(pair: &Pair, which: Which) -> Result<(ToldRun, Vec<EventRecord>), Error> {
+pub fn run(pair: &Pair, reach: &Reach, which: Which) -> Result<(ToldRun, Vec<EventRecord>), Error> {
     let Some(reader) = Reader::open(&pair.state)? else { return Err(no_such(which)) };
     let all = reader.runs()?;
     let newest = all.first().map(|run| run.id);
     let record = pick(all, which).ok_or_else(|| no_such(which))?;
     let events = reader.events(record.id)?;
-    Ok((tell(pair, record, newest), events))
+    Ok((tell(pair, reach, record, newest), events))
 }
 
 /// What happened at or below a path, the newest last.
@@ -93,12 +94,12 @@ pub(super) fn no_such(which: Which) -> Error {
     })
 }
 
-fn tell(pair: &Pair, record: RunRecord, newest: Option<RunId>) -> ToldRun {
+fn tell(pair: &Pair, reach: &Reach, record: RunRecord, newest: Option<RunId>) -> ToldRun {
     let ending = match &record.outcome {
         Some(word) => Ending::Said(word.clone()),
         // One run a pair at a time: whatever a later one followed is over.
         None if newest != Some(record.id) => Ending::Killed,
-        None => match local::Lock::is_held(&pair.staging.join(own::FOLDER).join("lock")) {
+        None => match reach.is_locked(&own::lock_path(&pair.staging)) {
             Some(true) => Ending::Running,
             Some(false) => Ending::Killed,
             None => Ending::Unfinished,

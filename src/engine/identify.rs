@@ -32,25 +32,18 @@ pub(super) fn identify(session: &mut Session<'_>, access: Access) -> Result<Stan
         standing.markers[side] = marker::read(&*session.roots[side]).map_err(Error::at(side))?;
     }
     let records = PerSide::new(session.store.root(Side::Staging)?, session.store.root(Side::Network)?);
-    if unmarked(&records) && standing.markers.network.is_none() {
-        // By what it has: staging must still be the one that was recorded.
-        let own = records.staging.as_ref().map(|record| record.id.clone());
-        if own != standing.markers.staging.map(|marker| marker.id.to_string()) {
-            let message = "it carries another mark, or none".to_owned();
-            return Err(Error::Refused(Refusal::Identity { side: Side::Staging, message, way: Way::Relink }));
-        }
-        standing.hold_deletes = Some("the network root cannot be written, so it carries no mark to be known by".to_owned());
-        return Ok(standing);
-    }
-    let known = records.as_ref().map(|record| record.as_ref().and_then(known));
     let [staging, network] = [&standing.markers.staging, &standing.markers.network].map(Option::as_ref);
-    match identity::identify(staging, network, &known) {
-        Identity::Refuse(refusal) => return Err(refused(refusal)),
-        Identity::NewPair => standing.created = true,
-        Identity::ManifestLost => session.notes.push(
+    match judge(staging, network, &records) {
+        Judged::ByStaging => {
+            standing.hold_deletes = Some(NO_MARK.to_owned());
+            return Ok(standing);
+        }
+        Judged::By(Identity::Refuse(refusal)) => return Err(refused(refusal)),
+        Judged::By(Identity::NewPair) => standing.created = true,
+        Judged::By(Identity::ManifestLost) => session.notes.push(
             "this machine has no record of the pair: both folders are compared as if they met for the first time".to_owned(),
         ),
-        Identity::Go => standing.watch_devices(session, &records)?,
+        Judged::By(Identity::Go) => standing.watch_devices(session, &records)?,
     }
     if access == Access::Write {
         standing.write_markers(session)?;
@@ -64,8 +57,26 @@ pub(super) fn refused(refusal: identity::Refusal) -> Error {
     Error::Refused(Refusal::Identity { side, message, way })
 }
 
-fn unmarked(records: &PerSide<Option<RootRecord>>) -> bool {
-    records.network.as_ref().is_some_and(|record| record.id == UNMARKED)
+/// By what the roots of a pair are known.
+pub(super) enum Judged {
+    /// The network root cannot be written and never could: staging alone carries a mark, and it is the one that was recorded.
+    ByStaging,
+    By(Identity),
+}
+
+pub(super) const NO_MARK: &str = "the network root cannot be written, so it carries no mark to be known by";
+
+pub(super) fn judge(staging: Option<&Marker>, network: Option<&Marker>, records: &PerSide<Option<RootRecord>>) -> Judged {
+    let unmarked = records.network.as_ref().is_some_and(|record| record.id == UNMARKED);
+    if !unmarked || network.is_some() {
+        let known = records.as_ref().map(|record| record.as_ref().and_then(known));
+        return Judged::By(identity::identify(staging, network, &known));
+    }
+    if records.staging.as_ref().map(|record| record.id.clone()) == staging.map(|marker| marker.id.to_string()) {
+        return Judged::ByStaging;
+    }
+    let message = "it carries another mark, or none".to_owned();
+    Judged::By(Identity::Refuse(identity::Refusal { side: Side::Staging, message, way: Way::Relink }))
 }
 
 pub(super) fn known(record: &RootRecord) -> Option<Known> {

@@ -1,13 +1,12 @@
 //! The look of one run: the scan over both roots, with the base read through the manifest.
 
-use super::decide::FIRST_SYNC_ENDED;
 use super::error::Error;
 use super::open::Session;
 use super::report::Progress;
 use super::request::Request;
 use super::store::Store;
 use crate::disk::{ErrorKind, Root};
-use crate::manifest::{self, Reader};
+use crate::manifest::{self, Reader, key};
 use crate::model::digest::Digest;
 use crate::model::entry::Stamp;
 use crate::model::listing::{FolderId, Listing, Row};
@@ -66,14 +65,14 @@ pub(super) fn look(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Sight, Error> {
-    let met = session.store.meta(FIRST_SYNC_ENDED)?.is_some();
+    let met = session.store.meta(key::FIRST_SYNC_ENDED)?.is_some();
     // Times are trusted while the two folders meet, which is until a whole run came to its end.
     let effort = match (request.verify, request.trust_times && !met) {
         (true, _) => Effort::Verify,
         (false, true) => Effort::TrustTimes,
         (false, false) => Effort::Normal,
     };
-    let unchanged = session.store.meta("patterns")?.as_deref() == Some(session.patterns_text.as_str());
+    let unchanged = session.store.meta(key::PATTERNS)?.as_deref() == Some(session.patterns_text.as_str());
     let scope = Scope {
         roots: &session.roots,
         traits: &session.traits,

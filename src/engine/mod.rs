@@ -30,6 +30,7 @@ pub mod relink;
 pub mod report;
 pub mod request;
 mod reverse;
+mod runs;
 mod status;
 mod store;
 mod sync;

@@ -349,7 +349,7 @@ fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<l
     })?;
     // RACE: the lock is opened by path. A link put in the place of `.driftless` since the look above has the lock file made
     // where it leads; nothing but that file is written there.
-    try_lock(&path.join(own::FOLDER).join("lock"), waiting)
+    try_lock(&own::lock_path(path), waiting)
 }
 
 /// Waits for the lock; who holds it can be read in the file.

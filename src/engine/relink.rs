@@ -196,9 +196,9 @@ fn record(
 
 /// A run that still works at staging's old place holds that place's lock, and writes to the same manifest.
 fn lock_old_staging(request: &Relink, options: &Options, waiting: &Waiting<'_>) -> Result<Option<local::Lock>, Error> {
-    let Some(own) = request.staging_was.as_ref().map(|place| place.join(own::FOLDER)) else { return Ok(None) };
-    if request.dry_run || !options.reach.is_folder(&own).map_err(Error::disk_at(Side::Staging))? {
+    let Some(place) = &request.staging_was else { return Ok(None) };
+    if request.dry_run || !options.reach.is_folder(&place.join(own::FOLDER)).map_err(Error::disk_at(Side::Staging))? {
         return Ok(None);
     }
-    try_lock(&own.join("lock"), waiting).map(Some)
+    try_lock(&own::lock_path(place), waiting).map(Some)
 }

@@ -7,8 +7,8 @@
 
 use super::error::Error;
 use super::history::{self, EventRecord, RunRecord, Version, What};
+use super::runs;
 use super::store::Store;
-use super::trash::runs;
 use crate::disk::beside;
 use crate::disk::{self, ErrorKind, Folder, Freshness, Node, NodeContent, Root};
 use crate::model::database::whole;

@@ -95,6 +95,6 @@ fn health(path: &std::path::Path, options: &Options) -> RootHealth {
 
 fn last_run(pair: &Pair) -> Result<Option<LastRun>, Error> {
     let Some(reader) = Reader::open(&pair.state)? else { return Ok(None) };
-    let last = reader.runs()?.into_iter().max_by_key(|run| run.id);
+    let last = reader.some_runs(Some(1))?.pop();
     Ok(last.map(|run| LastRun { started: run.started, direction: run.direction, outcome: run.outcome }))
 }

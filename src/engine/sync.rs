@@ -5,7 +5,7 @@ use super::claim;
 use super::clean::{self, keep_trash_small};
 use super::copies;
 use super::databases;
-use super::decide::{Decision, FIRST_SYNC_BEGUN, FIRST_SYNC_ENDED, decide, work};
+use super::decide::{Decision, decide, work};
 use super::error::Error;
 use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
@@ -17,13 +17,13 @@ use super::open::{Access, Session};
 use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Options, Pair, Request};
-use super::trash::runs::run_name;
+use super::runs::run_name;
 use super::unsent::unsent;
 use super::waiting::Waiting;
 use super::whole;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
-use crate::manifest::{self, RunId};
+use crate::manifest::{self, RunId, key};
 use crate::model::entry::Kind;
 use crate::model::finding::Note;
 use crate::model::listing::Seen;
@@ -310,11 +310,11 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
         manifest.replace_problems(&request.paths, &report.problems, now)?;
     }
     // Only a look at everything says that what is in the base is still wanted.
-    if request.paths.is_empty() && manifest.meta("patterns")?.as_deref() != Some(text.as_str()) {
-        manifest.set_meta("patterns", &text)?;
+    if request.paths.is_empty() && manifest.meta(key::PATTERNS)?.as_deref() != Some(text.as_str()) {
+        manifest.set_meta(key::PATTERNS, &text)?;
     }
-    if request.paths.is_empty() && manifest.meta(FIRST_SYNC_ENDED)?.is_none() {
-        manifest.set_meta(FIRST_SYNC_ENDED, "1")?;
+    if request.paths.is_empty() && manifest.meta(key::FIRST_SYNC_ENDED)?.is_none() {
+        manifest.set_meta(key::FIRST_SYNC_ENDED, "1")?;
     }
     if request.paths.is_empty() {
         manifest.forget_former()?;
@@ -329,8 +329,8 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
 /// mostly different, is not asked about again. Only a look at everything could have asked.
 fn met(session: &mut Session<'_>, request: &Request) -> Result<(), Error> {
     match session.store.writing() {
-        Some(manifest) if request.paths.is_empty() && manifest.meta(FIRST_SYNC_BEGUN)?.is_none() => {
-            Ok(manifest.set_meta(FIRST_SYNC_BEGUN, "1")?)
+        Some(manifest) if request.paths.is_empty() && manifest.meta(key::FIRST_SYNC_BEGUN)?.is_none() => {
+            Ok(manifest.set_meta(key::FIRST_SYNC_BEGUN, "1")?)
         }
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use super::look::Base;
 use super::request::{Options, Pair};
 use crate::disk::Root;
-use crate::manifest::Reader;
+use crate::manifest::{Reader, key};
 use crate::model::change::{Change, Compare, change_of};
 use crate::model::ignore::Patterns;
 use crate::model::listing::{Difference, Seen};
@@ -39,7 +39,7 @@ fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, Strin
         return Err("another staging root".to_owned());
     }
     let traits = PerSide::new(own.traits, other.and_then(|record| record.traits)).map(|traits| traits.unwrap_or(Traits::LOCAL));
-    let recorded = reader.meta("patterns").map_err(text)?;
+    let recorded = reader.meta(key::PATTERNS).map_err(text)?;
     let lines = recorded.clone().unwrap_or_else(|| options.ignore.join("\n"));
     let patterns = Patterns::new(lines.lines()).map_err(text)?;
     let seen = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));

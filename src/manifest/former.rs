@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::digest_of;
 use super::error::Result;
 use super::roots::{RootRecord, set_root};
-use super::rows::{row_columns, stamp_at};
-use super::{Manifest, Reader, meta};
+use super::rows::{count_files, row_columns, stamp_at};
+use super::{Manifest, Reader, key, meta};
 use crate::model::digest::Digest;
 use crate::model::entry::Recorded;
 use crate::model::listing::FolderId;
@@ -52,10 +52,9 @@ impl Manifest {
                 }
                 set_root(connection, side, &roots[side])?;
             }
-            connection.execute_batch(
-                "DELETE FROM entry; DELETE FROM conflict; DELETE FROM problem; DELETE FROM torn;
-                 DELETE FROM meta WHERE key IN ('first_sync_done', 'first_sync_ended', 'patterns');",
-            )?;
+            connection.execute_batch("DELETE FROM entry; DELETE FROM conflict; DELETE FROM problem; DELETE FROM torn;")?;
+            let of_the_base = [key::FIRST_SYNC_BEGUN, key::FIRST_SYNC_ENDED, key::PATTERNS, key::CONFLICT_COPIES];
+            connection.execute("DELETE FROM meta WHERE key IN (?1, ?2, ?3, ?4)", of_the_base)?;
             Ok(given_up)
         })
     }
@@ -71,8 +70,8 @@ impl Manifest {
     /// The manifest's own name: a random one, kept for ever. `fresh` is taken where it has none yet.
     pub fn own_name(&mut self, fresh: &str) -> Result<String> {
         self.write("name", |connection, _| {
-            connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('manifest', ?1)", [fresh])?;
-            Ok(meta(connection, "manifest")?.unwrap_or_default())
+            connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)", [key::OWN_NAME, fresh])?;
+            Ok(meta(connection, key::OWN_NAME)?.unwrap_or_default())
         })
     }
 }
@@ -106,7 +105,7 @@ fn shelve(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
     let rows = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(GivenUp {
-        files: rows("SELECT count(*) FROM entry WHERE kind = 0")?,
+        files: count_files(connection)?,
         conflicts: rows("SELECT count(*) FROM conflict")?,
         problems: rows("SELECT count(*) FROM problem")?,
     })

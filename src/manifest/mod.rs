@@ -46,6 +46,20 @@ use schema::Identity;
 /// The file's name in the pair's state folder.
 pub const FILE_NAME: &str = "manifest.db";
 
+/// What [`Manifest::set_meta`] and [`View::meta`] go by.
+pub mod key {
+    /// Set once a run over everything was about to write: the question whether these are one project is answered.
+    pub const FIRST_SYNC_BEGUN: &str = "first_sync_done";
+    /// Set once a run over everything came to its end: from then on the two folders have met.
+    pub const FIRST_SYNC_ENDED: &str = "first_sync_ended";
+    /// The ignore patterns that the base was made with.
+    pub const PATTERNS: &str = "patterns";
+    /// Whether the network root may hold copies of this pair's conflicts.
+    pub const CONFLICT_COPIES: &str = "conflict_copies";
+    /// See [`super::Manifest::own_name`].
+    pub(crate) const OWN_NAME: &str = "manifest";
+}
+
 /// Page cache of the writer.
 const CACHE_KIB: u32 = 2048;
 

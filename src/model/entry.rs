@@ -169,10 +169,7 @@ impl Base {
     }
 
     pub fn digest_at(&self, side: Side) -> Option<Digest> {
-        match (self.sent, side) {
-            (Some(sent), Side::Network) => Some(sent.digest),
-            _ => self.entry.digest(),
-        }
+        self.content_at(side).digest()
     }
 
     /// Does this entry, seen at `side`, hold what that side held when they agreed? Staging also where its program has

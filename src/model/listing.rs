@@ -3,6 +3,7 @@
 use super::entry::{Base, Found};
 use super::finding::ProblemKind;
 use super::path::{Name, RelPath};
+use super::side::Side;
 
 /// What one side shows at a path. Absent, ignored and unknown are three things: silence is no deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,15 @@ pub struct Difference {
     pub base: Option<Box<Base>>,
     pub staging: Seen,
     pub network: Seen,
+}
+
+impl Difference {
+    pub fn at(&self, side: Side) -> &Seen {
+        match side {
+            Side::Staging => &self.staging,
+            Side::Network => &self.network,
+        }
+    }
 }
 
 /// The three listings of one folder in step: each name that any of them holds, once, in order.

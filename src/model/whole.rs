@@ -124,8 +124,7 @@ fn changed(difference: &Difference, side: Side, compare: Compare) -> bool {
         (Some(a), Some(b)) => a.entry.same_content(&b.entry),
         _ => difference.staging == difference.network,
     };
-    let there = if side == Side::Staging { &difference.staging } else { &difference.network };
-    let change = change_of(difference.base.as_deref(), there, side, compare);
+    let change = change_of(difference.base.as_deref(), difference.at(side), side, compare);
     !equal && matches!(change, Change::Created | Change::Modified | Change::Deleted)
 }
 

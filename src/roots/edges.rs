@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, apart::Chain};
+use crate::disk::{self, Chain};
 use crate::model::side::{PerSide, Side};
 
 /// A device and a file number: two paths with the same are the same folder. Wide enough for every platform's numbers.

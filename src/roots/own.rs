@@ -13,6 +13,8 @@ use crate::model::listing::Item;
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
 
+use std::path::{Path, PathBuf};
+
 /// The folder's name; at any depth it is the tool's.
 pub const FOLDER: &str = ".driftless";
 
@@ -32,6 +34,11 @@ pub enum Keep {
     Flushed,
     /// As the operating system likes.
     Lazily,
+}
+
+/// The lock of a pair, in its staging root.
+pub fn lock_path(staging: &Path) -> PathBuf {
+    staging.join(FOLDER).join("lock")
 }
 
 /// Opens the root's own folder; `None` where there is none.

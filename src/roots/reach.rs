@@ -108,7 +108,12 @@ impl Reach {
         self.ask(path, |asking| asking.is_taken(path), || Ok(local::is_taken(path)))
     }
 
-    pub fn chain(&self, path: &Path) -> disk::Result<disk::apart::Chain> {
+    /// Does somebody hold the lock on the file at `path`? `None` where that cannot be found out.
+    pub fn is_locked(&self, path: &Path) -> Option<bool> {
+        self.ask(path, |asking| asking.is_locked(path), || Ok(local::Lock::is_held(path))).ok().flatten()
+    }
+
+    pub fn chain(&self, path: &Path) -> disk::Result<disk::Chain> {
         self.ask(path, |asking| asking.chain(path), || local::chain(path))
     }
 

@@ -28,15 +28,7 @@ pub(crate) struct Standing {
 
 /// The fresh look before something is displaced: still the version that the plan saw, and nobody writes to it?
 pub(crate) fn expect_standing(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<Standing, Failure> {
-    let (standing, log) = stands(run, spot, old)?;
-    expect_quiet(spot, &standing.old)?;
-    for name in &standing.beside {
-        match expect_quiet(&Spot { name, ..*spot }, old) {
-            // SQLite took it away meanwhile.
-            Err(Failure::Unexpected(_)) => {}
-            other => other?,
-        }
-    }
+    let (standing, log) = stands_quiet(run, spot, old)?;
     if log.is_some() && spot.side == Side::Staging && spot.folder.has_writer(spot.name).ok() != Some(Some(false)) {
         let message = "has changes in its log, and whether a program has it open cannot be asked here; close its program \
                        (open the database with it and close it, where it was cut off)";
@@ -58,14 +50,26 @@ pub(crate) fn expect_version(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Res
 
 /// The fresh look before it gets another name, which a log would not follow. Returns what lies beside it and holds nothing.
 pub(crate) fn expect_movable(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<Vec<Name>, Failure> {
-    let standing = expect_standing(run, spot, old)?;
-    match stands(run, spot, old)? {
-        (_, None) => Ok(standing.beside),
+    match stands_quiet(run, spot, old)? {
+        (standing, None) => Ok(standing.beside),
         (_, Some(_)) => {
             let message = "has changes in its log; it can get another name once its program has closed it".to_owned();
             Err(Failure::Path(spot.side, ProblemKind::Busy, message))
         }
     }
+}
+
+fn stands_quiet(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {
+    let (standing, log) = stands(run, spot, old)?;
+    expect_quiet(spot, &standing.old)?;
+    for name in &standing.beside {
+        match expect_quiet(&Spot { name, ..*spot }, old) {
+            // SQLite took it away meanwhile.
+            Err(Failure::Unexpected(_)) => {}
+            other => other?,
+        }
+    }
+    Ok((standing, log))
 }
 
 fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {
@@ -219,13 +223,21 @@ fn expect_no_lone_log(side: Side, folder: &dyn Folder, name: &Name) -> Result<()
 
 /// Does something that SQLite would take for its log lie beside this free name?
 pub(crate) fn expect_no_foreign_log(side: Side, folder: &dyn Folder, name: &Name) -> Result<(), Failure> {
+    match log_at(folder, name).map_err(|error| Failure::At(side, error))? {
+        Some(log) => Err(foreign(side, &log)),
+        None => Ok(()),
+    }
+}
+
+/// What SQLite would take for the log of a database of this name.
+fn log_at(folder: &dyn Folder, name: &Name) -> disk::Result<Option<Name>> {
     for ending in [Ending::Journal, Ending::Wal] {
         let Some(log) = database::beside(name, ending) else { continue };
-        if holds_something(folder, &log, ending).map_err(|error| Failure::At(side, error))?.is_some() {
-            return Err(foreign(side, &log));
+        if holds_something(folder, &log, ending)?.is_some() {
+            return Ok(Some(log));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn foreign(side: Side, log: &Name) -> Failure {
@@ -236,16 +248,9 @@ fn foreign(side: Side, log: &Name) -> Failure {
 
 /// Has the database that the trash holds at `kept` a log there?
 pub(crate) fn kept_log(root: &dyn Root, side: Side, kept: &RelPath) -> Result<bool, Failure> {
-    let at = |error| Failure::At(side, error);
     let (parent, name) = split(kept);
-    let folder = root.folder(&parent).map_err(at)?;
-    for ending in [Ending::Journal, Ending::Wal] {
-        let Some(log) = database::beside(&name, ending) else { continue };
-        if holds_something(&*folder, &log, ending).map_err(at)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let log = root.folder(&parent).and_then(|folder| log_at(&*folder, &name));
+    Ok(log.map_err(|error| Failure::At(side, error))?.is_some())
 }
 
 /// `show` gives what the trash holds at `kept` the free name `path`. The log of a database is linked to its place beside it

@@ -11,6 +11,7 @@ use super::{Failure, Run, temp_name, trash};
 use crate::disk::{self, ErrorKind, Reader, Writer, local};
 use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::Stamp;
+use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
@@ -249,7 +250,9 @@ impl<'a> Saving<'a> {
         // A remote source is not read twice, so its stamp alone has to vouch for what was read.
         let vouches = !here.remote || !racy(&source, here, run.clock_now(side));
         let provable = (there.ids || !there.exchange) && !(here.remote && there.remote);
-        let worth = source.size > STEP && !reader.sparse() && vouches && provable;
+        // The copy of a conflict gets a new name each time: none is ever gone on with.
+        let anew = errand.path.names().next() == Some(OWN_FOLDER);
+        let worth = source.size > STEP && !anew && !reader.sparse() && vouches && provable;
         worth.then_some(Saving { run, to, temp, source, saved: done > 0 })
     }
 

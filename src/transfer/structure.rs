@@ -195,13 +195,7 @@ fn put_aside(run: &Run<'_>, action: &Action, to: &RelPath, expect: &Found) -> Re
     let spot = Spot { side, path: &action.path, folder: &*folder, name: &name };
     let beside = database::expect_movable(run, &spot, expect)?;
     database::without_beside(run, &spot, &beside, || Ok(()))?;
-    // RACE: what takes the name between the look and the rename stands beside it until it is put back, or, where the name
-    // is taken again, for good. Nothing is lost.
-    run.roots[side].rename(&action.path, to, Onto::Nothing).map_err(at)?;
-    let (_, new_name) = split(to);
-    let node = folder.look(&new_name, Freshness::Fresh).map_err(at)?;
-    if !node.is_some_and(|node| proves(&node, expect, &run.traits[side])) {
-        run.roots[side].rename(to, &action.path, Onto::Nothing).map_err(at)?;
+    if move_proven(run, side, &action.path, to, expect)?.is_none() {
         let there = folder.look(&name, Freshness::Fresh).map_err(at)?.map_or(Seen::Absent, Node::seen);
         return Err(Failure::Unexpected(there));
     }

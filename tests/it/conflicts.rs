@@ -268,6 +268,18 @@ fn ss_11_the_copy_of_a_conflict_is_bounded() {
     world.in_step();
 }
 
+/// A manifest that knows of no copies may follow one that did.
+#[test]
+fn a_copy_whose_manifest_was_lost_is_cleared_up() {
+    let world = in_conflict(&["a"]);
+    let copy = copy_of(&world, &world.json(&["sync"], 3), "a");
+    fs::remove_dir_all(world.state.join("network")).expect("lost");
+    fs::copy(world.network.join("a"), world.staging.join("a")).expect("made equal");
+    world.json(&["sync"], 0);
+    assert!(!stands(&copy));
+    assert!(trash(&world.network).contains(&mine("a")));
+}
+
 /// A folder's version is copied with everything that is synchronised in it.
 #[test]
 fn ss_11_a_folder_in_conflict_is_copied_whole() {

@@ -457,13 +457,8 @@ fn a_checkpoint_unseen_while_it_is_copied_tears_nothing() {
                 INSERT INTO t SELECT 1, randomblob(3500) FROM c; PRAGMA wal_checkpoint(TRUNCATE); \
                 UPDATE t SET b = randomblob(3500) WHERE rowid = 1;";
     sql(&here, fill, "cut off");
-    let plain = world.command(&world.top(), &world.arguments(&["sync", "up"]));
-    let mut command = Command::new("strace");
-    command.args(["-f", "-o", "/dev/null", "-P"]).arg(&here).args(["-e", "trace=pread64"]);
-    command.args(["-e", "inject=pread64:delay_exit=30000"]).arg(plain.get_program()).args(plain.get_args());
-    command.current_dir(world.top()).env_clear().stdout(Stdio::null());
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = command.spawn().expect("strace starts");
+    let slow = ["-P", here.to_str().expect("text"), "-e", "trace=pread64", "-e", "inject=pread64:delay_exit=30000"];
+    let mut child = world.traced(&slow, &["sync", "up"]).stdout(Stdio::null()).spawn().expect("strace starts");
     let grown = |path: &PathBuf| fs::metadata(path.join("db")).is_ok_and(|meta| meta.len() > 2_000_000);
     wait_for("a part of the copy", || snapshots(&world).iter().any(grown));
     let stamp = fs::metadata(&here).expect("its times");

@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::databases::{ADD, MAKE, rows, sql, with_log};
-use crate::harness::{Ended, World, stands, write, wrote_nothing};
+use crate::harness::{World, stands, write, wrote_nothing};
 
 /// Another database with something in its log, of which only the log is left.
 fn leave_a_log(file: &Path) {
@@ -215,19 +214,6 @@ fn a_database_is_not_renamed_to_beside_the_log_of_another_one() {
 /// Steps that change a name.
 const NAMES: &str = "renameat2,linkat,unlinkat";
 
-/// Runs the program until before the call of that number; `false` where it made fewer.
-fn killed_at(world: &World, words: &[&str], calls: &str, step: u32) -> bool {
-    let plain = world.command(&world.top(), &world.arguments(words));
-    let mut command = Command::new("strace");
-    command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    command.args(["-e", &format!("inject={calls}:signal=KILL:when={step}")]);
-    command.arg(plain.get_program()).args(plain.get_args()).current_dir(world.top()).env_clear();
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ended = Ended::of(command.output().expect("strace starts"));
-    assert!(ended.code == -9 || ended.code == 0 || ended.code == 6, "{ended}");
-    ended.code == -9
-}
-
 #[test]
 fn a_way_back_that_is_killed_anywhere_is_completed_by_asking_again() {
     for (way, words) in [("overwritten", &["undo", "last"][..]), ("deleted", &["trash", "restore", "a.db"])] {
@@ -236,7 +222,7 @@ fn a_way_back_that_is_killed_anywhere_is_completed_by_asking_again() {
             let (mut world, here, _) = displaced(way);
             world.set("DRIFTLESS_DURABILITY", "none");
             world.json(&["sync", "down"], 0);
-            let killed = killed_at(&world, words, NAMES, step);
+            let killed = world.killed_at(words, NAMES, step, &[]);
             if stands(&here) && stands(&wal(&here)) {
                 assert_eq!(found(&world, &here), 6, "{way} {words:?}, killed at {step}");
             }
@@ -256,7 +242,7 @@ fn a_run_that_is_killed_while_it_displaces_a_database_mixes_nothing() {
     let mut step = 1;
     loop {
         let (world, here, _) = displaced("overwritten");
-        let killed = killed_at(&world, &["sync", "down"], "renameat2,fsync", step);
+        let killed = world.killed_at(&["sync", "down"], "renameat2,fsync", step, &[]);
         let came = stands(&here) && !stands(&wal(&here));
         assert!(!stands(&here) || found(&world, &here) == if came { 1 } else { 6 }, "killed at {step}");
         let undone = world.run(&["undo", "last"]);

@@ -108,36 +108,33 @@ const USAGE: &[(&str, &[&str])] = &[
 ];
 
 fn work(world: &World) {
-    write(&world.staging.join("results/growth.csv"), "time,od\n0,0.1\n");
-    touch(&world.staging.join("results/growth.csv"), 1_780_000_000, 0);
-    write(&world.staging.join("workflow_state.json"), "{\"step\": \"grown\"}\n");
-    touch(&world.staging.join("workflow_state.json"), 1_780_000_001, 0);
+    edit(&world.staging, "results/growth.csv", "time,od\n0,0.1\n", 1_780_000_000);
+    edit(&world.staging, "workflow_state.json", "{\"step\": \"grown\"}\n", 1_780_000_001);
     fs::remove_file(world.staging.join("results/final.txt")).expect("removed");
     fs::rename(world.staging.join("samples/plate-05.csv"), world.staging.join("samples/plate-5b.csv")).expect("renamed");
 }
 
+fn edit(root: &Path, path: &str, text: &str, seconds: i64) {
+    write(&root.join(path), text);
+    touch(&root.join(path), seconds, 0);
+}
+
 fn both_edit(world: &World) {
-    for (root, text, seconds) in [(&world.staging, "mine\n", 1_780_000_002), (&world.network, "yours!\n", 1_780_000_003)] {
-        write(&root.join("README.txt"), text);
-        touch(&root.join("README.txt"), seconds, 0);
-    }
+    edit(&world.staging, "README.txt", "mine\n", 1_780_000_002);
+    edit(&world.network, "README.txt", "yours!\n", 1_780_000_003);
 }
 
 fn agree(world: &World) {
-    write(&world.staging.join("README.txt"), "yours!\n");
-    touch(&world.staging.join("README.txt"), 1_780_000_003, 0);
+    edit(&world.staging, "README.txt", "yours!\n", 1_780_000_003);
 }
 
 fn both_edit_again(world: &World) {
-    for (root, text, seconds) in [(&world.staging, "mine again\n", 1_780_000_004), (&world.network, "yours\n", 1_780_000_005)] {
-        write(&root.join("README.txt"), text);
-        touch(&root.join("README.txt"), seconds, 0);
-    }
+    edit(&world.staging, "README.txt", "mine again\n", 1_780_000_004);
+    edit(&world.network, "README.txt", "yours\n", 1_780_000_005);
 }
 
 fn regret(world: &World) {
-    write(&world.staging.join("README.txt"), "a mistake\n");
-    touch(&world.staging.join("README.txt"), 1_780_000_006, 0);
+    edit(&world.staging, "README.txt", "a mistake\n", 1_780_000_006);
 }
 
 fn delete_a_lot(world: &World) {

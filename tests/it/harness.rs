@@ -158,6 +158,25 @@ impl World {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
     }
 
+    /// The program on this world's two roots under strace, which does as `how` says.
+    pub(crate) fn traced(&self, how: &[&str], arguments: &[&str]) -> Command {
+        let plain = self.command(&self.top(), &self.arguments(arguments));
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null"]).args(how).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(self.top()).env_clear().stdin(Stdio::null());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
+    /// Runs the program until before the call of that number, of all that `how` leaves; `false` where it made fewer.
+    pub(crate) fn killed_at(&self, arguments: &[&str], calls: &str, number: u32, how: &[&str]) -> bool {
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:signal=KILL:when={number}"));
+        let how = [&["-e", &trace, "-e", &inject], how].concat();
+        let ended = Ended::of(self.traced(&how, arguments).output().expect("strace starts"));
+        assert!([-9, 0, 6].contains(&ended.code), "{ended}");
+        ended.code == -9
+    }
+
     /// Both roots, each with what it holds.
     pub(crate) fn trees(&self) -> (Tree, Tree) {
         (Tree::of(&self.staging), Tree::of(&self.network))

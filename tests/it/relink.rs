@@ -373,14 +373,7 @@ fn ss_11_a_killed_relink_deletes_nothing_and_is_completed() {
             for when in (1..=most).step_by(if most > 4 { 2 } else { 1 }) {
                 let mut world = with_deletes();
                 set_up(&mut world);
-                let words = world.arguments(&["relink", "--new-id"]);
-                let mut traced = Command::new("strace");
-                traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-                traced.args(["-e", &format!("inject={call}:signal=KILL:when={when}")]);
-                let plain = world.command(&world.top(), &words);
-                traced.arg(plain.get_program()).args(plain.get_args()).env("DRIFTLESS_HOME", &world.state);
-                let ended = traced.stdin(std::process::Stdio::null()).output().expect("strace runs");
-                if ended.status.success() {
+                if !world.killed_at(&["relink", "--new-id"], call, when, &[]) {
                     break;
                 }
                 killed += 1;

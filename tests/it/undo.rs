@@ -77,6 +77,19 @@ fn edit(root: &Path) {
     }
 }
 
+/// The edits have gone up: the network root as it is, and as it was before.
+fn ran_up() -> (World, Tree) {
+    let world = project();
+    let before = Tree::of(&world.network);
+    edit(&world.staging);
+    world.run(&["sync", "up"]).ends_with(0);
+    (world, before)
+}
+
+fn edited() -> World {
+    ran_up().0
+}
+
 /// UNDO: every kind of change comes back, with times and modes, on the side where the run made it; the next sync carries
 /// it over; and an undo is a run that can be undone.
 #[test]
@@ -111,9 +124,7 @@ fn a_whole_run_comes_back_either_way() {
 
 #[test]
 fn an_undo_can_be_undone() {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let world = edited();
     let after = Tree::of(&world.network);
     world.run(&["undo", "last"]).ends_with(0).says("This was run 3").says("sync down").says("`sync up` alone does not");
     let object = world.json(&["history", "3"], 0);
@@ -127,9 +138,7 @@ fn an_undo_can_be_undone() {
 /// Never over what a user did since.
 #[test]
 fn what_was_changed_since_stays() {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let world = edited();
     let root = &world.network;
     write(&root.join("data/run.csv"), "edited by somebody!");
     write(&root.join("gone/a"), "somebody's own");
@@ -178,10 +187,7 @@ fn the_digest_decides() {
 
 #[test]
 fn paths_limit_it_and_the_rest_can_follow() {
-    let world = project();
-    let before = Tree::of(&world.network);
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let (world, before) = ran_up();
     let object = world.json(&["undo", "2", "gone/deep"], 0);
     assert_eq!(paths(&object, "paths"), ["gone/deep", "gone/deep/b"], "{object}");
     assert_eq!(fs::metadata(world.network.join("gone/deep")).expect("there").permissions().mode() & 0o777, 0o750);
@@ -196,9 +202,7 @@ fn paths_limit_it_and_the_rest_can_follow() {
 
 #[test]
 fn what_the_trash_has_no_more_is_told_and_the_rest_goes_on() {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let world = edited();
     let trash =
         fs::read_dir(world.network.join(".driftless/trash")).expect("the trash").next().expect("a run").expect("it").path();
     fs::remove_file(trash.join("gone/a")).expect("removed");
@@ -299,9 +303,7 @@ fn another_users_version_is_exchanged_without_a_hard_link() {
 /// A root that is away ends with 75 and nothing done; when it is back the same command does it.
 #[test]
 fn after_a_root_was_away() {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let world = edited();
     let away = world.top().join("away");
     fs::rename(&world.network, &away).expect("renamed");
     assert_eq!(world.json(&["undo", "last", "--wait", "0s"], 75)["outcome"], "offline");
@@ -313,9 +315,7 @@ fn after_a_root_was_away() {
 /// Without its manifest a pair has no history to undo; the trash still gives back.
 #[test]
 fn after_a_damaged_manifest() {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
+    let world = edited();
     fs::write(world.state.join("network/manifest.db"), b"no database at all, and long enough to be looked at as one")
         .expect("damaged");
     world.run(&["undo", "last"]).ends_with(1).says("damaged");
@@ -345,15 +345,7 @@ fn killed_anywhere_and_asked_again() {
         for number in [1, 3, 6, 11, 19] {
             let world = edited();
             let all = everything(&world);
-            let inject = format!("inject={call}:signal=KILL:when={number}");
-            let program = world.command(&world.top(), &world.arguments(&["undo", "2"]));
-            let mut traced = std::process::Command::new("strace");
-            traced.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-            traced.arg(program.get_program()).args(program.get_args()).env_clear();
-            traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            traced.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-            let ended = traced.status().expect("strace runs; these tests kill the program before single system calls with it");
-            if ended.success() {
+            if !world.killed_at(&["undo", "2"], call, number, &[]) {
                 break;
             }
             killed += 1;
@@ -373,13 +365,6 @@ fn killed_anywhere_and_asked_again() {
     assert!(killed >= 18, "only {killed} runs were killed");
 }
 
-fn edited() -> World {
-    let world = project();
-    edit(&world.staging);
-    world.run(&["sync", "up"]).ends_with(0);
-    world
-}
-
 /// A sync that was killed between a visible step and the history: what it displaced is in the trash, `undo` finds it there,
 /// and the next sync after it has nothing phantom to tell.
 #[test]
@@ -391,13 +376,7 @@ fn after_a_sync_that_was_killed() {
         let before = Tree::of(&world.network);
         let held = Tree::of(&world.network).contents();
         edit(&world.staging);
-        let inject = format!("inject={call}:signal=KILL:when={number}");
-        let program = world.command(&world.top(), &world.arguments(&["sync", "up"]));
-        let mut traced = std::process::Command::new("strace");
-        traced.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-        traced.arg(program.get_program()).args(program.get_args()).env_clear();
-        traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        killed += u32::from(!traced.output().expect("strace runs").status.success());
+        killed += u32::from(world.killed_at(&["sync", "up"], call, number, &[]));
         let at = format!("sync killed at {call} number {number}");
         let object = world.run(&["undo", "last", "--json"]);
         assert!(matches!(object.code, 0 | 1 | 6), "{at}: {object}");
@@ -427,14 +406,12 @@ fn what_comes_back_after_a_kill_is_not_deleted_again() {
         let before = Tree::of(to);
         fs::remove_dir_all(from.join("gone")).expect("removed");
         fs::remove_file(from.join("kind")).expect("removed");
-        let program = world.command(&world.top(), &world.arguments(&["sync", way]));
-        let mut traced = std::process::Command::new("strace");
         // The last step of these deletes: the emptied folder goes from the root.
-        traced.args(["-f", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:signal=KILL:when=1", "-P"]).arg(to);
-        traced.arg(program.get_program()).args(program.get_args()).env_clear();
-        traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let ended = traced.output().expect("strace runs");
-        assert!(!ended.status.success() && !stands(&to.join("gone/a")), "killed too early or not at all");
+        let there = ["-P", to.to_str().expect("text")];
+        assert!(
+            world.killed_at(&["sync", way], "unlinkat", 1, &there) && !stands(&to.join("gone/a")),
+            "killed too early or not at all"
+        );
         let object = world.json(&["undo", "last"], 0);
         assert_eq!(result(&object, "gone/a"), ("done", ""), "{object}");
         world.run(&["sync", way]).ends_with(0);

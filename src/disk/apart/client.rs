@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Patience;
 use super::line::{About, Lines, Pace};
-use super::protocol::{self, Answer, BLOCK, Chain, FolderCall, Handle, Question, Request, RootCall, Then};
-use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
+use super::protocol::{self, Answer, BLOCK, FolderCall, Handle, Question, Request, RootCall, Then};
+use crate::disk::{Chain, Error, ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
 use crate::model::entry::Stamp;
 use crate::model::listing::Listing;
 use crate::model::path::{Name, RelPath};
@@ -66,6 +66,11 @@ impl Asking {
 
     pub fn is_taken(&self, path: &Path) -> Result<bool> {
         self.ask("look at", path, Question::IsTaken, |answer, _| said(answer).flatten())
+    }
+
+    /// As [`crate::disk::local::Lock::is_held`].
+    pub fn is_locked(&self, path: &Path) -> Result<Option<bool>> {
+        self.ask("look at", path, Question::IsLocked, |answer, _| said(answer))
     }
 
     /// As [`crate::disk::local::chain`].

@@ -18,7 +18,6 @@ mod tests;
 
 pub use client::Asking;
 pub use process::second;
-pub use protocol::Chain;
 pub use server::serve_stdin;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Error, ErrorKind, Freshness, Node, NodeContent, Onto, Space, Trial};
+use crate::disk::{Chain, Error, ErrorKind, Freshness, Node, NodeContent, Onto, Space, Trial};
 use crate::model::entry::{Content, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Item, Listing};
@@ -76,6 +76,7 @@ pub(super) enum Question {
     Canonical,
     IsFolder,
     IsTaken,
+    IsLocked,
     Link,
     /// The device and number of the folder and of all above it.
     Chain,
@@ -155,13 +156,6 @@ pub(super) enum Answer {
         there: bool,
     },
     Failed(WireError),
-}
-
-/// The device and file number of a path that is a folder and of the folders above it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chain {
-    pub is_folder: bool,
-    pub ids: Vec<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

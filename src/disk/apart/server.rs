@@ -313,6 +313,7 @@ fn ask(path: &Path, question: Question, sending: &mut Sending<'_>) -> Result<(),
         Question::Canonical => local::canonicalize(path).map(bytes),
         Question::IsFolder => Ok(Answer::Said(Some(local::is_folder(path)))),
         Question::IsTaken => Ok(Answer::Said(Some(local::is_taken(path)))),
+        Question::IsLocked => Ok(Answer::Said(local::Lock::is_held(path))),
         Question::Link => Ok(Answer::Path(local::link_target(path).map(|target| target.into_os_string().into_vec()))),
         Question::Chain => local::chain(path).map(Answer::Chain),
         Question::Text(limit) => {

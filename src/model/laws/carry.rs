@@ -1,7 +1,7 @@
 //! Carries plans out on model trees, checking what each action expects on the way.
 
 use super::render;
-use super::trees::{Node, World, seen_at, stamp};
+use super::trees::{Node, World, stamp};
 use crate::model::entry::{Base, Entry, Found, Kind, Recorded};
 use crate::model::listing::{Difference, Ignored, Seen};
 use crate::model::path::RelPath;
@@ -158,7 +158,7 @@ pub(super) fn check_plan(rows: &[Difference], plan: &Plan, rules: &Rules<'_>) {
 fn check_place(rows: &[Difference], path: &RelPath) {
     for row in rows.iter().filter(|row| path.is_within(&row.path)) {
         for side in Side::BOTH {
-            let seen = seen_at(row, side);
+            let seen = row.at(side);
             let blind = matches!(seen, Seen::Ignored(_) | Seen::Unknown(_));
             assert!(!blind, "{path}: a target, but {} is {} on {side}", row.path, render::word(seen));
         }
@@ -167,7 +167,7 @@ fn check_place(rows: &[Difference], path: &RelPath) {
 
 /// As it was seen, but for a time that makes no sense, which does not replace one that does.
 fn check_brought(row: &Difference, brought: &Found, to: Side, expect: &Seen, rules: &Rules<'_>) {
-    let mut seen = seen_at(row, to.other()).found().expect("what is written is there").clone();
+    let mut seen = row.at(to.other()).found().expect("what is written is there").clone();
     let sane = expect.found().map(|old| &old.entry).filter(|old| !old.is_folder() && old.mtime.sane(rules.now));
     if let (Some(old), false) = (sane, seen.entry.is_folder() || seen.entry.mtime.sane(rules.now)) {
         seen.entry.mtime = old.mtime;
@@ -177,13 +177,13 @@ fn check_brought(row: &Difference, brought: &Found, to: Side, expect: &Seen, rul
 
 /// A write, touch or delete names what is there; nothing that the base does not know is displaced.
 fn check_expectation(row: &Difference, action: &Action, rules: &Rules<'_>) {
-    let there = |side: Side| seen_at(row, side).found();
+    let there = |side: Side| row.at(side).found();
     let ruled = action.why.by.is_some();
     let known = |found: &Found| ruled || row.base.as_ref().is_some_and(|base| found.entry.same_content(&base.entry));
     match &action.op {
         Op::Write { to, from, expect, .. } => {
             // A ruling moves what stood there, and the folder above it, away before.
-            assert!(expect == seen_at(row, *to) || (ruled && *expect == Seen::Absent), "{}", row.path);
+            assert!(expect == row.at(*to) || (ruled && *expect == Seen::Absent), "{}", row.path);
             check_brought(row, from, *to, expect, rules);
             assert!(expect.found().is_none_or(known), "{}: an unknown version would be overwritten", row.path);
             assert!(expect.found().is_some() || *expect == Seen::Absent, "{}", row.path);

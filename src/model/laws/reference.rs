@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::trees::seen_at;
 use crate::model::change::Change;
 use crate::model::conflict::{Conflict, Policy, beside};
 use crate::model::entry::{Base, Entry, Found, Kind, Recorded};
@@ -58,7 +57,7 @@ fn mode_changed(base: &Base, entry: &Entry, rules: &Rules<'_>) -> bool {
 }
 
 fn change(row: &Difference, side: Side, rules: &Rules<'_>) -> Change {
-    match (row.base.as_deref(), seen_at(row, side)) {
+    match (row.base.as_deref(), row.at(side)) {
         (_, Seen::Unknown(_)) => Change::Unknown,
         (Some(_), Seen::Absent | Seen::Ignored(_)) => Change::Deleted,
         (None, Seen::Absent | Seen::Ignored(_)) => Change::None,
@@ -128,8 +127,7 @@ impl Reference<'_> {
 
     fn act(&mut self, row: &Difference, op: Op) {
         // Nobody's word where the versions agree or are both gone.
-        let by =
-            self.rules.take.filter(|_| op != Op::Forget || Side::BOTH.iter().any(|&side| seen_at(row, side).found().is_some()));
+        let by = self.rules.take.filter(|_| op != Op::Forget || Side::BOTH.iter().any(|&side| row.at(side).found().is_some()));
         let by = by.map(Ruling::Take);
         let why = Why { by, ..self.why(row) };
         self.plan.actions.push(Action { path: row.path.clone(), op, why });
@@ -170,7 +168,7 @@ impl Reference<'_> {
         }
         self.ruled.push((row.path.clone(), ruling));
         let from = self.brought(row, counts);
-        self.act_by(row, row.path.clone(), Op::Write { to, from, expect: seen_at(row, to).clone(), revived: false }, ruling);
+        self.act_by(row, row.path.clone(), Op::Write { to, from, expect: row.at(to).clone(), revived: false }, ruling);
     }
 
     fn aside(&self, top: &RelPath) -> RelPath {
@@ -186,7 +184,7 @@ impl Reference<'_> {
         self.note(row);
         self.ruled.push((row.path.clone(), ruling));
         let to = self.aside(&row.path);
-        let found = |side: Side| Box::new(seen_at(row, side).found().expect("both are there").clone());
+        let found = |side: Side| Box::new(row.at(side).found().expect("both are there").clone());
         self.act_by(row, row.path.clone(), Op::Aside { to: to.clone(), expect: found(Side::Staging) }, ruling);
         for (path, side) in [(row.path.clone(), Side::Staging), (to, Side::Network)] {
             let from = found(side.other());
@@ -195,9 +193,9 @@ impl Reference<'_> {
     }
 
     fn below_ruled(&mut self, row: &Difference, (top, ruling): (RelPath, Ruling)) {
-        let found = |side: Side| seen_at(row, side).found().map(|found| Box::new(found.clone()));
+        let found = |side: Side| row.at(side).found().map(|found| Box::new(found.clone()));
         let side = if found(Side::Staging).is_some() { Side::Staging } else { Side::Network };
-        if seen_at(row, side).is_folder() && self.only_ignored_below(row, side) {
+        if row.at(side).is_folder() && self.only_ignored_below(row, side) {
             return self.leave(row);
         }
         let counts = match ruling {
@@ -229,7 +227,7 @@ impl Reference<'_> {
 
     fn only_ignored_below(&self, row: &Difference, side: Side) -> bool {
         self.ignored_below(row, side)
-            && self.below(&row.path).iter().all(|row| match seen_at(row, side) {
+            && self.below(&row.path).iter().all(|row| match row.at(side) {
                 Seen::There(found) => found.entry.is_folder() && self.only_ignored_below(row, side),
                 Seen::Unknown(_) => false,
                 Seen::Ignored(_) | Seen::Absent => true,
@@ -238,7 +236,7 @@ impl Reference<'_> {
 
     fn take(&mut self, row: &Difference, counts: Side) {
         let gives = counts.other();
-        match (seen_at(row, counts).found(), seen_at(row, gives).found()) {
+        match (row.at(counts).found(), row.at(gives).found()) {
             (Some(a), Some(b)) if a.entry.same_content(&b.entry) => {
                 let (staging, network) = if counts == Side::Staging { (a, b) } else { (b, a) };
                 self.merge(row, staging, network);
@@ -287,9 +285,9 @@ impl Reference<'_> {
     fn unknown(&mut self, row: &Difference) {
         self.held.push(row.path.clone());
         for side in Side::BOTH {
-            let Seen::Unknown(why) = seen_at(row, side) else { continue };
+            let Seen::Unknown(why) = row.at(side) else { continue };
             let other = self.change(row, side.other());
-            let matters = seen_at(row, side.other()).found().is_some() || !matches!(other, Change::None | Change::Unknown);
+            let matters = row.at(side.other()).found().is_some() || !matches!(other, Change::None | Change::Unknown);
             match why {
                 Unknown::Special if matters => self.problem(row, side, ProblemKind::NotRepresentable),
                 Unknown::OtherFileSystem if matters => self.problem(row, side, ProblemKind::Unreadable),
@@ -305,18 +303,16 @@ impl Reference<'_> {
     }
 
     fn is_ignored_by_pattern(&self, row: &Difference, side: Side) -> bool {
-        matches!(seen_at(row, side), Seen::Ignored(Ignored::Pattern))
+        matches!(row.at(side), Seen::Ignored(Ignored::Pattern))
     }
 
     /// A new folder of `side` in which there is nothing but what is ignored, some of it by a pattern.
     fn counts_as_ignored(&self, row: &Difference, side: Side) -> bool {
-        let new = |row: &Difference| {
-            row.base.is_none() && seen_at(row, side).is_folder() && *seen_at(row, side.other()) == Seen::Absent
-        };
+        let new = |row: &Difference| row.base.is_none() && row.at(side).is_folder() && *row.at(side.other()) == Seen::Absent;
         let below = self.below(&row.path);
         new(row)
             && below.iter().any(|row| self.is_ignored_by_pattern(row, side))
-            && below.iter().all(|row| match seen_at(row, side) {
+            && below.iter().all(|row| match row.at(side) {
                 Seen::Ignored(_) => true,
                 Seen::There(_) => new(row) && self.counts_as_ignored(row, side),
                 Seen::Absent => row.base.is_none(),
@@ -330,7 +326,7 @@ impl Reference<'_> {
     }
 
     fn unknown_below(&self, row: &Difference, side: Side) -> bool {
-        self.below(&row.path).iter().any(|row| matches!(seen_at(row, side), Seen::Unknown(_)))
+        self.below(&row.path).iter().any(|row| matches!(row.at(side), Seen::Unknown(_)))
     }
 
     fn ignored_below(&self, row: &Difference, side: Side) -> bool {
@@ -340,7 +336,7 @@ impl Reference<'_> {
     /// `row` is there on `side` and absent on the other.
     fn on_one_side(&mut self, row: &Difference, side: Side) {
         let here = self.change(row, side);
-        let folder = seen_at(row, side).is_folder();
+        let folder = row.at(side).is_folder();
         if self.replaced.iter().any(|top| row.path.is_within(top)) && row.base.is_some() {
             self.act(row, Op::Forget);
         } else if self.counts_as_ignored(row, side) {
@@ -372,7 +368,7 @@ impl Reference<'_> {
 
     fn delete(&mut self, row: &Difference, side: Side) {
         if self.rules.direction.writes(side) {
-            let expect = Box::new(seen_at(row, side).found().expect("it is there").clone());
+            let expect = Box::new(row.at(side).found().expect("it is there").clone());
             self.act(row, Op::Delete { side, expect, base: row.base.clone() });
         } else {
             self.plan.pending[side.other()] += 1;
@@ -387,15 +383,15 @@ impl Reference<'_> {
             return;
         }
         let found = self.brought(row, from);
-        self.act(row, Op::Write { to, from: found, expect: seen_at(row, to).clone(), revived });
+        self.act(row, Op::Write { to, from: found, expect: row.at(to).clone(), revived });
     }
 
     /// What a write brings: an insane time does not replace a sane one.
     fn brought(&mut self, row: &Difference, from: Side) -> Box<Found> {
-        let mut found = seen_at(row, from).found().expect("it is there").clone();
+        let mut found = row.at(from).found().expect("it is there").clone();
         if found.entry.kind() != Kind::Folder && !found.entry.mtime.sane(self.rules.now) {
             self.note(row);
-            let old = seen_at(row, from.other()).found().filter(|old| old.entry.kind() != Kind::Folder);
+            let old = row.at(from.other()).found().filter(|old| old.entry.kind() != Kind::Folder);
             if let Some(old) = old.filter(|old| old.entry.mtime.sane(self.rules.now)) {
                 found.entry.mtime = old.entry.mtime;
             }
@@ -412,7 +408,7 @@ impl Reference<'_> {
             (false, _) => Side::Network,
         };
         let to = from.other();
-        let kind = |side: Side| seen_at(row, side).found().map(|found| found.entry.kind());
+        let kind = |side: Side| row.at(side).found().map(|found| found.entry.kind());
         if kind(from) != kind(to) {
             if self.edits_below_at_all(row, to) || self.unknown_below(row, to) || self.ignored_below(row, to) {
                 return self.conflict(row);

@@ -283,13 +283,6 @@ pub(super) fn mirrored_base(base: Base) -> Base {
     Base { entry: base.entry, stamps: base.stamps.mirrored(), sent: base.sent }
 }
 
-pub(super) fn seen_at(row: &Difference, side: Side) -> &Seen {
-    match side {
-        Side::Staging => &row.staging,
-        Side::Network => &row.network,
-    }
-}
-
 #[test]
 fn a_line_of_text_is_a_tree() {
     let tree = tree("d/x=2@5:600 l->a d/y! p?special");

@@ -1,6 +1,5 @@
 //! What lies below each difference: whether anything there survives a delete of the folder.
 
-use super::seen;
 use crate::model::change::{Change, Compare, change_of};
 use crate::model::listing::{Difference, Ignored, Seen};
 use crate::model::side::{PerSide, Side};
@@ -37,7 +36,7 @@ impl Below {
         self.sides[side].by_pattern
     }
 
-    /// The user's patterns keep something there, and only they do.
+    /// The user's patterns keep something there, and only they do. Such a folder, where it is new, is ignored itself.
     pub fn kept_by_pattern(&self, side: Side) -> bool {
         let facts = self.sides[side];
         facts.by_pattern && !facts.edited && !facts.unknown
@@ -47,11 +46,6 @@ impl Below {
     pub fn survivors(&self, side: Side) -> bool {
         let facts = self.sides[side];
         facts.edited || facts.unknown || facts.by_pattern
-    }
-
-    /// A folder that holds nothing but what the user's patterns ignore is ignored itself.
-    pub fn counts_as_ignored(&self, side: Side) -> bool {
-        self.kept_by_pattern(side)
     }
 
     /// There is nothing, also nothing unchanged, but what the user's patterns ignore.
@@ -84,9 +78,9 @@ pub(super) fn survey(differences: &[Difference], compare: Compare) -> Vec<Below>
 }
 
 fn own(difference: &Difference, side: Side, below: &Below, compare: Compare) -> Facts {
-    let there = seen(difference, side);
+    let there = difference.at(side);
     let change = change_of(difference.base.as_deref(), there, side, compare);
-    let as_ignored = change == Change::Created && there.is_folder() && below.counts_as_ignored(side);
+    let as_ignored = change == Change::Created && there.is_folder() && below.kept_by_pattern(side);
     Facts {
         edited: matches!(change, Change::Created | Change::Modified) && !as_ignored,
         unknown: change == Change::Unknown,

@@ -1,6 +1,6 @@
 //! Equal content: times and modes are merged attribute by attribute, and the base learns the agreement.
 
-use super::{Deciding, seen};
+use super::Deciding;
 use crate::model::change::{mode_changed, mtime_changed};
 use crate::model::entry::{Base, Entry, Found, Kind, Recorded};
 use crate::model::listing::{Difference, Seen};
@@ -143,11 +143,7 @@ fn whose_mode(deciding: &Deciding<'_>, difference: &Difference, found: &PerSide<
         return if rules.direction.writes(Side::Staging) { Whose::Of(Side::Network) } else { Whose::Nobody };
     };
     let changed = |side: Side| {
-        mode_changed(
-            base,
-            &seen(difference, side).found().expect("an agreement has an entry on both sides").entry,
-            rules.compare(),
-        )
+        mode_changed(base, &difference.at(side).found().expect("an agreement has an entry on both sides").entry, rules.compare())
     };
     match (changed(Side::Staging), changed(Side::Network)) {
         (false, false) => Whose::Nobody,

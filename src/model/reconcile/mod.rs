@@ -125,9 +125,9 @@ impl Deciding<'_> {
 
     /// What is ignored is no target; what it stands in the way of is a problem.
     fn ignored(&mut self, difference: &Difference) -> bool {
-        let ignored = |side: Side| matches!(seen(difference, side), Seen::Ignored(_));
+        let ignored = |side: Side| matches!(difference.at(side), Seen::Ignored(_));
         let Some(side) = Side::BOTH.into_iter().find(|&side| ignored(side)) else { return false };
-        match seen(difference, side.other()) {
+        match difference.at(side.other()) {
             Seen::Unknown(_) => return false,
             Seen::There(_) => {
                 let message = "its place is taken by something that is ignored there".to_owned();
@@ -147,11 +147,11 @@ impl Deciding<'_> {
     fn unknown(&mut self, difference: &Difference) -> bool {
         let mut any = false;
         for side in Side::BOTH {
-            let Seen::Unknown(unknown) = seen(difference, side) else { continue };
+            let Seen::Unknown(unknown) = difference.at(side) else { continue };
             any = true;
             let other = self.change(difference, side.other());
             let matters =
-                !matches!(other, Change::None | Change::Unknown) || matches!(seen(difference, side.other()), Seen::There(_));
+                !matches!(other, Change::None | Change::Unknown) || matches!(difference.at(side.other()), Seen::There(_));
             match unknown {
                 Unknown::Error { kind, message } => self.problem(difference, side, *kind, message.clone()),
                 Unknown::Special if matters => {
@@ -221,11 +221,11 @@ impl Deciding<'_> {
         let below = self.below[self.at];
         let replaces_kind = matches!((difference.staging.found(), difference.network.found()),
             (Some(a), Some(b)) if a.entry.kind() != b.entry.kind());
-        if difference.base.is_none() && seen(&difference, from).is_folder() && below.counts_as_ignored(from) {
+        if difference.base.is_none() && difference.at(from).is_folder() && below.kept_by_pattern(from) {
             self.hold_below();
             return;
         }
-        if replaces_kind && seen(&difference, to).is_folder() && below.survivors(to) {
+        if replaces_kind && difference.at(to).is_folder() && below.survivors(to) {
             // With something below that nobody may throw away, neither kind can win.
             self.conflict(difference, why);
             return;
@@ -237,7 +237,7 @@ impl Deciding<'_> {
             }
             return;
         }
-        if replaces_kind && seen(&difference, to).is_folder() {
+        if replaces_kind && difference.at(to).is_folder() {
             self.replaced_until = below.end;
         }
         let Difference { path, staging, network, .. } = difference;
@@ -265,7 +265,7 @@ impl Deciding<'_> {
     /// something survives.
     fn delete(&mut self, difference: Difference, side: Side, why: Why) {
         let below = self.below[self.at];
-        let folder = seen(&difference, side).is_folder();
+        let folder = difference.at(side).is_folder();
         if folder && below.edited(side) {
             self.write(difference, side, true, why);
             return;
@@ -294,7 +294,7 @@ impl Deciding<'_> {
     }
 
     fn change(&self, difference: &Difference, side: Side) -> Change {
-        change_of(difference.base.as_deref(), seen(difference, side), side, self.rules.compare())
+        change_of(difference.base.as_deref(), difference.at(side), side, self.rules.compare())
     }
 
     fn why(&self, difference: &Difference, changes: PerSide<Change>) -> Why {
@@ -318,13 +318,6 @@ impl Deciding<'_> {
 /// it was given.
 pub(super) fn each_its_own(difference: &Difference) -> bool {
     let base = difference.base.as_deref().filter(|base| base.sent.is_some());
-    let own = |base: &Base, side: Side| seen(difference, side).found().is_some_and(|found| base.holds(side, &found.entry));
+    let own = |base: &Base, side: Side| difference.at(side).found().is_some_and(|found| base.holds(side, &found.entry));
     base.is_some_and(|base| Side::BOTH.into_iter().all(|side| own(base, side)))
-}
-
-pub(super) fn seen(difference: &Difference, side: Side) -> &Seen {
-    match side {
-        Side::Staging => &difference.staging,
-        Side::Network => &difference.network,
-    }
 }

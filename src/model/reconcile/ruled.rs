@@ -2,9 +2,10 @@
 //! to one side's version whatever the other did.
 //!
 //! A ruling holds for the whole subtree of its path. What the user's patterns ignore, and what could not be seen, is
-//! displaced by no ruling: where the losing side holds such a thing the conflict stays.
+//! displaced by no ruling: where the losing side holds such a thing the conflict stays. Where both are kept nobody loses:
+//! staging's folder gets its other name with everything in it.
 
-use super::{Deciding, each_its_own, metadata, seen};
+use super::{Deciding, each_its_own, metadata};
 use crate::model::change::Change;
 use crate::model::conflict::{Policy, beside};
 use crate::model::listing::{Difference, Seen};
@@ -101,7 +102,7 @@ impl Deciding<'_> {
         }
         let Some(Ruled { ruling, top, aside, .. }) = &self.ruled else { return };
         // What is gone on both sides is nobody's decision.
-        let there = Side::BOTH.iter().any(|&side| seen(&difference, side).found().is_some());
+        let there = Side::BOTH.iter().any(|&side| difference.at(side).found().is_some());
         let (ruling, why) = (*ruling, Why { by: there.then_some(*ruling), ..self.why_now(&difference) });
         let moved = difference.path.below(top).map(|rest| aside.append(&rest));
         let Difference { path, base, staging, network } = difference;
@@ -129,7 +130,7 @@ impl Deciding<'_> {
     /// A folder in which there is nothing but what is ignored is not made on the other side.
     fn holds_only_ignored(&self, difference: &Difference) -> bool {
         let below = self.below[self.at];
-        Side::BOTH.iter().any(|&side| seen(difference, side).is_folder() && below.holds_only_ignored(side))
+        Side::BOTH.iter().any(|&side| difference.at(side).is_folder() && below.holds_only_ignored(side))
     }
 
     /// It counts as ignored, with everything below it.
@@ -145,8 +146,8 @@ impl Deciding<'_> {
     pub(super) fn take(&mut self, difference: Difference, winner: Side) {
         let loser = winner.other();
         let (ruling, why) = (Ruling::Take(winner), self.why_now(&difference));
-        let kinds = [winner, loser].map(|side| seen(&difference, side).found().map(|found| found.entry.kind()));
-        match (seen(&difference, winner).found(), seen(&difference, loser).found()) {
+        let kinds = [winner, loser].map(|side| difference.at(side).found().map(|found| found.entry.kind()));
+        match (difference.at(winner).found(), difference.at(loser).found()) {
             (Some(a), Some(b)) if a.entry.same_content(&b.entry) || each_its_own(&difference) => {
                 metadata::agree(self, difference, Why { by: Some(ruling), ..why });
             }

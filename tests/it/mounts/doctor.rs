@@ -23,6 +23,14 @@ fn doctor(ground: &Ground, path: &Path, more: &[&str]) -> (Option<i32>, Value) {
     (output.status.code(), object["roots"][0]["checks"].clone())
 }
 
+/// The network root is of use, and each thing of it is told: its name, its status and a part of what is said.
+#[track_caller]
+fn is_told_as(ground: &Ground, told: &[(&str, &str, &str)]) {
+    let (code, checks) = doctor(ground, &ground.network, &[]);
+    assert_eq!(code, Some(0), "{checks:#}");
+    told.iter().for_each(|(name, status, part)| stands_at(&checks, name, status, part));
+}
+
 fn served(ground: &Ground) -> (std::path::PathBuf, Server) {
     let folder = ground.place("served");
     fs::create_dir(&folder).expect("a folder to serve");
@@ -35,27 +43,26 @@ fn sshfs_is_told_as_it_is() {
     let ground = Ground::new();
     let (folder, server) = served(&ground);
     let _mount = server.mount(&folder, &ground.network, "");
-    let (code, checks) = doctor(&ground, &ground.network, &[]);
-    assert_eq!(code, Some(0), "{checks:#}");
-    for (name, status, part) in [
-        ("mount", "ok", "fuse.sshfs"),
-        ("place", "ok", "network"),
-        ("age", "limited", "20 s"),
-        ("times", "limited", "1 s"),
-        ("case", "ok", "told apart"),
-        ("links", "ok", "yes"),
-        ("hard-links", "ok", "yes"),
-        ("modes", "ok", "yes"),
-        ("exchange", "limited", "no"),
-        ("refuse-to-replace", "limited", "no"),
-        ("replace", "ok", "one step"),
-        ("events", "limited", "this machine"),
-        ("flush", "ok", "file by file"),
-        ("names", "ok", "any"),
-        ("name-length", "ok", "255"),
-    ] {
-        stands_at(&checks, name, status, part);
-    }
+    is_told_as(
+        &ground,
+        &[
+            ("mount", "ok", "fuse.sshfs"),
+            ("place", "ok", "network"),
+            ("age", "limited", "20 s"),
+            ("times", "limited", "1 s"),
+            ("case", "ok", "told apart"),
+            ("links", "ok", "yes"),
+            ("hard-links", "ok", "yes"),
+            ("modes", "ok", "yes"),
+            ("exchange", "limited", "no"),
+            ("refuse-to-replace", "limited", "no"),
+            ("replace", "ok", "one step"),
+            ("events", "limited", "this machine"),
+            ("flush", "ok", "file by file"),
+            ("names", "ok", "any"),
+            ("name-length", "ok", "255"),
+        ],
+    );
     assert_eq!(below_all(&folder), ["mine"]);
 }
 
@@ -63,21 +70,20 @@ fn sshfs_is_told_as_it_is() {
 fn exfat_is_told_as_it_is() {
     let ground = Ground::new();
     let _mount = Loop::mount(Kind::Exfat, 96 << 20, &ground.network);
-    let (code, checks) = doctor(&ground, &ground.network, &[]);
-    assert_eq!(code, Some(0), "{checks:#}");
-    for (name, status, part) in [
-        ("place", "ok", "local"),
-        ("times", "limited", "1 s"),
-        ("case", "limited", "folded"),
-        ("links", "limited", "no"),
-        ("hard-links", "limited", "no"),
-        ("modes", "limited", "no"),
-        ("holes", "limited", "not kept"),
-        ("names", "limited", "a colon"),
-        ("ids", "limited", "made up"),
-    ] {
-        stands_at(&checks, name, status, part);
-    }
+    is_told_as(
+        &ground,
+        &[
+            ("place", "ok", "local"),
+            ("times", "limited", "1 s"),
+            ("case", "limited", "folded"),
+            ("links", "limited", "no"),
+            ("hard-links", "limited", "no"),
+            ("modes", "limited", "no"),
+            ("holes", "limited", "not kept"),
+            ("names", "limited", "a colon"),
+            ("ids", "limited", "made up"),
+        ],
+    );
     assert_eq!(below_all(&ground.network), Vec::<String>::new());
 }
 

@@ -26,6 +26,20 @@ fn small(kind: Kind, size: u64) -> Small {
     Small { mount, ground }
 }
 
+/// Each run ends with its code and leaves both roots as they are.
+#[track_caller]
+fn nothing_moves(ground: &Ground, runs: &[(&[&str], i32)]) -> Vec<Ended> {
+    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
+    let one = |(words, code): &(&[&str], i32)| {
+        let ended = ground.sync(words);
+        assert_eq!(ended.code, Some(*code), "{words:?}: {ended:#?}");
+        network.assert_same(&Tree::of(&ground.network), &format!("the network root after {words:?}"));
+        staging.assert_same(&Tree::of(&ground.staging), &format!("staging after {words:?}"));
+        ended
+    };
+    runs.iter().map(one).collect()
+}
+
 #[test]
 fn exfat_keeps_content_and_times_and_makes_no_phantom_changes() {
     let Small { ground, mount } = small(Kind::Exfat, 64 << 20);
@@ -87,14 +101,7 @@ fn exfat_does_not_mix_two_folders_of_one_letter_case() {
     ground.synced(&[]);
     write(&ground.staging.join("results/a.txt"), b"lower", then(2));
     write(&ground.staging.join("results/b.txt"), b"lower b", then(3));
-    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
-    for words in [&["up"][..], &[], &["down"]] {
-        let partly = ground.sync(words);
-        let wanted = if words == ["down"] { 0 } else { 6 };
-        assert_eq!(partly.code, Some(wanted), "{words:?}: {partly:#?}");
-        network.assert_same(&Tree::of(&ground.network), "the network root after two folders met");
-        staging.assert_same(&Tree::of(&ground.staging), "staging after two folders met");
-    }
+    nothing_moves(&ground, &[(&["up"], 6), (&[], 6), (&["down"], 0)]);
     drop(mount);
 }
 
@@ -104,13 +111,7 @@ fn exfat_answers_to_another_letter_case_only_under_its_own() {
     write(&ground.staging.join("Data/one.csv"), b"one", then(1));
     ground.synced(&[]);
     write(&ground.staging.join("data/two.csv"), b"two", then(2));
-    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
-    for words in [&["up", "data"][..], &["up", "data/two.csv"], &[], &[]] {
-        let partly = ground.sync(words);
-        assert_eq!(partly.code, Some(6), "{words:?}: {partly:#?}");
-        network.assert_same(&Tree::of(&ground.network), "the network root after a path in another case");
-        staging.assert_same(&Tree::of(&ground.staging), "staging after a path in another case");
-    }
+    nothing_moves(&ground, &[(&["up", "data"], 6), (&["up", "data/two.csv"], 6), (&[], 6), (&[], 6)]);
     drop(mount);
 }
 
@@ -230,13 +231,9 @@ fn a_full_disk_below_the_manifest_is_refused_before_anything_is_written() {
     run("cp", &["-a", &format!("{}/.", aside.display()), home.to_str().expect("plain")]);
     write(&ground.staging.join("new.txt"), b"a new result", then(9));
     fill(&home.join("filler"));
-    let (staging, network) = (Tree::of(&ground.staging), Tree::of(&ground.network));
-    for words in [&["up"][..], &["down"], &[]] {
-        let full = ground.sync(words);
-        assert_eq!((full.code, &full.json["outcome"]), (Some(4), &"refused".into()), "{full:#?}");
+    for full in nothing_moves(&ground, &[(&["up"], 4), (&["down"], 4), (&[], 4)]) {
+        assert_eq!(full.json["outcome"], "refused", "{full:#?}");
         says(&full, &["records are kept, has only"]);
-        staging.assert_same(&Tree::of(&ground.staging), "staging");
-        network.assert_same(&Tree::of(&ground.network), "the network root");
     }
     fs::remove_file(home.join("filler")).expect("room again");
     completes(&ground);

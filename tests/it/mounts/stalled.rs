@@ -30,12 +30,16 @@ struct Stalled {
 impl Stalled {
     /// Two roots that are no pair yet; the network root may be silent for `silence`.
     fn new(silence: &str) -> Stalled {
+        Stalled::at(|ground| &ground.network, silence)
+    }
+
+    fn at(root: fn(&Ground) -> &Path, silence: &str) -> Stalled {
         let ground = Ground::new().setting("DRIFTLESS_SILENCE", silence);
         let served = ground.place("served");
         fs::create_dir(&served).expect("a folder to serve");
         project(&served);
         let server = Server::start(&ground.place("server"));
-        let mount = server.mount(&served, &ground.network, "dir_cache=no");
+        let mount = server.mount(&served, root(&ground), "dir_cache=no");
         Stalled { _mount: mount, server, served, ground }
     }
 
@@ -255,5 +259,20 @@ fn a_killed_process_apart_is_a_root_out_of_reach() {
     // Who waits has another one, and the run goes on.
     let goes_on = kill_it("10s", &|| wait_for("its process apart", || !processes_apart(&world.ground).is_empty()));
     assert_eq!((goes_on.code, &goes_on.json["outcome"]), (Some(0), &"done".into()), "{goes_on:#?}");
+    world.recovers();
+}
+
+/// Whether the last run still works is asked of staging's lock.
+#[test]
+fn history_does_not_wait_for_a_staging_root_that_hangs() {
+    let world = Stalled::at(|ground| &ground.staging, "2s");
+    world.ground.synced(&[]);
+    let manifest = rusqlite::Connection::open(world.ground.place("home/network/manifest.db")).expect("open");
+    manifest.execute("UPDATE run SET outcome = NULL", []).expect("as a run that was killed leaves it");
+    drop(manifest);
+    let history = || ended(within("history", SILENCE + BEYOND, world.start(&["history", "--json"])));
+    assert_eq!(history().list("runs")[0]["outcome"], "killed");
+    world.server.stall();
+    assert_eq!(history().list("runs")[0]["outcome"], "unfinished");
     world.recovers();
 }

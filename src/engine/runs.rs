@@ -10,15 +10,15 @@ use crate::transfer::trash::home;
 use std::time::Duration;
 
 /// A run this young may still be at work, on whatever machine.
-pub(in crate::engine) const SETTLED: Duration = Duration::from_secs(3_600);
+pub(super) const SETTLED: Duration = Duration::from_secs(3_600);
 
 /// The runs that have something in this root's trash.
-pub(in crate::engine) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
+pub(super) fn runs(root: &dyn Root) -> disk::Result<Vec<Name>> {
     Ok(runs_by_age(root)?.into_iter().map(|(run, _)| run).collect())
 }
 
 /// The runs with the time of their last change at the top, the youngest first.
-pub(in crate::engine) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
+pub(super) fn runs_by_age(root: &dyn Root) -> disk::Result<Vec<(Name, Time)>> {
     let listing = match root.folder(&home()) {
         Ok(folder) => folder.list()?,
         Err(error) if error.kind == ErrorKind::Absent => Vec::new(),
@@ -38,14 +38,14 @@ pub(super) fn host_of(run: &Name) -> String {
 }
 
 /// How long ago the run was, by the time in its name; `None` for a name that is not ours.
-pub(in crate::engine) fn age(run: &Name, now: Time) -> Option<Duration> {
+pub(super) fn age(run: &Name, now: Time) -> Option<Duration> {
     let then = Duration::from_nanos(u64::try_from(utc::parse_compact(run)?.0).ok()?);
     let now = Duration::from_nanos(u64::try_from(now.0).ok()?);
     Some(now.saturating_sub(then))
 }
 
 /// The name of a run's folder: its UTC time, then the host.
-pub(in crate::engine) fn run_name(started: Time, host: &str) -> Name {
+pub(super) fn run_name(started: Time, host: &str) -> Name {
     let compact = utc::compact(started);
     let host = host_word(host);
     let part = started.parts().1 / 1_000;
@@ -53,7 +53,7 @@ pub(in crate::engine) fn run_name(started: Time, host: &str) -> Name {
 }
 
 /// Bytes that a run's folder holds.
-pub(in crate::engine) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
+pub(super) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> {
     let mut bytes = 0;
     each(root, run, &mut |_, node| {
         bytes = u64::saturating_add(bytes, node.stamp.size);
@@ -65,7 +65,7 @@ pub(in crate::engine) fn size(root: &dyn Root, run: &Name) -> disk::Result<u64> 
 type Tell<'a> = dyn FnMut(&RelPath, &Node) -> disk::Result<()> + 'a;
 
 /// Everything in a run's folder, folders before what they hold.
-pub(in crate::engine) fn each(root: &dyn Root, run: &Name, tell: &mut Tell<'_>) -> disk::Result<()> {
+pub(super) fn each(root: &dyn Root, run: &Name, tell: &mut Tell<'_>) -> disk::Result<()> {
     each_below(root, run, &RelPath::root(), tell)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn each_below(root: &dyn Root, run: &Name, path: &RelPath, tell: &mut
 }
 
 /// Removes a run's folder from the trash, links never followed.
-pub(in crate::engine) fn remove_run(root: &dyn Root, run: &Name) -> disk::Result<()> {
+pub(super) fn remove_run(root: &dyn Root, run: &Name) -> disk::Result<()> {
     let trash = root.folder(&home())?;
     clear(root, &home().join(run))?;
     trash.remove_folder(run)

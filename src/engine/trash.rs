@@ -3,17 +3,16 @@
 //! Invariants. Only folders that are named like a run are the trash's: whatever else somebody put beside them is neither
 //! listed nor removed. Nothing is restored over anything. On a shared root other machines' runs are here as well.
 
-pub(super) mod runs;
-
+use super::carry::halted;
+use super::error::Error;
+use super::history::{Reason, Reasons, RunId, trash_name};
+use super::open::{Access, Session};
+use super::request::{Durability, Options, Pair};
+use super::reverse::own_again;
+use super::runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 use crate::disk::beside;
 use crate::disk::clock::now;
 use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, local};
-use crate::engine::carry::halted;
-use crate::engine::error::Error;
-use crate::engine::history::{Reason, Reasons, RunId, trash_name};
-use crate::engine::open::{Access, Session};
-use crate::engine::request::{Durability, Options, Pair};
-use crate::engine::reverse::own_again;
 use crate::manifest::Reader;
 use crate::model::database::database_of;
 use crate::model::entry::Kind;
@@ -23,7 +22,6 @@ use crate::model::time::Time;
 use crate::model::utc;
 use crate::transfer::back::{MadeAgain, Refused, bring_back, clear_empty, finish_made_again, flush_names, make_folders_again};
 use crate::transfer::trash::{home, mode_of_kept};
-use runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
