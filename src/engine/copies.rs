@@ -150,6 +150,8 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
     let root = &*run.roots.network;
     let folder = match root.folder(path) {
         Err(error) if error.kind == ErrorKind::Absent => return Ok(true),
+        // Somebody else's: what we made we can open.
+        Err(error) if error.kind == ErrorKind::Denied && *path != home() => return Ok(true),
         other => other?,
     };
     let mut swept = true;
@@ -165,7 +167,13 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
                 swept = false;
             }
         } else if item.value.is_folder() {
-            swept &= sweep_folder(run, &below, mark, alive)?;
+            swept &= match sweep_folder(run, &below, mark, alive) {
+                Err(error) if error.kind != ErrorKind::Gone => {
+                    tracing::debug!(%error, "a folder of copies cannot be looked through");
+                    false
+                }
+                other => other?,
+            };
             // Only an empty one goes.
             let _ = folder.remove_folder(&item.name);
         }

@@ -55,7 +55,7 @@ pub(super) fn decide(
         now: now(),
         host: &host,
     };
-    let mut plan = whole::plan(session, request, differences, &rules)?;
+    let mut plan = whole::plan(session, request, differences, &rules, stop)?;
     if plan.aborted {
         return Ok(Decision { plan, held: None, stop: Some(Outcome::Aborted) });
     }

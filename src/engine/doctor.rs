@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::identify::{Judged, NO_MARK, judge};
+use super::identify::{self, Judged, NO_MARK};
 use super::request::Pair;
 use super::runs;
 use crate::disk::clock::{Moment, now};
@@ -159,7 +159,7 @@ fn sound(pair: &Pair, reader: &Reader) -> Check {
 
 /// The same table as a run goes by; nothing is written for it.
 fn identified(staging: Option<&Marker>, network: Option<&Marker>, records: &PerSide<Option<RootRecord>>) -> Check {
-    match judge(staging, network, records) {
+    match identify::judge(staging, network, records) {
         Judged::ByStaging => Check::new("identity", Health::Limited, NO_MARK).meaning("deletes are held"),
         Judged::By(Identity::Go) => Check::ok("identity", "both roots are the pair's"),
         Judged::By(Identity::NewPair) => Check::ok("identity", "not paired yet"),

@@ -12,7 +12,7 @@ use super::reverse::own_again;
 use super::runs::{SETTLED, age, each, each_below, host_of, remove_run, run_name, runs, runs_by_age};
 use crate::disk::beside;
 use crate::disk::clock::now;
-use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, local};
+use crate::disk::{self, ErrorKind, Freshness, Node, NodeContent, Root, local};
 use crate::manifest::Reader;
 use crate::model::database::database_of;
 use crate::model::entry::Kind;
@@ -169,16 +169,25 @@ pub fn restore(pair: &Pair, options: &Options, paths: &[RelPath], run: Option<&s
         finish_made_again(root, &session.traits[side], &here);
         // A name that is on its way from one folder to another is in neither where the first is gone durably before the
         // second is written.
-        if options.durability == Durability::Full {
-            let back = results.iter().filter(|restored| restored.side == Some(side) && restored.result.is_ok());
-            let shown = back.map(|restored| &restored.path).chain(here.iter().map(|made| &made.path));
-            let folders = shown.map(|path| path.parent().unwrap_or_default()).collect();
-            flush_names(root, &folders).map_err(Error::disk_at(side))?;
+        if options.durability == Durability::Full && !flush_restored(root, side, &mut results, &here) {
+            continue;
         }
         let emptied: Vec<RelPath> = emptied.iter().filter(|(at, _)| *at == side).map(|(_, kept)| kept.clone()).collect();
         clear_empty(root, &emptied);
     }
     Ok(results)
+}
+
+/// Makes what came back durable; where that fails, says so of each version.
+fn flush_restored(root: &dyn Root, side: Side, results: &mut [Restored], made: &[MadeAgain]) -> bool {
+    let back = || |restored: &&mut Restored| restored.side == Some(side) && restored.result.is_ok();
+    let shown = results.iter_mut().filter(back()).map(|restored| &restored.path).chain(made.iter().map(|made| &made.path));
+    let folders = shown.map(|path| path.parent().unwrap_or_default()).collect();
+    let Err(error) = flush_names(root, &folders) else { return true };
+    for restored in results.iter_mut().filter(back()) {
+        restored.result = Err(format!("is back at its place, but a power cut may still undo that: {error}"));
+    }
+    false
 }
 
 fn run_named(session: &Session<'_>, run: &str) -> Result<Name, Error> {

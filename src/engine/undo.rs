@@ -351,7 +351,8 @@ impl Undoing<'_, '_> {
             back::finish_made_again(&*self.roots[side], &self.run.traits[side], &made);
         }
         let committed = self.commit(store);
-        for side in Side::BOTH {
+        // Before that they may be where a power cut puts what came back.
+        for side in Side::BOTH.into_iter().filter(|_| committed.is_ok()) {
             back::clear_empty(&*self.roots[side], &self.emptied[side]);
         }
         let count = |wanted: fn(&Outcome) -> bool| undone.items.iter().filter(|item| wanted(&item.result)).count() as u64;

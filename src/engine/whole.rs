@@ -5,7 +5,7 @@ use super::clock::now_at;
 use super::error::Error;
 use super::open::Session;
 use super::request::Request;
-use crate::disk::{self, ErrorKind, Node, NodeContent, Root};
+use crate::disk::{self, ErrorKind, Folder, Node, NodeContent, Root};
 use crate::model::change::Compare;
 use crate::model::conflict::Policy;
 use crate::model::entry::{Content, Entry, Kind};
@@ -22,6 +22,7 @@ use crate::model::whole::{self, Folded, Names};
 use crate::scan::barred;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A lock file that stood so long was left by a program that crashed.
 const YOUNG_NS: i64 = 600_000_000_000;
@@ -74,6 +75,7 @@ pub(super) fn plan(
     request: &Request,
     differences: Vec<Difference>,
     rules: &Rules<'_>,
+    stop: &AtomicBool,
 ) -> Result<Plan, Error> {
     let names = |path: &RelPath| session.whole.name(path, true);
     let (mut notes, mut problems) = (Vec::new(), Vec::new());
@@ -81,7 +83,7 @@ pub(super) fn plan(
     if request.take.is_some() {
         leave_parts(request, &mut differences, &names, &mut problems);
     }
-    let differences = leave_busy(session, differences, &names, rules.compare(), &mut notes)?;
+    let differences = leave_busy(session, differences, &names, rules.compare(), &mut notes, stop)?;
     // Who takes a path back to one side's version takes it with everything in it.
     let preferred = |path: &RelPath| match rules.policies.of(path, true) {
         Policy::Prefer(winner) => Some(winner),
@@ -133,24 +135,16 @@ fn leave_busy(
     names: &Names<'_>,
     compare: Compare,
     notes: &mut Vec<Note>,
+    stop: &AtomicBool,
 ) -> Result<Vec<Difference>, Error> {
     let mut failed = None;
     let left = whole::each(differences, names, &mut |folder, mut group| {
         if failed.is_some() {
             return group;
         }
-        if let Err(error) = try_unread(session, &mut group) {
-            failed = Some(error);
-            return group;
-        }
-        if let Some((side, unknown)) = in_part(&group, compare) {
-            return vec![held(session, folder, group, side, unknown)];
-        }
-        match at_work(session, folder, &group, notes) {
+        match why_held(session, folder, &mut group, compare, notes, stop) {
             Ok(None) => group,
-            Ok(Some((side, message))) => {
-                vec![held(session, folder, group, side, Unknown::Error { kind: ProblemKind::Busy, message })]
-            }
+            Ok(Some((side, unknown))) => vec![held(session, folder, group, side, unknown)],
             Err(error) => {
                 failed = Some(error);
                 group
@@ -160,17 +154,39 @@ fn leave_busy(
     failed.map_or(Ok(left), Err)
 }
 
+/// What keeps the folder from being carried now; what costs the most is asked last.
+fn why_held(
+    session: &Session<'_>,
+    folder: &RelPath,
+    group: &mut [Difference],
+    compare: Compare,
+    notes: &mut Vec<Note>,
+    stop: &AtomicBool,
+) -> Result<Option<(Side, Unknown)>, Error> {
+    if let Some(unseen) = in_part(group, compare) {
+        return Ok(Some(unseen));
+    }
+    if let Some((side, message)) = at_work(session, folder, group, notes)? {
+        return Ok(Some((side, Unknown::Error { kind: ProblemKind::Busy, message })));
+    }
+    try_unread(session, group, stop)?;
+    Ok(in_part(group, compare))
+}
+
 /// A file that is new, or of another size, is known as changed without being read: can it be, now that its copy would be a part
 /// of something? On roots of this machine: elsewhere each of these calls would cost what its copy costs.
-fn try_unread(session: &Session<'_>, group: &mut [Difference]) -> Result<(), Error> {
-    for side in Side::BOTH.into_iter().filter(|&side| !session.traits[side].remote) {
+fn try_unread(session: &Session<'_>, group: &mut [Difference], stop: &AtomicBool) -> Result<(), Error> {
+    for side in Side::BOTH.into_iter().filter(|&side| !session.traits[side].remote && !session.traits[side].fuse) {
+        let mut open: Option<(RelPath, Box<dyn Folder>)> = None;
         for difference in group.iter_mut() {
-            let seen = if side == Side::Staging { &mut difference.staging } else { &mut difference.network };
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Stopped);
+            }
             let unread = |entry: &Entry| entry.kind() == Kind::File && entry.digest().is_none();
-            if seen.found().is_some_and(|found| unread(&found.entry))
-                && let Some(unknown) = barred(&*session.roots[side], &difference.path).map_err(Error::disk_at(side))?
+            if difference.at(side).found().is_some_and(|found| unread(&found.entry))
+                && let Some(unknown) = barred(&*session.roots[side], &mut open, &difference.path).map_err(Error::disk_at(side))?
             {
-                *seen = Seen::Unknown(unknown);
+                *difference.at_mut(side) = Seen::Unknown(unknown);
             }
         }
     }
@@ -199,8 +215,7 @@ fn at_work(
 ) -> Result<Option<(Side, String)>, Error> {
     for side in Side::BOTH {
         for difference in group.iter().filter(|difference| is_lock(&difference.path)) {
-            let seen = if side == Side::Staging { &difference.staging } else { &difference.network };
-            let Some(found) = seen.found().filter(|found| found.entry.kind() == Kind::File) else { continue };
+            let Some(found) = difference.at(side).found().filter(|found| found.entry.kind() == Kind::File) else { continue };
             if young(session, side, found.stamp.mtime) {
                 return Ok(Some((side, locked(&difference.path))));
             }

@@ -105,6 +105,13 @@ impl Difference {
             Side::Network => &self.network,
         }
     }
+
+    pub fn at_mut(&mut self, side: Side) -> &mut Seen {
+        match side {
+            Side::Staging => &mut self.staging,
+            Side::Network => &mut self.network,
+        }
+    }
 }
 
 /// The three listings of one folder in step: each name that any of them holds, once, in order.

@@ -95,11 +95,15 @@ fn unread(error: Error) -> Unread {
     }
 }
 
-/// A file that nobody read yet: what it is where it cannot be opened, by its root's error if that is gone.
-pub fn barred(root: &dyn Root, path: &RelPath) -> Result<Option<Unknown>, Error> {
+/// A file that nobody read yet: what it is where it cannot be opened, by its root's error if that is gone. `open` keeps the
+/// folder of the file before.
+pub fn barred(root: &dyn Root, open: &mut Option<(RelPath, Box<dyn Folder>)>, path: &RelPath) -> Result<Option<Unknown>, Error> {
     let Some((parent, name)) = path.parent().zip(path.name()) else { return Ok(None) };
-    match root.folder(&parent).and_then(|folder| folder.read(&name)).map_err(unread) {
-        Ok(_) => Ok(None),
+    let known = open.take().filter(|(folder, _)| *folder == parent);
+    let folder = known.map_or_else(|| root.folder(&parent).map(|folder| (parent, folder)), Ok);
+    let read = folder.and_then(|folder| open.insert(folder).1.read(&name).map(drop));
+    match read.map_err(unread) {
+        Ok(()) => Ok(None),
         Err(Unread::File(unknown)) => Ok(Some(unknown)),
         Err(Unread::Gone(error)) => Err(error),
     }

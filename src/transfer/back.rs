@@ -5,7 +5,7 @@
 //! until its new name is durable ([`drop_spent`]). Killed anywhere, both versions are somewhere and the name holds one of
 //! them (absent where a sync would leave it so).
 
-use super::chunk::split;
+use super::chunk::{FLUSH_SINGLY, split};
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, place};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, database, trash};
@@ -242,6 +242,12 @@ pub fn finish_made_again(root: &dyn Root, traits: &Traits, made: &[MadeAgain]) {
 
 /// Makes what these folders got durable. Where a folder cannot be flushed there is nothing better to be had.
 pub fn flush_names(root: &dyn Root, folders: &BTreeSet<RelPath>) -> disk::Result<()> {
+    if folders.len() > FLUSH_SINGLY {
+        match root.flush_all() {
+            Err(error) if error.kind == ErrorKind::Unsupported => {}
+            other => return other,
+        }
+    }
     folders.iter().try_for_each(|path| match root.folder(path).and_then(|folder| folder.flush()) {
         Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::BadName | ErrorKind::Absent) => Ok(()),
         other => other,

@@ -14,7 +14,7 @@ use crate::model::side::{PerSide, Side};
 use std::collections::VecDeque;
 
 /// Up to here each file is flushed by itself; above, the whole file system once.
-const FLUSH_SINGLY: usize = 64;
+pub(super) const FLUSH_SINGLY: usize = 64;
 
 /// What a chunk leaves: endings that are final, and writes whose stamps have to rest first.
 #[derive(Default)]

@@ -148,6 +148,21 @@ fn a_power_cut_after_a_version_came_back_loses_nothing() {
     }
 }
 
+#[test]
+fn a_version_that_came_back_and_cannot_be_flushed_is_told_as_that() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+    let network = play.volumes.network.clone();
+    play.work(Side::Staging, |user| user.make_folders("a/b").and_then(|()| user.write("a/b/file", b"the only one")));
+    play.step(&Step::Settle).expect("sent");
+    play.work(Side::Staging, |user| user.delete("a/b/file"));
+    play.step(&Step::Settle).expect("in the trash of the network");
+    let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
+    network.plan(vec![Rule::next(Fault::Io, "flush", &path("a/b"))]);
+    let told = play.restored(&path("a/b/file"));
+    assert!(told.as_ref().is_err_and(|message| message.starts_with("is back at its place, but")), "{told:?}");
+    assert_eq!(network.user().read("a/b/file").as_deref(), Some(&b"the only one"[..]));
+}
+
 /// What lies in a folder that could not be listed is unknown: no delete is so much as planned, and the folder alone is told.
 #[test]
 fn a_folder_that_cannot_be_listed_is_not_empty() {

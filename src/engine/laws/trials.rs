@@ -89,6 +89,13 @@ impl Play {
         self.changed(&before).map_or(Ok(()), |changed| Err(format!("taking back {path}: {changed}")))
     }
 
+    /// What the command says of one path that is to come back.
+    pub(super) fn restored(&self, path: &RelPath) -> Result<(), String> {
+        let all =
+            trash::restore(&self.pair, &self.options, std::slice::from_ref(path), None).map_err(|error| error.to_string())?;
+        all.into_iter().try_for_each(|one| one.result.map(drop))
+    }
+
     /// A whole folder goes on one side: the other side keeps it until somebody says that this is meant.
     pub(super) fn mass(&mut self, side: Side) -> Broken {
         let top = format!("many{}", self.world.calls());
