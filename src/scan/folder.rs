@@ -173,7 +173,8 @@ impl<'a> Worker<'a> {
         self.sort_out(task, &name, open, !parent.common(), below)
     }
 
-    /// A path given by the user or above one: like a name of a listing, asked for singly.
+    /// A path given by the user or above one: like a name of a listing, asked for singly. A folder is returned, to be looked
+    /// into; anything else has been dealt with.
     pub fn single(&mut self, path: &RelPath, freshness: Freshness) -> Result<Option<Task>, Error> {
         let Some((name, parent)) = path.name().zip(path.parent()) else {
             let root = Found { entry: folder_entry(), stamp: no_stamp() };
@@ -210,11 +211,9 @@ impl<'a> Worker<'a> {
         let settled = self.modes_agree(row.as_ref(), &nodes);
         let seen = nodes.map(|node| self.seen(node, path));
         let task = Task { path: path.clone(), row, seen, settled };
-        if task.is_folder() {
-            return Ok(Some(task));
-        }
-        self.sort_out(task, &name, &open, true, &mut Vec::new())?;
-        Ok(None)
+        let mut below = Vec::new();
+        self.sort_out(task, &name, &open, true, &mut below)?;
+        Ok(below.pop())
     }
 
     /// A root that folds names also answers to other spellings, of folders above too; a listing tells the one that stands

@@ -86,15 +86,9 @@ fn begin(worker: &mut Worker<'_>, path: &RelPath, stack: &Stack) -> Result<(), E
     let mut above = path.ancestors();
     above.push(path.clone());
     for at in above {
-        let task = worker.single(&at, Freshness::Cached)?;
-        let Some(task) = task else { return Ok(()) };
+        let Some(task) = worker.single(&at, Freshness::Cached)? else { return Ok(()) };
         if at == *path {
-            if task.is_folder() {
-                stack.push(vec![task]);
-            }
-            return Ok(());
-        }
-        if !task.is_folder() {
+            stack.push([task]);
             return Ok(());
         }
         if task.unsettled() && !worker.keep_above(task) {

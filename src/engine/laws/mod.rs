@@ -17,9 +17,10 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestCa
 use self::edits::Edit;
 use self::play::{Ended, Play, Tally};
 use self::script::{CrashPoint, Kind, Shape, Step, Sync, any_script, any_shape};
-use crate::disk::sim::{Crash, Fault, Rule};
+use crate::disk::sim::{Crash, Fault, Rule, User, Volume};
+use crate::engine;
 use crate::engine::report::Outcome;
-use crate::engine::request::Deletes;
+use crate::engine::request::{Deletes, Request};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 
@@ -194,6 +195,28 @@ fn a_ruling_that_is_killed_at_any_call_deletes_nothing() {
             assert!(after > 100, "a run of so few calls is none");
             break;
         }
+    }
+}
+
+/// What became another kind of thing on one side is no conflict, also where the run is limited to its very path.
+#[test]
+fn a_path_that_turned_is_no_conflict() {
+    let path = RelPath::parse(b"a").expect("a path");
+    for (side, turned_to_folder) in Side::BOTH.into_iter().flat_map(|side| [(side, true), (side, false)]) {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        let as_file = |user: &User| user.write("a", b"a file");
+        let as_folder = |user: &User| user.make_folder("a").and_then(|()| user.write("a/x", b"in a folder"));
+        play.work(side, |user| if turned_to_folder { as_file(user) } else { as_folder(user) });
+        play.step(&Step::Settle).expect("sent");
+        play.step(&Step::Wait(60)).expect("nothing is lost");
+        play.work(side, |user| user.delete_all("a"));
+        play.work(side, |user| if turned_to_folder { as_folder(user) } else { as_file(user) });
+        let request = Request { paths: vec![path.clone()], deletes: Deletes::Allow, ..Request::plain(Direction::Both) };
+        let ended = play.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+        let Ended::Report(report) = ended else { panic!("turned in {side}: no report") };
+        assert_eq!(report.conflicts, [], "turned in {side}");
+        let both = play.volumes.as_ref().map(Volume::project);
+        assert_eq!(both.staging, both.network, "turned in {side}");
     }
 }
 

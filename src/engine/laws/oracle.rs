@@ -20,6 +20,8 @@ pub struct Oracle {
     pub taken_back: bool,
     /// A run was cut short or something failed: a conflict may name paths that one user alone edited.
     pub disturbed: bool,
+    /// What runs that were cut off had written: the base does not know it, and takes it for an edit of that side.
+    pub cut_off: BTreeSet<RelPath>,
     /// A policy said which versions count: that reaches everything below a conflict.
     pub ruled: bool,
 }
@@ -72,6 +74,11 @@ impl Oracle {
         for side in Side::BOTH {
             for (path, wanted) in &self.wanted[side] {
                 if self.taken_back || is_open(path) || self.is_near(side.other(), path) || self.is_below_a_ruling(side, path) {
+                    continue;
+                }
+                // An edit beats a delete (docs/safety.md, what is promised where a run was killed).
+                let revives = |other: &RelPath| other.is_within(path) || path.is_within(other);
+                if wanted.is_none() && self.cut_off.iter().any(revives) {
                     continue;
                 }
                 // Saved over on the other side under the name that it had before it was moved here.

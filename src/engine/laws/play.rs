@@ -222,7 +222,13 @@ impl Play {
         let request = self.request(sync);
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
         self.world.leave_alone();
-        self.tally.crashes += u64::from(matches!(ended, Ended::Cut));
+        if matches!(ended, Ended::Cut) {
+            self.tally.crashes += 1;
+            for side in Side::BOTH {
+                let written = Touched::since(before[side].clone(), &self.volumes[side]).paths;
+                self.users().oracle.cut_off.extend(written);
+            }
+        }
         if let Some(stop) = &sync.stop {
             // Where the stop was not reached it is a power cut right after the run.
             self.volumes.staging.crash(stop.staging);
