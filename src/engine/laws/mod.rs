@@ -7,6 +7,7 @@
 mod edits;
 mod oracle;
 mod play;
+mod rare;
 mod script;
 mod trials;
 
