@@ -130,3 +130,24 @@ fn what_a_run_did_the_next_one_knows() {
         }
     }
 }
+
+/// Also where the next run has nothing to copy: what a killed one left under a temporary name goes.
+#[test]
+fn a_copy_that_is_killed_at_any_call_leaves_nothing_behind() {
+    let mut left = 0;
+    for after in (0..).step_by(3) {
+        let mut play = begun(1);
+        play.work(Side::Staging, |user| user.write("a/new", b"new"));
+        let stop = Some(CrashPoint { after, staging: Crash::Killed, network: Crash::Killed });
+        play.step(&Step::Sync(Sync { stop, ..Sync::plain(Direction::Both) })).expect("nothing is lost");
+        let cut = play.tally().crashes > 0;
+        left += play.volumes.network.temporary().len();
+        play.work(Side::Staging, |user| user.delete("a/new"));
+        run(&mut play);
+        assert_eq!(play.volumes.network.temporary(), [], "killed at call {after}");
+        if !cut {
+            break;
+        }
+    }
+    assert!(left > 0, "one of them is killed in the middle of its copy");
+}
