@@ -151,3 +151,21 @@ fn a_copy_that_is_killed_at_any_call_leaves_nothing_behind() {
     }
     assert!(left > 0, "one of them is killed in the middle of its copy");
 }
+
+/// Another state folder synchronised the same roots meanwhile: what our base calls deleted there was made again since.
+#[test]
+fn an_overtaken_base_deletes_nothing_that_was_made_again_as_it_was() {
+    let mut play = begun(1);
+    let ours = play.pair.state.clone();
+    play.pair.state = ours.with_file_name("another state");
+    run(&mut play);
+    play.work(Side::Staging, |user| user.delete("a/file"));
+    run(&mut play);
+    assert_eq!(play.volumes.network.user().read("a/file"), None);
+    play.pair.state = ours;
+    play.work(Side::Staging, |user| user.write("a/file", b"content"));
+    run(&mut play);
+    for side in Side::BOTH {
+        assert_eq!(play.volumes[side].user().read("a/file").as_deref(), Some(&b"content"[..]), "{side}");
+    }
+}
