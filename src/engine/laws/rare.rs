@@ -5,8 +5,10 @@ use super::script::{CrashPoint, Kind, Shape, Step, Sync};
 use crate::disk::ErrorKind;
 use crate::disk::sim::{Crash, Fault, Rule, User};
 use crate::engine::report::Report;
-use crate::engine::request::Deletes;
+use crate::engine::request::{Deletes, Request};
+use crate::engine::sync;
 use crate::manifest::Reader;
+use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 
@@ -167,5 +169,23 @@ fn an_overtaken_base_deletes_nothing_that_was_made_again_as_it_was() {
     run(&mut play);
     for side in Side::BOTH {
         assert_eq!(play.volumes[side].user().read("a/file").as_deref(), Some(&b"content"[..]), "{side}");
+    }
+}
+
+/// A policy of the settings decides nothing where both sides meet for the first time; one that was given for this run does.
+#[test]
+fn a_first_meeting_overwrites_nothing_by_a_policy_of_the_settings() {
+    for (policies_by_flag, preferred) in [(false, Side::Staging), (false, Side::Network), (true, Side::Staging)] {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        for side in Side::BOTH {
+            play.work(side, |user| user.write("file", side.word().as_bytes()));
+        }
+        let policies = Policies::all(Policy::Prefer(preferred));
+        let request = Request { policies, policies_by_flag, yes: true, ..Request::plain(Direction::Both) };
+        play.run(|pair, options, stop| sync(pair, &request, options, &|_| {}, stop));
+        for side in Side::BOTH {
+            let wanted = if policies_by_flag { preferred } else { side };
+            assert_eq!(play.volumes[side].user().read("file").as_deref(), Some(wanted.word().as_bytes()), "{side}");
+        }
     }
 }
