@@ -118,3 +118,40 @@ pub fn unknown(error: &Error) -> Unknown {
     };
     Unknown::Error { kind, message: format!("cannot be read: {}", error.source) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Freshness;
+    use crate::disk::sim::{Habits, World};
+    use crate::model::digest;
+
+    /// The digest of a file that somebody saves anew, in its very size, just before the reader's call.
+    fn digest_with_a_save(before: &'static str, bytes: &[u8]) -> Result<Digest, Unread> {
+        let (world, name) = (World::new(1), Name::new(b"file").expect("a name"));
+        let volume = world.volume("volume", Habits::LOCAL);
+        let user = volume.user();
+        user.write("file", bytes).expect("written");
+        let folder = volume.open().and_then(|root| root.folder(&RelPath::root())).expect("the top opens");
+        let stamp = folder.look(&name, Freshness::Fresh).expect("looked").expect("there").stamp;
+        world.advance(1_000_000_000);
+        let saved = vec![b'x'; bytes.len()];
+        world.before_each(move |call| {
+            if call.op == before {
+                user.write("file", &saved).expect("saved");
+            }
+            None
+        });
+        digest_of(&*folder, &name, &stamp, &mut Reading::default(), &AtomicBool::new(false))
+    }
+
+    #[test]
+    fn a_file_has_a_digest_where_it_stood_still_while_it_was_read() {
+        let bytes: Vec<u8> = (0_u32..300_000).map(|at| (at % 251) as u8).collect();
+        assert!(digest_with_a_save("nothing", &bytes).is_ok_and(|found| found == digest::of(&bytes)), "all of it counts");
+        for before in ["read", "read bytes", "read stat"] {
+            let found = digest_with_a_save(before, &bytes);
+            assert!(matches!(found, Err(Unread::File(Unknown::Moving))), "saved before {before}");
+        }
+    }
+}

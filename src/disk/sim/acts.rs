@@ -232,21 +232,21 @@ impl Act<'_> {
         Ok(())
     }
 
-    /// What a look at a name says; a cached one may be old.
-    pub fn seen(&mut self, folder: Ino, name: &Name, ino: Ino, freshness: Freshness) -> Node {
-        let node = self.medium.node(ino);
+    /// What a look at a name says; a cached one may be old, also where it says that nothing is there.
+    pub fn seen(&mut self, folder: Ino, name: &Name, there: Option<Ino>, freshness: Freshness) -> Option<Node> {
+        let node = there.map(|ino| self.medium.node(ino));
         if self.medium.habits.cache_ns == 0 {
             return node;
         }
         let key = (folder, self.medium.habits.key(name));
         let now = self.medium.now;
-        let same_kind = |old: &Node| std::mem::discriminant(&old.content) == std::mem::discriminant(&node.content);
-        match self.medium.cache.get(&key) {
-            Some((_, old, at)) if freshness == Freshness::Cached && now - at < self.medium.habits.cache_ns && same_kind(old) => {
-                old.clone()
-            }
+        let same_kind = |a: &Node, b: &Node| std::mem::discriminant(&a.content) == std::mem::discriminant(&b.content);
+        let valid = |at: i64| freshness == Freshness::Cached && now - at < self.medium.habits.cache_ns;
+        match (self.medium.cache.get(&key).filter(|(_, at)| valid(*at)), &node) {
+            (Some((None, _)), _) => None,
+            (Some((Some((_, old)), _)), Some(node)) if same_kind(old, node) => Some(old.clone()),
             _ => {
-                self.medium.cache.insert(key, (ino, node.clone(), now));
+                self.medium.cache.insert(key, (there.zip(node.clone()), now));
                 node
             }
         }
@@ -261,7 +261,9 @@ impl Act<'_> {
         let names: Vec<(Name, Ino)> = self.medium.tree.get(folder).children.values().cloned().collect();
         let searched = self.may(folder, SEARCH).is_ok();
         for (name, ino) in names {
-            let value = if searched { self.seen(folder, &name, ino, Freshness::Cached) } else { unseen() };
+            // A listing is of what is there, whatever looks said before.
+            let seen = searched.then(|| self.seen(folder, &name, Some(ino), Freshness::Cached));
+            let value = seen.map_or_else(unseen, |seen| seen.unwrap_or_else(|| self.medium.node(ino)));
             listing.push(Item { name, value });
         }
         listing.sort_by(|a, b| a.name.cmp(&b.name));

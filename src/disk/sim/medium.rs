@@ -126,8 +126,8 @@ pub(super) struct Medium {
     pub held: BTreeMap<Ino, u32>,
     /// Files that the engine has open for writing.
     pub writing: BTreeMap<Ino, u32>,
-    /// What cached looks said, by folder and folded name, and when.
-    pub cache: BTreeMap<(Ino, Vec<u8>), (Ino, Node, i64)>,
+    /// What looks said, by folder and folded name, and when: `None` where nothing was there.
+    pub cache: BTreeMap<(Ino, Vec<u8>), (Option<(Ino, Node)>, i64)>,
     /// Handles of another era are gone.
     pub era: u64,
     pub device: u64,
@@ -270,9 +270,13 @@ impl Medium {
     fn forget_cached(&mut self, edit: &Edit) {
         match edit {
             Edit::Name { folder, name, .. } => drop(self.cache.remove(&(*folder, self.habits.key(name)))),
-            Edit::Meta { ino, .. } => self.cache.retain(|_, (cached, ..)| cached != ino),
+            Edit::Meta { ino, .. } => self.forget_looks_at(*ino),
             Edit::Make { .. } => {}
         }
+    }
+
+    fn forget_looks_at(&mut self, ino: Ino) {
+        self.cache.retain(|_, (cached, _)| cached.as_ref().is_none_or(|(cached, _)| *cached != ino));
     }
 
     /// Gives a file another content.
@@ -289,7 +293,7 @@ impl Medium {
             self.counts.add(body.digest, from);
         }
         match by {
-            By::Engine => self.cache.retain(|_, (cached, ..)| *cached != ino),
+            By::Engine => self.forget_looks_at(ino),
             By::User => drop(self.synced.insert(ino, body.clone())),
             By::LazyUser => {}
         }

@@ -150,7 +150,7 @@ impl Folder for SimFolder {
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>> {
         let looked = self.handle.call("look", self.at(name), |act, _| {
             let found = act.entry(self.ino, name)?;
-            Ok(found.map(|ino| act.seen(self.ino, name, ino, freshness)))
+            Ok(act.seen(self.ino, name, found, freshness))
         });
         match looked {
             Err(error) if error.kind == ErrorKind::Absent => Ok(None),

@@ -7,6 +7,7 @@
 mod edits;
 mod oracle;
 mod play;
+mod rare;
 mod script;
 mod trials;
 
@@ -180,6 +181,53 @@ fn a_folder_that_cannot_be_listed_is_not_empty() {
         let told: Vec<&RelPath> = problems.chain(report.notes.iter().map(|note| &note.path)).collect();
         assert_eq!(told, [&folder], "{fault:?} at {op} in {side}: {:?}, {:?}", report.problems, report.notes);
         assert_eq!(both[side.other()].user().read("a/file").as_deref(), Some(&b"still there"[..]), "{fault:?} at {op} in {side}");
+    }
+}
+
+/// Before a delete the side that is believed to have deleted is asked itself: a look that a cache answers says what was.
+#[test]
+fn what_is_there_again_is_not_deleted_where_looks_are_cached() {
+    let file = RelPath::parse(b"file").expect("a path");
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Sshfs });
+    play.work(Side::Staging, |user| user.write("file", b"old"));
+    play.step(&Step::Settle).expect("sent");
+    play.step(&Step::Wait(60)).expect("nothing is lost");
+    play.work(Side::Network, |user| user.delete("file"));
+    // The first look at a path that was named finds it gone.
+    let (network, named, mut looks) = (play.volumes.network.clone(), file.clone(), 0);
+    play.world.before_each(move |call| {
+        looks += u32::from(call.op == "look" && call.volume == network.name() && call.path == named);
+        if looks == 2 {
+            let _ = network.user().write("file", b"again");
+        }
+        None
+    });
+    let request = Request { paths: vec![file], deletes: Deletes::Allow, yes: true, ..Request::plain(Direction::Both) };
+    play.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
+    play.world.leave_alone();
+    assert_eq!(play.volumes.network.user().read("file").as_deref(), Some(&b"again"[..]), "it was looked at twice");
+    assert_eq!(play.volumes.staging.user().read("file").as_deref(), Some(&b"old"[..]));
+}
+
+/// Where names are folded, a folder or file that another spelling stands for is told and stays where it is.
+#[test]
+fn two_names_that_differ_by_case_do_not_become_one() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Smb });
+    for (path, bytes) in [("Docs/one", "1"), ("docs/two", "2"), ("File", "upper"), ("file", "lower")] {
+        let folder = path.split_once('/').map(|(folder, _)| folder);
+        play.work(Side::Staging, |user| {
+            folder.map_or(Ok(()), |folder| user.make_folder(folder))?;
+            user.write(path, bytes.as_bytes())
+        });
+    }
+    let before = play.volumes.staging.project();
+    for _ in 0..2 {
+        let Ended::Report(report) = play.plain_run(Deletes::Allow) else { panic!("no report") };
+        let told: Vec<String> = report.problems.iter().map(|problem| problem.path.to_string()).collect();
+        assert_eq!((told, report.conflicts.len()), (vec!["docs".to_owned(), "file".to_owned()], 0), "{:?}", report.problems);
+        let shown: Vec<String> = play.volumes.network.project().iter().map(|(path, _)| path.to_string()).collect();
+        assert_eq!(shown, ["Docs", "Docs/one", "File"]);
+        assert_eq!(play.volumes.staging.project(), before);
     }
 }
 

@@ -195,3 +195,16 @@ fn a_rename_of_what_is_not_as_expected_moves_nothing() {
     met(end.chunk.outcomes.remove(0).result, NETWORK);
     assert_eq!(world.shown(NETWORK), tree(&[("old", "swapped in")]));
 }
+
+#[test]
+fn a_rename_waits_where_the_old_name_is_there_again() {
+    let (world, action) = moved();
+    world.lay(STAGING, "old", "again");
+    let end = structure(&world, action);
+    let ending = &end.chunk.outcomes[0].result;
+    assert!(
+        matches!(ending, Ending::Problem(problem) if problem.side == STAGING && problem.kind == ProblemKind::Busy),
+        "{ending:?}"
+    );
+    assert_eq!(world.shown(NETWORK), tree(&[("old", "content")]));
+}

@@ -200,14 +200,45 @@ fn filetime_of(world: &World, at: &str, seconds: i64) {
 }
 
 #[test]
+fn what_was_written_vouches_once_it_has_rested() {
+    for (began, racy) in [(Time(0), true), (Time(i64::MAX), false)] {
+        let mut world = world();
+        world.began = began;
+        world.lay(STAGING, "file", "content");
+        let (base, _) = done(one(&world.run(), world.write_to(NETWORK, "file")));
+        assert_eq!(base.stamps.network.map(|own| own.racy), Some(racy));
+    }
+}
+
+/// Of the very size, and before our stamp was read again.
+#[test]
+fn an_edit_right_after_a_write_is_not_taken_for_what_was_written() {
+    for remote in [false, true] {
+        let mut world = world();
+        world.traits.network.remote = remote;
+        world.lay(STAGING, "file", "ours");
+        let run = world.run();
+        let end = carry_chunk(&run, vec![world.write_to(NETWORK, "file")]).unwrap_or_else(|ended| panic!("{:?}", ended.0));
+        world.lay(NETWORK, "file", "them");
+        let (base, _) = done(restamp(&run, end.pending, false).expect("stamps read").remove(0).result);
+        let edited = world.found(NETWORK, "file").stamp;
+        let vouches =
+            base.stamps.network.is_some_and(|own| crate::model::vouch::vouches(Some(&own), &edited, &run.traits.network));
+        assert!(!vouches, "remote: {remote}");
+        assert_eq!(base.entry.digest(), Some(crate::model::digest::of(b"ours")));
+    }
+}
+
+#[test]
 fn a_touch_changes_only_what_it_expected() {
     let world = world();
     world.lay(NETWORK, "file", "same");
     let expect = world.found(NETWORK, "file");
     let base = Box::new(Base { entry: expect.entry.clone(), stamps: PerSide::default(), sent: None });
     let touch = |expect| Op::Touch { side: NETWORK, expect, mtime: Some(Time(5)), mode: Some(0o600), base: base.clone() };
-    let (_, tally) = done(one(&world.run(), action("file", touch(expect.clone()))));
+    let (base, tally) = done(one(&world.run(), action("file", touch(expect.clone()))));
     assert_eq!(tally, Tally::Metadata);
+    assert!(base.stamps.network.is_some_and(|own| own.racy), "an edit just before it shows that time as well");
     let touched = world.found(NETWORK, "file");
     assert_eq!((touched.entry.mtime, touched.entry.mode), (Time(5), 0o600));
     met(one(&world.run(), action("file", touch(expect))), NETWORK);

@@ -139,6 +139,11 @@ fn a_cached_look_shows_what_was_and_a_fresh_one_what_is() {
     assert_eq!(size(Freshness::Cached), 4, "what we changed ourselves is known");
     user.delete("file").expect("deleted");
     assert_eq!(look(&*top, "file", Freshness::Cached), None);
+    user.write("file", b"again").expect("written");
+    assert_eq!(look(&*top, "file", Freshness::Cached), None, "of before");
+    assert_eq!(names(&*top), ["file"], "a listing is of what is there");
+    assert!(look(&*top, "file", Freshness::Fresh).is_some());
+    assert_eq!(size(Freshness::Cached), 5);
 }
 
 #[test]

@@ -1,0 +1,191 @@
+//! What random scripts seldom come to: one story for each promise.
+
+use super::play::{Ended, Play};
+use super::script::{CrashPoint, Kind, Shape, Step, Sync};
+use crate::disk::ErrorKind;
+use crate::disk::sim::{Crash, Fault, Rule, User};
+use crate::engine::report::Report;
+use crate::engine::request::{Deletes, Request};
+use crate::engine::sync;
+use crate::manifest::Reader;
+use crate::model::conflict::{Policies, Policy};
+use crate::model::path::RelPath;
+use crate::model::side::{Direction, Side};
+
+/// Both sides hold `a/file` and nothing else.
+fn begun(seed: u64) -> Play {
+    let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Local });
+    play.work(Side::Staging, |user| user.make_folder("a").and_then(|()| user.write("a/file", b"content")));
+    play.step(&Step::Settle).expect("sent");
+    play
+}
+
+/// One run in fair weather, after time enough for stamps to differ.
+fn run(play: &mut Play) -> Report {
+    play.world.advance(60_000_000_000);
+    match play.plain_run(Deletes::Allow) {
+        Ended::Report(report) => *report,
+        Ended::Error(error) => panic!("{error}"),
+        Ended::Cut => panic!("nothing cuts it"),
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text.as_bytes()).expect("a path")
+}
+
+/// What the base says is durable on both sides: a power cut right after the run takes nothing back.
+#[test]
+fn a_power_cut_right_after_a_run_takes_nothing_back() {
+    type Change = fn(&User) -> Result<(), ErrorKind>;
+    let changes: [(&str, Change); 5] = [
+        ("a file", |user| user.write("a/new", b"new")),
+        ("an edit", |user| user.write("a/file", b"edited")),
+        ("a folder", |user| user.make_folder("a/b")),
+        ("a move", |user| user.rename("a/file", "moved")),
+        ("a delete", |user| user.delete("a/file")),
+    ];
+    for (seed, (name, change)) in (0..8).flat_map(|seed| changes.map(|change| (seed, change))) {
+        for side in Side::BOTH {
+            let mut play = begun(seed);
+            let there = play.volumes[side.other()].clone();
+            play.work(side, change);
+            there.adjust(|habits| habits.names_in_order = false);
+            run(&mut play);
+            there.crash(Crash::Power);
+            assert_eq!(there.project(), play.volumes[side].project(), "{name} in {side}, seed {seed}");
+        }
+    }
+}
+
+/// The base forgets what was deleted once it is gone: a run that is killed before leaves a delete, and no new file.
+#[test]
+fn a_delete_that_is_killed_at_any_call_stays_one() {
+    for after in (0..).step_by(4) {
+        let mut play = begun(1);
+        play.work(Side::Staging, |user| user.delete_all("a"));
+        let stop = Some(CrashPoint { after, staging: Crash::Killed, network: Crash::Killed });
+        play.step(&Step::Sync(Sync { stop, ..Sync::plain(Direction::Both) })).expect("nothing is lost");
+        let cut = play.tally().crashes > 0;
+        run(&mut play);
+        for side in Side::BOTH {
+            assert_eq!(play.volumes[side].project(), [], "killed at call {after}, {side}");
+        }
+        if !cut {
+            assert!(after > 40, "a run of so few calls is none");
+            break;
+        }
+    }
+}
+
+/// A folder that stays for what is ignored in it leaves the base with the last delete below it: not before, where one of
+/// them could not be done, and with the same run where all were.
+#[test]
+fn a_folder_is_forgotten_with_the_last_of_what_was_deleted_below_it() {
+    for fails in [true, false] {
+        let mut play = begun(1);
+        play.options.ignore = vec!["*.log".to_owned()];
+        play.work(Side::Network, |user| user.write("a/x.log", b"ignored"));
+        play.work(Side::Staging, |user| user.delete_all("a"));
+        let network = play.volumes.network.clone();
+        if fails {
+            network.plan(vec![Rule::next(Fault::Denied, "rename", &path("a/file"))]);
+        }
+        assert_eq!(run(&mut play).problems.len(), usize::from(fails));
+        let known = |play: &Play| {
+            let base = Reader::open(&play.pair.state).expect("opens").expect("is there");
+            ["a", "a/file"].map(|at| base.find(&path(at)).expect("read").is_some())
+        };
+        assert_eq!(known(&play), [fails, fails], "where a delete fails: {fails}");
+        run(&mut play);
+        assert_eq!(play.volumes.staging.project(), [], "nothing comes back");
+        assert_eq!(network.user().read("a/file"), None);
+        assert_eq!(network.user().read("a/x.log").as_deref(), Some(&b"ignored"[..]));
+    }
+}
+
+/// One run after each change: what it did is what the next one compares with.
+#[test]
+fn what_a_run_did_the_next_one_knows() {
+    type Change = fn(&User) -> Result<(), ErrorKind>;
+    let changes: [(&str, Change); 9] = [
+        ("edited", |user| user.write("a/file", b"second")),
+        ("edited again", |user| user.write("a/file", b"the third")),
+        ("deleted", |user| user.delete("a/file")),
+        ("made again as it was", |user| user.write("a/file", b"the third")),
+        ("moved", |user| user.rename("a/file", "moved")),
+        ("made again where it was", |user| user.write("a/file", b"the third")),
+        ("a folder moved", |user| user.rename("a", "b")),
+        ("deleted in it", |user| user.delete("b/file")),
+        ("made again where the folder was", |user| user.make_folder("a").and_then(|()| user.write("a/file", b"the third"))),
+    ];
+    for side in Side::BOTH {
+        let mut play = begun(1);
+        for (name, change) in changes {
+            play.work(side, change);
+            let wanted = play.volumes[side].project();
+            let report = run(&mut play);
+            assert!(report.conflicts.is_empty(), "{name} in {side}: {:?}", report.conflicts);
+            for shown in Side::BOTH {
+                assert_eq!(play.volumes[shown].project(), wanted, "{name} in {side}: {shown}");
+            }
+        }
+    }
+}
+
+/// Also where the next run has nothing to copy: what a killed one left under a temporary name goes.
+#[test]
+fn a_copy_that_is_killed_at_any_call_leaves_nothing_behind() {
+    let mut left = 0;
+    for after in (0..).step_by(3) {
+        let mut play = begun(1);
+        play.work(Side::Staging, |user| user.write("a/new", b"new"));
+        let stop = Some(CrashPoint { after, staging: Crash::Killed, network: Crash::Killed });
+        play.step(&Step::Sync(Sync { stop, ..Sync::plain(Direction::Both) })).expect("nothing is lost");
+        let cut = play.tally().crashes > 0;
+        left += play.volumes.network.temporary().len();
+        play.work(Side::Staging, |user| user.delete("a/new"));
+        run(&mut play);
+        assert_eq!(play.volumes.network.temporary(), [], "killed at call {after}");
+        if !cut {
+            break;
+        }
+    }
+    assert!(left > 0, "one of them is killed in the middle of its copy");
+}
+
+/// Another state folder synchronised the same roots meanwhile: what our base calls deleted there was made again since.
+#[test]
+fn an_overtaken_base_deletes_nothing_that_was_made_again_as_it_was() {
+    let mut play = begun(1);
+    let ours = play.pair.state.clone();
+    play.pair.state = ours.with_file_name("another state");
+    run(&mut play);
+    play.work(Side::Staging, |user| user.delete("a/file"));
+    run(&mut play);
+    assert_eq!(play.volumes.network.user().read("a/file"), None);
+    play.pair.state = ours;
+    play.work(Side::Staging, |user| user.write("a/file", b"content"));
+    run(&mut play);
+    for side in Side::BOTH {
+        assert_eq!(play.volumes[side].user().read("a/file").as_deref(), Some(&b"content"[..]), "{side}");
+    }
+}
+
+/// A policy of the settings decides nothing where both sides meet for the first time; one that was given for this run does.
+#[test]
+fn a_first_meeting_overwrites_nothing_by_a_policy_of_the_settings() {
+    for (policies_by_flag, preferred) in [(false, Side::Staging), (false, Side::Network), (true, Side::Staging)] {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        for side in Side::BOTH {
+            play.work(side, |user| user.write("file", side.word().as_bytes()));
+        }
+        let policies = Policies::all(Policy::Prefer(preferred));
+        let request = Request { policies, policies_by_flag, yes: true, ..Request::plain(Direction::Both) };
+        play.run(|pair, options, stop| sync(pair, &request, options, &|_| {}, stop));
+        for side in Side::BOTH {
+            let wanted = if policies_by_flag { preferred } else { side };
+            assert_eq!(play.volumes[side].user().read("file").as_deref(), Some(wanted.word().as_bytes()), "{side}");
+        }
+    }
+}
