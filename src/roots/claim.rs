@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::marker::RootId;
 use super::own::{self, Keep};
-use crate::disk::{Onto, Root};
+use crate::disk::{ErrorKind, Onto, Root};
 
 const FILE: &str = "claim.toml";
 
@@ -30,13 +30,12 @@ pub fn new_name() -> Result<String> {
 /// The name of the manifest that has the claim; `None` where none has, or what stands there is no claim.
 pub fn read(staging: &dyn Root) -> Result<Option<String>> {
     let Some(folder) = own::open(staging)? else { return Ok(None) };
-    let bytes = match own::read(folder.as_ref(), &own::name(FILE)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_gone() => return Err(error),
-        // A folder or a link in its place is no claim.
-        Err(Error::Disk(_)) => None,
-        Err(error) => return Err(error),
-    };
+    let bytes = own::read(folder.as_ref(), &own::name(FILE)).or_else(|error| match error.kind() {
+        // A folder or a link in its place is no claim, and one that we may not read is not ours.
+        Some(ErrorKind::WrongKind | ErrorKind::Barred | ErrorKind::Denied) => Ok(None),
+        // It may well be there and ours: to doubt the base would bring back what was deleted.
+        _ => Err(error),
+    })?;
     Ok(bytes.as_deref().and_then(parse))
 }
 
@@ -58,8 +57,25 @@ fn text(manifest: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::sim::{Fault, Habits, Rule, World};
     use crate::model::mutants::hostile;
+    use crate::model::path::RelPath;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_claim_that_cannot_be_read_is_not_taken_for_none() {
+        let world = World::new(1);
+        let volume = world.volume("staging", Habits::LOCAL);
+        let root = volume.open().expect("it opens");
+        write(&*root, "0123456789abcdef").expect("claimed");
+        let file = RelPath::parse(b".driftless/claim.toml").expect("a path");
+        for (fault, none) in [(Fault::Io, false), (Fault::Busy, false), (Fault::Denied, true)] {
+            volume.plan(vec![Rule::next(fault, "read", &file)]);
+            let found = read(&*root);
+            assert_eq!(found.is_ok_and(|found| found.is_none()), none, "{fault:?}");
+        }
+        assert_eq!(read(&*root).expect("read"), Some("0123456789abcdef".to_owned()));
+    }
 
     proptest! {
         #[test]

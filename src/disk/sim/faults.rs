@@ -23,7 +23,12 @@ pub enum Fault {
     HalfWrite,
     /// The call is carried out and then fails like [`Fault::Io`], as where a server's answer is lost; on remote volumes only.
     LateIo,
+    /// No answer: after [`SILENCE_NS`] the root is given up and is away, and the call has been carried out all the same.
+    Hang,
 }
+
+/// How long a call that hangs is waited for.
+pub const SILENCE_NS: u64 = 20_000_000_000;
 
 /// One line of the plan.
 #[derive(Clone, Debug)]
@@ -51,11 +56,11 @@ impl Rule {
     }
 }
 
-/// All honest faults at once, each `chance` times of a million calls; a root that goes away is ten times as rare.
+/// All honest faults at once, each `chance` times of a million calls; a root that goes away or hangs is ten times as rare.
 pub fn weather(chance: u32) -> Vec<Rule> {
     let all = [Fault::Io, Fault::LateIo, Fault::Full, Fault::Denied, Fault::Busy, Fault::FalseAbsent, Fault::HalfWrite];
     let mut rules: Vec<Rule> = all.map(|fault| Rule::often(fault, chance)).into();
-    rules.push(Rule::often(Fault::Gone, chance / 10));
+    rules.extend([Fault::Gone, Fault::Hang].map(|fault| Rule::often(fault, chance / 10)));
     rules
 }
 
@@ -63,7 +68,7 @@ impl Fault {
     /// Does it make sense at this operation?
     fn fits(self, op: &str) -> bool {
         match self {
-            Fault::Io | Fault::LateIo | Fault::Gone => true,
+            Fault::Io | Fault::LateIo | Fault::Gone | Fault::Hang => true,
             Fault::Full => matches!(op, "stage" | "resume" | "write" | "make" | "make link" | "link" | "rename" | "finish"),
             Fault::Denied | Fault::Busy => !matches!(op, "space" | "device" | "still there" | "read bytes" | "read stat"),
             Fault::FalseAbsent => matches!(op, "open" | "look" | "read" | "rename" | "remove" | "touch"),
@@ -75,7 +80,7 @@ impl Fault {
     pub(super) fn kind(self, remote: bool) -> ErrorKind {
         match self {
             Fault::Io | Fault::LateIo | Fault::HalfWrite | Fault::ShortListing if !remote => ErrorKind::Other,
-            Fault::Io | Fault::LateIo | Fault::HalfWrite | Fault::ShortListing | Fault::Gone => ErrorKind::Gone,
+            Fault::Io | Fault::LateIo | Fault::HalfWrite | Fault::ShortListing | Fault::Gone | Fault::Hang => ErrorKind::Gone,
             Fault::Full => ErrorKind::Full,
             Fault::Denied => ErrorKind::Denied,
             Fault::Busy => ErrorKind::Busy,

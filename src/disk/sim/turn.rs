@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::acts::{Act, Answer};
-use super::faults::Fault;
+use super::faults::{Fault, SILENCE_NS};
 use super::medium::By;
 use super::tree::Ino;
 use super::{Inner, World};
@@ -129,7 +129,7 @@ impl Handle {
         inner.faults += u64::from(fault.is_some());
         let seat = &mut inner.seats[self.seat];
         match fault {
-            None | Some(Fault::ShortListing | Fault::HalfWrite | Fault::LateIo) => {}
+            None | Some(Fault::ShortListing | Fault::HalfWrite | Fault::LateIo | Fault::Hang) => {}
             Some(fault) => {
                 seat.gone = fault == Fault::Gone;
                 return Err(fault.kind(seat.medium.habits.remote));
@@ -143,6 +143,11 @@ impl Handle {
         inner.lose(self.seat, fallen, &call.line());
         match fault {
             Some(Fault::LateIo) if habits.remote => answer.and(Err(Fault::LateIo.kind(true))),
+            Some(Fault::Hang) => {
+                inner.seats[self.seat].gone = true;
+                inner.pass(SILENCE_NS);
+                Err(Fault::Hang.kind(true))
+            }
             _ => answer,
         }
     }

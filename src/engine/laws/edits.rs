@@ -10,7 +10,7 @@ use crate::model::path::RelPath;
 use crate::model::time::Time;
 
 /// Few names, so that edits meet; some that are one on volumes that fold.
-const NAMES: [&str; 8] = ["a", "b", "c", "d.txt", "A", "\u{e9}", "e\u{301}", "x y"];
+const NAMES: [&str; 8] = ["a", "b", "c", "d.txt", "A", "\u{e9}", "e\u{301}", "-x\n y*"];
 
 /// Numbers pick among the paths that exist then (`% count`); folders include the root.
 #[derive(Clone, Debug)]

@@ -274,10 +274,11 @@ impl Play {
         }
     }
 
-    /// A claim that is told to be absent makes the base an overtaken one: then what was deleted may come back.
+    /// A claim that is told to be absent, or not to be ours, makes the base an overtaken one: then what was deleted may come
+    /// back.
     fn claim_was_hidden(&self, since: usize) -> bool {
-        let hidden =
-            |line: &String| line.contains(" staging ") && line.contains(".driftless") && line.ends_with("failed, Absent");
+        let failed = |line: &str| line.ends_with("failed, Absent") || line.ends_with("claim.toml: failed, Denied");
+        let hidden = |line: &String| line.contains(" staging ") && line.contains(".driftless") && failed(line);
         self.world.log()[since..].iter().any(hidden)
     }
 

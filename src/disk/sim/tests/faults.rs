@@ -115,6 +115,18 @@ fn an_answer_that_is_lost_on_the_way_was_a_deed_all_the_same() {
 }
 
 #[test]
+fn a_call_that_hangs_is_given_up_and_was_a_deed_all_the_same() {
+    let volume = volume(Habits::SMB);
+    let (top, before) = (top(&volume), volume.world.now());
+    volume.plan(vec![Rule::next(Fault::Hang, "make", &path(""))]);
+    assert_eq!(kind_of(top.make_folder(&name("new"), 0o755)), Some(ErrorKind::Gone));
+    assert!(volume.world.now().0 - before.0 >= 20_000_000_000);
+    assert_eq!(kind_of(top.list()), Some(ErrorKind::Gone), "the root is away");
+    volume.returns();
+    assert_eq!(names(&*top), ["new"]);
+}
+
+#[test]
 fn users_act_between_two_calls_and_a_hook_can_refuse() {
     let volume = volume(Habits::LOCAL);
     let (top, user) = (top(&volume), volume.user());
