@@ -1,12 +1,16 @@
 //! What random scripts seldom come to: one story for each promise.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use super::play::{Ended, Play};
 use super::script::{CrashPoint, Kind, Shape, Step, Sync};
 use crate::disk::ErrorKind;
 use crate::disk::sim::{Crash, Fault, Rule, User};
+use crate::engine::history::Which;
 use crate::engine::report::Report;
 use crate::engine::request::{Deletes, Request};
-use crate::engine::sync;
+use crate::engine::{sync, trash, undo};
 use crate::manifest::Reader;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
@@ -188,4 +192,52 @@ fn a_first_meeting_overwrites_nothing_by_a_policy_of_the_settings() {
             assert_eq!(play.volumes[side].user().read("file").as_deref(), Some(wanted.word().as_bytes()), "{side}");
         }
     }
+}
+
+/// The last run is undone, or one path comes back from the trash; what came of it shows at the roots.
+fn take_back(play: &Play, by_undo: bool) {
+    if by_undo {
+        let request = undo::Request { run: Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
+        undo::undo(&play.pair, &request, &play.options, &|_| {}, &AtomicBool::new(false)).expect("each path is told");
+    } else {
+        // Where the place is taken that is an error.
+        let _ = trash::restore(&play.pair, &play.options, &[path("a/file")], None);
+    }
+}
+
+/// Also where it was made there in the very moment.
+#[test]
+fn nothing_is_taken_back_over_what_stands_there() {
+    for (by_undo, at_the_last_moment) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut play = begun(1);
+        play.work(Side::Staging, |user| user.delete("a/file"));
+        run(&mut play);
+        let network = play.volumes.network.clone();
+        let user = network.user();
+        if at_the_last_moment {
+            play.world.before_each(move |call| {
+                if call.op == "rename" && call.to.as_ref() == Some(&path("a/file")) {
+                    user.write("a/file", b"another").expect("written");
+                }
+                None
+            });
+        } else {
+            user.write("a/file", b"another").expect("written");
+        }
+        take_back(&play, by_undo);
+        play.world.leave_alone();
+        let told = format!("by undo: {by_undo}, at the last moment: {at_the_last_moment}");
+        assert_eq!(network.user().read("a/file").as_deref(), Some(&b"another"[..]), "{told}");
+        assert_eq!(network.names_of(b"content").safe(), 1, "{told}");
+    }
+}
+
+#[test]
+fn nothing_is_taken_back_over_an_edit() {
+    let mut play = begun(1);
+    play.work(Side::Staging, |user| user.write("a/file", b"second"));
+    run(&mut play);
+    play.work(Side::Network, |user| user.write("a/file", b"third!"));
+    take_back(&play, true);
+    assert_eq!(play.volumes.network.user().read("a/file").as_deref(), Some(&b"third!"[..]));
 }
