@@ -144,6 +144,15 @@ pub trait Root: Send + Sync {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
         self.folder(&parent)?.look(&name, freshness)
     }
+    /// Do all the names of `path` stand as they are spelled there? A root that folds names answers to other spellings too; a
+    /// listing tells. What cannot be listed counts as spelled so.
+    fn is_spelled_so(&self, path: &RelPath) -> bool {
+        path.ancestors().iter().chain([path]).all(|path| {
+            let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return true };
+            let listing = self.folder(&parent).and_then(|folder| folder.list());
+            listing.map_or(true, |listing| listing.iter().any(|item| item.name == name))
+        })
+    }
     /// Renames within the root; the parents are opened beneath it.
     fn rename(&self, from: &RelPath, to: &RelPath, onto: Onto) -> Result<()>;
     /// Makes `to` a hard link to the file `from`; `to` must not exist.

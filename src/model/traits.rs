@@ -49,6 +49,13 @@ impl Traits {
     };
 }
 
+impl Traits {
+    /// Two names may be one there.
+    pub fn folds(&self) -> bool {
+        self.folds_case || self.folds_unicode
+    }
+}
+
 impl PerSide<Traits> {
     /// The coarser granularity of both roots, in nanoseconds: times that differ by less are equal.
     pub fn granularity_ns(&self) -> i64 {

@@ -216,17 +216,9 @@ impl<'a> Worker<'a> {
         Ok(below.pop())
     }
 
-    /// A root that folds names also answers to other spellings, of folders above too; a listing tells the one that stands
-    /// there.
+    /// A root that folds names also answers to other spellings, of folders above too.
     fn is_spelled_so(&self, side: Side, path: &RelPath) -> bool {
-        let traits = &self.scope.traits[side];
-        let stands = |path: &RelPath| {
-            let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return true };
-            let listing = self.scope.roots[side].folder(&parent).and_then(|folder| folder.list());
-            // What cannot be listed is told by the look at the path itself.
-            listing.map_or(true, |listing| listing.iter().any(|item| item.name == name))
-        };
-        !(traits.folds_case || traits.folds_unicode) || path.ancestors().iter().chain([path]).all(stands)
+        !self.scope.traits[side].folds() || self.scope.roots[side].is_spelled_so(path)
     }
 
     /// A folder goes on the stack, an unsettled rest is kept.

@@ -255,9 +255,8 @@ pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(
     let (parent, name) = super::chunk::split(path);
     let looked = run.roots[side].folder(&parent).and_then(|folder| {
         let node = folder.look(&name, Freshness::Fresh)?;
-        let folds = run.traits[side].folds_case || run.traits[side].folds_unicode;
-        // Where names are folded, a name that differs by case or form alone answers to this one.
-        let another = folds && node.is_some() && !folder.list()?.iter().any(|item| item.name == name);
+        // Where names are folded, a path that differs by case or form alone answers to this one.
+        let another = run.traits[side].folds() && node.is_some() && !run.roots[side].is_spelled_so(path);
         Ok(node.filter(|_| !another))
     });
     match looked {

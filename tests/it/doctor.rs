@@ -37,7 +37,7 @@ fn all_04_a_healthy_pair_is_told_and_left_as_it_is() {
     let before = [&world.staging, &world.network, &world.state].map(|path| below_all(path));
     let began = Instant::now();
     let object = world.json(&["doctor"], 0);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     assert_eq!(
         (&object["schema"], &object["outcome"], &object["pair"]),
         (&json!("driftless.doctor/1"), &json!("done"), &json!("network"))

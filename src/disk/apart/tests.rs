@@ -184,11 +184,14 @@ fn a_silence_gives_the_root_up_for_good() {
     let lines = sluggish(LONG, LONG, &Arc::default());
     let began = Instant::now();
     let error = ask(&lines, Pace::Usual, RootCall::Space).expect_err("no answer");
-    assert!((SILENCE..SILENCE * 5).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((SILENCE..LONG).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert!(error.kind == ErrorKind::Gone && error.to_string().contains("cannot measure \"it\": no answer for 0.4"), "{error}");
     let again = Instant::now();
-    let error = ask(&lines, Pace::Usual, RootCall::StillThere).expect_err("given up");
-    assert!(again.elapsed() < SILENCE / 2 && error.to_string().contains("no answer"), "{error}");
+    for _ in 0..50 {
+        let error = ask(&lines, Pace::Usual, RootCall::StillThere).expect_err("given up");
+        assert!(error.to_string().contains("no answer"), "{error}");
+    }
+    assert!(again.elapsed() < SILENCE * 25, "none of them waits: {:?}", again.elapsed());
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn one_call_that_is_never_answered_is_given_up_though_others_are() {
         });
         ask(&lines, Pace::Usual, RootCall::Space).expect_err("no answer");
     });
-    assert!((SILENCE * 6..SILENCE * 15).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!((SILENCE * 6..LONG).contains(&began.elapsed()), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -238,7 +241,7 @@ fn a_stop_is_heard_while_nothing_comes() {
     ask(&lines, Pace::Usual, RootCall::StillThere).expect("a root that answers is still put in order");
     let began = Instant::now();
     let error = ask(&patient, Pace::Slow, RootCall::FlushAll).expect_err("stopped");
-    assert!(began.elapsed() < Duration::from_secs(2) && error.to_string().contains("stopped"), "{:?}: {error}", began.elapsed());
+    assert!(began.elapsed() < LONG && error.to_string().contains("stopped"), "{:?}: {error}", began.elapsed());
 }
 
 #[test]

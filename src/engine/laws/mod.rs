@@ -268,6 +268,25 @@ fn a_path_that_turned_is_no_conflict() {
     }
 }
 
+/// The old spelling of a folder goes with everything in it, although it answers still where names are folded.
+#[test]
+fn a_folder_of_another_spelling_takes_the_old_one_along() {
+    for (before, after) in [("d/E", "d/e"), ("e\u{301}", "\u{e9}")] {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Folding, network: Kind::Local });
+        play.work(Side::Staging, |user| {
+            user.make_folders(format!("{before}/deeper"))?;
+            user.write(format!("{before}/deeper/file"), b"in both")
+        });
+        play.step(&Step::Settle).expect("sent");
+        play.step(&Step::Wait(60)).expect("nothing is lost");
+        play.work(Side::Staging, |user| user.rename(before, after));
+        // So that it is not renamed as one.
+        play.work(Side::Staging, |user| user.write(format!("{after}/new"), b"in staging"));
+        play.step(&Step::Settle).expect("the old name is gone on both sides");
+        assert_eq!(play.volumes.network.user().read(format!("{after}/deeper/file")).as_deref(), Some(&b"in both"[..]));
+    }
+}
+
 /// What was not sent is counted where staging is asked by the path's own way, a process apart where that may hang: the
 /// simulated volume is not what lies at that path of this machine.
 #[test]
