@@ -57,6 +57,8 @@ pub struct Touched {
     pub gone: Vec<Digest>,
     /// Contents that were not on that side before.
     pub made: Vec<Digest>,
+    /// Contents that took the place of others of their size.
+    pub same_size: Vec<Digest>,
 }
 
 /// Contents that nobody ever wrote before; most of one size.
@@ -109,7 +111,13 @@ impl Touched {
         };
         let gone = paths.iter().filter_map(|path| before.get(path)?.digest());
         let made = after.values().filter_map(Content::digest).filter(|&digest| names(&before, digest) == 0).collect();
-        Touched { gone: gone.filter(|&digest| names(&after, digest) < names(&before, digest)).collect(), made, paths }
+        let size = |content: Option<&Content>| match content {
+            Some(Content::File { size, .. }) => Some(*size),
+            _ => None,
+        };
+        let kept_size = |path: &&RelPath| size(before.get(*path)).is_some_and(|old| size(after.get(*path)) == Some(old));
+        let same_size = paths.iter().filter(kept_size).filter_map(|path| after.get(path)?.digest()).collect();
+        Touched { same_size, gone: gone.filter(|&digest| names(&after, digest) < names(&before, digest)).collect(), made, paths }
     }
 }
 

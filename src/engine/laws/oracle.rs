@@ -120,7 +120,10 @@ pub struct Versions {
     given_up: BTreeSet<Digest>,
     /// Somebody said which versions count, or took some back, since both roots were last at rest.
     pub ruled: bool,
-    /// What such a word put away.
+    /// Saved in the middle of a run in its size, where neither ids nor change times are to be had: in one step of that root's
+    /// clock nobody can tell it from the version before (docs/safety.md). What is displaced so is in the trash.
+    pub unseen: BTreeSet<Digest>,
+    /// What a word of [`Versions::ruled`] put away.
     put_away: BTreeSet<Digest>,
     /// A user of that side wrote it.
     made: PerSide<BTreeSet<Digest>>,
@@ -161,7 +164,8 @@ impl Versions {
         let mut broken = Vec::new();
         for bytes in world.known() {
             let content = digest::of(&bytes);
-            if stands.contains(&content) || self.given_up.contains(&content) || self.put_away.contains(&content) {
+            let told = [&self.given_up, &self.put_away, &self.unseen];
+            if stands.contains(&content) || told.iter().any(|told| told.contains(&content)) {
                 continue;
             }
             if ruled {

@@ -29,6 +29,8 @@ pub struct Users {
     pub versions: Versions,
     /// Paths that users touched in the present run.
     touched: Vec<RelPath>,
+    /// A run is going on.
+    meanwhile: bool,
 }
 
 pub struct Play {
@@ -191,12 +193,14 @@ impl Play {
         (self.met, self.remounted) = (true, false);
         let equal = self.equal();
         self.users().touched.clear();
+        self.users().meanwhile = true;
         let ended = match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
             Ok(Err(error)) => Ended::Error(error),
             Err(payload) if payload.is::<Stopped>() => Ended::Cut,
             Err(payload) => resume_unwind(payload),
         };
+        self.users().meanwhile = false;
         let after = self.equal();
         let touched = std::mem::take(&mut self.users().touched);
         let alone = |path: &RelPath| !touched.iter().any(|other| other.is_within(path) || path.is_within(other));
@@ -454,6 +458,10 @@ impl Users {
     fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
         self.oracle.edited(side, touched, &volumes[side]);
         self.versions.edited(side, touched);
+        let traits = volumes[side].traits();
+        if self.meanwhile && !traits.ctime && !traits.ids {
+            self.versions.unseen.extend(&touched.same_size);
+        }
         self.touched.extend_from_slice(&touched.paths);
     }
 }
