@@ -287,6 +287,23 @@ fn a_folder_of_another_spelling_takes_the_old_one_along() {
     }
 }
 
+/// The copy that a held conflict has on the network is one that a power cut leaves.
+#[test]
+fn a_copy_of_a_conflict_is_flushed_before_it_is_told() {
+    for seed in 0..10 {
+        let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Local });
+        play.work(Side::Staging, |user| user.make_folder("a").and_then(|()| user.write("a/file", b"in staging")));
+        play.work(Side::Network, |user| user.write("a", b"on the network"));
+        let Ended::Report(report) = play.plain_run(Deletes::Guarded) else { panic!("no report") };
+        let [(_, copy)] = &report.copies[..] else { panic!("one copy: {report:?}") };
+        let network = play.volumes.network.clone();
+        network.crash(Crash::Power);
+        let kept = network.user().read(format!("{copy}/file"));
+        assert_eq!(kept.as_deref(), Some(&b"in staging"[..]), "seed {seed}");
+        assert!(network.temporary().is_empty(), "seed {seed}: {:?}", network.temporary());
+    }
+}
+
 /// What was not sent is counted where staging is asked by the path's own way, a process apart where that may hang: the
 /// simulated volume is not what lies at that path of this machine.
 #[test]
