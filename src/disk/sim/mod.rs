@@ -288,6 +288,11 @@ impl Volume {
         self.with(|inner, at| inner.seats[at].own().habits.traits())
     }
 
+    /// Until when its cache may hide what is done now.
+    pub fn hidden_until(&self) -> Time {
+        self.with(|inner, at| Time(inner.now.saturating_add(inner.seats[at].medium.habits.cache_ns)))
+    }
+
     /// Changes the habits that may change while a volume is in use (room, rates of the cache, skew), not those of names.
     pub fn adjust(&self, change: impl FnOnce(&mut Habits)) {
         self.with(|inner, at| change(&mut inner.seats[at].own_mut().habits));

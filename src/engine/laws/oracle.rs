@@ -120,8 +120,9 @@ pub struct Versions {
     given_up: BTreeSet<Digest>,
     /// Somebody said which versions count, or took some back, since both roots were last at rest.
     pub ruled: bool,
-    /// Saved in the middle of a run in its size, where neither ids nor change times are to be had: in one step of that root's
-    /// clock nobody can tell it from the version before (docs/safety.md). What is displaced so is in the trash.
+    /// What a run could not see, as docs/safety.md tells; it is in the trash. What a cache hid in a folder that was replaced.
+    /// And what was saved in the middle of a run in its size, where neither ids nor change times are to be had: in one step of that root's
+    /// clock nobody can tell it from the version before.
     pub unseen: BTreeSet<Digest>,
     /// What a word of [`Versions::ruled`] put away.
     put_away: BTreeSet<Digest>,
@@ -145,6 +146,11 @@ impl Versions {
     /// Did a user delete or overwrite it, on one side at least?
     pub fn is_given_up(&self, content: Digest) -> bool {
         self.given_up.contains(&content)
+    }
+
+    /// Did its user give it up before it had arrived on the other side?
+    pub fn is_withdrawn(&self, content: Digest) -> bool {
+        self.is_given_up(content) && !self.carried.contains(&content)
     }
 
     /// At any moment.

@@ -1,6 +1,6 @@
 //! A pair on two simulated volumes, and how one step of a script is done to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,9 +16,11 @@ use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
 use crate::engine::{self, undo};
 use crate::model::conflict::{Policies, Policy};
+use crate::model::digest::Digest;
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
+use crate::model::time::Time;
 use crate::roots::reach::Reach;
 
 /// Where users and the oracle meet: also called in the middle of a run.
@@ -31,6 +33,8 @@ pub struct Users {
     touched: Vec<RelPath>,
     /// A run is going on.
     meanwhile: bool,
+    /// What was saved on a side that is looked at through a cache, and until when that may show what was before.
+    cached: PerSide<Vec<(Digest, Time)>>,
 }
 
 pub struct Play {
@@ -166,7 +170,10 @@ impl Play {
         // The second name that an old version gets in the trash goes again where somebody's save came between; saved by a
         // rename, it had taken the first.
         let saved_over = |loss: &&Loss| loss.from == Place::Trash && self.users().versions.is_given_up(loss.content);
-        let new = losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0 && !saved_over(loss)).cloned();
+        // Its own user saved over it before it had arrived; it was shown for one call and taken back for somebody's save there.
+        let taken_back = |loss: &&Loss| loss.call.contains(" exchange ") && self.users().versions.is_withdrawn(loss.content);
+        let excused = |loss: &&Loss| saved_over(loss) || taken_back(loss);
+        let new = losses[self.losses..].iter().filter(|loss| loss.elsewhere == 0 && !excused(loss)).cloned();
         let new: Vec<Loss> = new.collect();
         self.hidden.extend(new);
         self.losses = losses.len();
@@ -191,7 +198,8 @@ impl Play {
         let stop = AtomicBool::new(false);
         self.tally.runs += 1;
         (self.met, self.remounted) = (true, false);
-        let equal = self.equal();
+        let (equal, began) = (self.equal(), self.world.now());
+        let before = self.volumes.as_ref().map(Volume::project);
         self.users().touched.clear();
         self.users().meanwhile = true;
         let ended = match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
@@ -201,12 +209,32 @@ impl Play {
             Err(payload) => resume_unwind(payload),
         };
         self.users().meanwhile = false;
+        self.excuse_what_a_cache_hid(&before, began);
         let after = self.equal();
         let touched = std::mem::take(&mut self.users().touched);
         let alone = |path: &RelPath| !touched.iter().any(|other| other.is_within(path) || path.is_within(other));
         let changed = equal.into_iter().find(|(path, content)| after.get(path) != Some(content) && alone(path));
         self.phantom = changed.map(|(path, _)| format!("equal on both sides, touched by nobody, and changed by a run: {path}"));
         ended
+    }
+
+    /// What is in a folder that another kind replaces is told by the mount's cache (docs/safety.md): what was saved there and
+    /// not shown yet goes to the trash with it.
+    fn excuse_what_a_cache_hid(&mut self, before: &PerSide<Vec<(RelPath, Content)>>, began: Time) {
+        for side in Side::BOTH {
+            let after: BTreeMap<RelPath, Content> = self.volumes[side].project().into_iter().collect();
+            let was_folder = |path: &RelPath| before[side].iter().any(|(at, content)| at == path && *content == Content::Folder);
+            let replaced = |path: &RelPath| {
+                let turned = |above: &RelPath| after.get(above).is_some_and(|now| *now != Content::Folder) && was_folder(above);
+                path.ancestors().iter().any(turned)
+            };
+            let gone = before[side].iter().filter(|(path, _)| replaced(path)).filter_map(|(_, content)| content.digest());
+            let gone: BTreeSet<Digest> = gone.collect();
+            let mut users = self.users();
+            let Users { versions, cached, .. } = &mut *users;
+            cached[side].retain(|(_, until)| *until >= began);
+            versions.unseen.extend(cached[side].iter().map(|(content, _)| *content).filter(|content| gone.contains(content)));
+        }
     }
 
     /// What both sides show alike.
@@ -458,6 +486,8 @@ impl Users {
     fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
         self.oracle.edited(side, touched, &volumes[side]);
         self.versions.edited(side, touched);
+        let until = volumes[side].hidden_until();
+        self.cached[side].extend(touched.made.iter().map(|content| (*content, until)));
         let traits = volumes[side].traits();
         if self.meanwhile && !traits.ctime && !traits.ids {
             self.versions.unseen.extend(&touched.same_size);
