@@ -155,12 +155,15 @@ fn sweep_folder(run: &Run<'_>, path: &RelPath, mark: &str, alive: &HashSet<&RelP
     let mut swept = true;
     for item in folder.list()? {
         let below = path.join(&item.name);
-        // Of a copy that was broken off: this pair's lock says that no other run is at it.
-        let broken_off = item.name.starts_with(format!(".dl~{:08x}-", run.owner).as_bytes());
-        if is_ours(&item.name, mark) || broken_off {
-            if !alive.contains(&below)
-                && let Err(error) = drop_copy(run, &below)
-            {
+        // Of a copy that was broken off, which is no version of anything: this pair's lock says that no other run is at it.
+        let broken_off = item.name.starts_with(format!(".dl~{:08x}-", run.owner).as_bytes()) && item.value.is_file();
+        let ours = is_ours(&item.name, mark);
+        if ours || broken_off {
+            if alive.contains(&below) {
+                continue;
+            }
+            let gone = || folder.remove_file(&item.name).map_err(|error| error.to_string());
+            if let Err(error) = if ours { drop_copy(run, &below) } else { gone() } {
                 tracing::debug!(%error, "a copy of an ended conflict stays");
                 swept = false;
             }

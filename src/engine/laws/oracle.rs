@@ -20,6 +20,8 @@ pub struct Oracle {
     pub taken_back: bool,
     /// A run was cut short or something failed: a conflict may name paths that one user alone edited.
     pub disturbed: bool,
+    /// Contents that users of that side made.
+    made: PerSide<BTreeSet<Digest>>,
     /// What runs that were cut off had written: the base does not know it, and takes it for an edit of that side.
     pub cut_off: BTreeSet<RelPath>,
     /// A policy said which versions count: that reaches everything below a conflict.
@@ -28,6 +30,7 @@ pub struct Oracle {
 
 impl Oracle {
     pub fn edited(&mut self, side: Side, touched: &Touched, volume: &Volume) {
+        self.made[side].extend(&touched.made);
         let shows: BTreeMap<RelPath, Content> = volume.project().into_iter().collect();
         for path in &touched.paths {
             self.wanted[side].insert(path.clone(), shows.get(path).cloned());
@@ -78,7 +81,10 @@ impl Oracle {
                 }
                 // An edit beats a delete (docs/safety.md, what is promised where a run was killed).
                 let revives = |other: &RelPath| other.is_within(path) || path.is_within(other);
-                if wanted.is_none() && self.cut_off.iter().any(revives) {
+                // Also one that was saved under the name that a run was about to change.
+                let newer = |content: &Content| content.digest().is_some_and(|digest| self.made[side.other()].contains(&digest));
+                let saved = shows[side].iter().any(|(at, content)| revives(at) && newer(content));
+                if wanted.is_none() && (saved || self.cut_off.iter().any(revives)) {
                     continue;
                 }
                 // Saved over on the other side under the name that it had before it was moved here.
