@@ -69,7 +69,12 @@ impl Oracle {
             }
         }
         for conflict in &report.conflicts {
-            let both = Side::BOTH.iter().all(|&side| self.is_near(side, &conflict.path));
+            // By the path that its user touched, or by what was saved there before a run moved the folder.
+            let theirs = |side: Side| {
+                let shown = shows[side].get(&conflict.path).and_then(Content::digest);
+                self.is_near(side, &conflict.path) || shown.is_some_and(|content| self.made[side].contains(&content))
+            };
+            let both = Side::BOTH.into_iter().all(theirs);
             if !both && !self.disturbed && !self.taken_back {
                 broken.push(format!("a conflict that nobody made: {}: {}", conflict.path, conflict.why.sentence()));
             }
