@@ -29,12 +29,14 @@ pub struct Users {
     contents: Contents,
     pub oracle: Oracle,
     pub versions: Versions,
-    /// Paths that users touched in the present run.
+    /// Paths that users touched in the present run, or so short before it that a cache may hide it.
     touched: Vec<RelPath>,
     /// A run is going on.
     meanwhile: bool,
     /// What was saved on a side that is looked at through a cache, and until when that may show what was before.
     cached: PerSide<Vec<(Digest, Time)>>,
+    /// The same for paths.
+    hidden: Vec<(RelPath, Time)>,
 }
 
 pub struct Play {
@@ -200,8 +202,12 @@ impl Play {
         (self.met, self.remounted) = (true, false);
         let (equal, began) = (self.equal(), self.world.now());
         let before = self.volumes.as_ref().map(Volume::project);
-        self.users().touched.clear();
-        self.users().meanwhile = true;
+        {
+            let mut users = self.users();
+            users.hidden.retain(|(_, until)| *until > began);
+            users.touched = users.hidden.iter().map(|(path, _)| path.clone()).collect();
+            users.meanwhile = true;
+        }
         let ended = match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
             Ok(Err(error)) => Ended::Error(error),
@@ -487,6 +493,7 @@ impl Users {
         self.oracle.edited(side, touched, &volumes[side]);
         self.versions.edited(side, touched);
         let until = volumes[side].hidden_until();
+        self.hidden.extend(touched.paths.iter().map(|path| (path.clone(), until)));
         self.cached[side].extend(touched.made.iter().map(|content| (*content, until)));
         let traits = volumes[side].traits();
         if self.meanwhile && !traits.ctime && !traits.ids {
