@@ -380,12 +380,15 @@ impl Play {
         let request =
             undo::Request { run: engine::history::Which::Last, paths: Vec::new(), dry_run: false, wait: Duration::ZERO };
         let stop = AtomicBool::new(false);
+        let (before, began) = (self.volumes.as_ref().map(Volume::project), self.world.now());
         match undo::undo(&self.pair, &request, &self.options, &|_| {}, &stop) {
             Ok(_) | Err(engine::Error::NoSuchRun(_)) => {}
             Err(error) => return Err(format!("undo failed with nothing wrong: {error}")),
         }
+        self.excuse_what_a_cache_hid(&before, began);
         for side in Side::BOTH {
-            if !own[side].is_subset(&digests(&self.volumes[side])) {
+            let own = &own[side] - &self.users().versions.unseen;
+            if !own.is_subset(&digests(&self.volumes[side])) {
                 return Err(format!("taking back displaced what only {side} had"));
             }
         }
