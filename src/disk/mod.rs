@@ -53,6 +53,13 @@ pub enum NodeContent {
 }
 
 impl Node {
+    /// The same as far as kind, size and time tell; ids are given by path on some mounts.
+    pub fn looks_like(&self, other: &Node) -> bool {
+        let same_kind = std::mem::discriminant(&self.content) == std::mem::discriminant(&other.content)
+            && (self.is_file(), self.is_folder()) == (other.is_file(), other.is_folder());
+        same_kind && (self.stamp.size, self.stamp.mtime) == (other.stamp.size, other.stamp.mtime)
+    }
+
     pub fn is_folder(&self) -> bool {
         self.content == NodeContent::Plain(Content::Folder)
     }
@@ -144,14 +151,25 @@ pub trait Root: Send + Sync {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(None) };
         self.folder(&parent)?.look(&name, freshness)
     }
-    /// Do all the names of `path` stand as they are spelled there? A root that folds names answers to other spellings too; a
-    /// listing tells. What cannot be listed counts as spelled so.
+    /// Does what answers to the last name of `path` stand there as it is spelled? A root that folds names answers to other
+    /// spellings too. A listing tells, but only by showing the same under another name: it may be an old one. Where it cannot
+    /// be had the name counts as spelled so.
+    fn is_named_so(&self, path: &RelPath) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return true };
+        let other_name = || -> Result<bool> {
+            let folder = self.folder(&parent)?;
+            let listing = folder.list()?;
+            if listing.iter().any(|item| item.name == name) {
+                return Ok(false);
+            }
+            let node = folder.look(&name, Freshness::Fresh)?;
+            Ok(node.is_some_and(|node| listing.iter().any(|item| item.value.looks_like(&node))))
+        };
+        !other_name().unwrap_or(false)
+    }
+    /// The same of all its names.
     fn is_spelled_so(&self, path: &RelPath) -> bool {
-        path.ancestors().iter().chain([path]).all(|path| {
-            let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return true };
-            let listing = self.folder(&parent).and_then(|folder| folder.list());
-            listing.map_or(true, |listing| listing.iter().any(|item| item.name == name))
-        })
+        path.ancestors().iter().chain([path]).all(|path| self.is_named_so(path))
     }
     /// Renames within the root; the parents are opened beneath it.
     fn rename(&self, from: &RelPath, to: &RelPath, onto: Onto) -> Result<()>;

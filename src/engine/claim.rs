@@ -14,9 +14,12 @@ use crate::roots::claim::{self, NOBODY};
 
 /// Finds out whether the base has been overtaken, and tells it.
 pub(super) fn heed(session: &mut Session<'_>) -> Result<(), Error> {
+    if !session.store.has_base()? {
+        return Ok(());
+    }
     let holder = claim::read(&*session.roots.staging).map_err(Error::at(Side::Staging))?;
     let ours = holder.is_some() && holder == session.store.meta(key::OWN_NAME)?;
-    session.stale_base = !ours && session.store.has_base()?;
+    session.stale_base = !ours;
     if session.stale_base {
         session.notes.push(
             "another state folder has synchronised this staging folder since: what was edited or deleted and then made as it \
@@ -50,7 +53,11 @@ pub(super) fn forget(session: &mut Session<'_>, disowned: &[RelPath]) -> Result<
 /// Claims staging for `holder`, or for our own manifest.
 fn put(session: &mut Session<'_>, holder: Option<&str>) -> Result<(), Error> {
     let at = Error::at(Side::Staging);
-    let before = claim::read(&*session.roots.staging).map_err(&at)?;
+    let before = match claim::read(&*session.roots.staging) {
+        // It is replaced: that mends it.
+        Err(error) if !error.is_gone() => None,
+        other => other.map_err(&at)?,
+    };
     let fresh = claim::new_name().map_err(&at)?;
     let Some(manifest) = session.store.writing() else { return Ok(()) };
     let own = manifest.own_name(&fresh)?;

@@ -17,7 +17,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::utc;
-use crate::transfer::{Original, Run, drop_copy, keep_copy};
+use crate::transfer::{Original, Run, drop_copy, flush_side, keep_copy};
 
 use std::collections::HashSet;
 
@@ -59,7 +59,7 @@ pub(super) fn tend(
     if !known.is_empty() && recorded.as_deref() != Some(SOME) {
         manifest.set_meta(key::CONFLICT_COPIES, SOME)?;
     }
-    let mut copies: Vec<Copy> = Vec::new();
+    let (mut copies, mut fresh): (Vec<Copy>, Vec<Copy>) = (Vec::new(), Vec::new());
     for conflict in &known {
         let original = Original { path: &conflict.path, wanted: &wanted, most: options.conflict_copy_max };
         let old = conflict.copy.as_ref();
@@ -73,20 +73,37 @@ pub(super) fn tend(
             None => None,
         };
         match kept {
-            Some(kept) => {
-                if current.is_none() {
-                    manifest.set_conflict_copy(&conflict.path, &kept, now())?;
-                }
-                copies.push((conflict.path.clone(), kept));
-            }
+            Some(kept) if current.is_none() => fresh.push((conflict.path.clone(), kept)),
+            Some(kept) => copies.push((conflict.path.clone(), kept)),
             // The old copy is better than none.
             None => copies.extend(old.filter(|_| stands).map(|(copy, _)| (conflict.path.clone(), copy.clone()))),
         }
     }
+    // The old ones are better than none.
+    let Some(mut fresh) = record(run, manifest, fresh, notes)? else { return Ok(copies) };
+    copies.append(&mut fresh);
     if sweep(run, &mark, &copies) && known.is_empty() {
         manifest.set_meta(key::CONFLICT_COPIES, NONE)?;
     }
     Ok(copies)
+}
+
+/// Says where new copies are, once they are flushed; `None` where that fails.
+fn record(run: &Run<'_>, manifest: &mut Manifest, fresh: Vec<Copy>, notes: &mut Vec<Note>) -> Result<Option<Vec<Copy>>, Error> {
+    if !fresh.is_empty()
+        && let Err(halt) = flush_side(run, Side::Network)
+    {
+        notes.extend(fresh.iter().map(|(path, _)| not_kept(path, &halt.to_string())));
+        return Ok(None);
+    }
+    for (path, copy) in &fresh {
+        manifest.set_conflict_copy(path, copy, now())?;
+    }
+    Ok(Some(fresh))
+}
+
+fn not_kept(path: &RelPath, message: &str) -> Note {
+    Note::of(path, &format!("no copy of staging's version could be kept on the network: {message}"))
 }
 
 fn keep(run: &Run<'_>, original: &Original<'_>, mark: &str, notes: &mut Vec<Note>) -> Option<RelPath> {
@@ -94,7 +111,7 @@ fn keep(run: &Run<'_>, original: &Original<'_>, mark: &str, notes: &mut Vec<Note
     match keep_copy(run, original, &kept) {
         Ok(made) => made.then_some(kept),
         Err(message) => {
-            notes.push(Note::of(original.path, &format!("no copy of staging's version could be kept on the network: {message}")));
+            notes.push(not_kept(original.path, &message));
             None
         }
     }

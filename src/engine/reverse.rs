@@ -280,7 +280,7 @@ impl Sight<'_> {
     /// Does something stand there under this very name, and not under one that the file system does not tell from it?
     fn has_own_name(&self, side: Side, path: &RelPath) -> Result<bool, Error> {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else { return Ok(true) };
-        if !self.traits[side].folds_case && !self.traits[side].folds_unicode {
+        if !self.traits[side].folds() {
             return Ok(true);
         }
         let listing = self.roots[side].folder(&parent).and_then(|folder| folder.list());

@@ -1,7 +1,7 @@
 //! Copies of staging's versions of held conflicts, below the network root's own folder, so that they do not live on one
 //! disk only.
 
-use super::chunk::{flush_side, split};
+use super::chunk::split;
 use super::copy::{Copying, Errand, stage};
 use super::trash::{make_folders, place_for};
 use super::{Failure, Run};
@@ -20,7 +20,7 @@ pub struct Original<'a> {
     pub most: u64,
 }
 
-/// Copies staging's version to `kept`, where nothing stands yet. `false` where it is larger than it may be, or a link.
+/// Copies staging's version to `kept`, where nothing stands yet; it is not flushed. `false` where it is larger than it may be, or a link.
 ///
 /// # Errors
 /// A sentence for a note: what is copied there only adds to safety.
@@ -37,8 +37,6 @@ pub fn keep_copy(run: &Run<'_>, original: &Original<'_>, kept: &RelPath) -> Resu
     for (below, node) in &files {
         copy_one(run, &original.path.append(below), node, &kept.append(below), &mut copying).map_err(words)?;
     }
-    // Before anybody says that there is one.
-    flush_side(run, Side::Network).map_err(|halt| halt.to_string())?;
     Ok(true)
 }
 

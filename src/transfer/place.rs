@@ -58,8 +58,7 @@ fn create(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) -> Result<(), Failure> {
 
 /// Where a name is taken: by itself, or by another one that the file system does not tell from it?
 pub(crate) fn expect_own_name(run: &Run<'_>, spot: &Spot<'_>) -> Result<(), Failure> {
-    let traits = &run.traits[spot.side];
-    if !traits.folds_case && !traits.folds_unicode {
+    if !run.traits[spot.side].folds() {
         return Ok(());
     }
     let listing = spot.folder.list().map_err(|error| Failure::At(spot.side, error))?;
@@ -255,8 +254,11 @@ pub(crate) fn expect_gone(run: &Run<'_>, side: Side, path: &RelPath) -> Result<(
     let (parent, name) = super::chunk::split(path);
     let looked = run.roots[side].folder(&parent).and_then(|folder| {
         let node = folder.look(&name, Freshness::Fresh)?;
-        // Where names are folded, a path that differs by case or form alone answers to this one.
-        let another = run.traits[side].folds() && node.is_some() && !run.roots[side].is_spelled_so(path);
+        // Where names are folded, a path that differs by case or form alone answers to this one. Where they are on both
+        // sides, a folder that is spelled anew takes nothing along: its new spelling can be made on neither.
+        let root = &*run.roots[side];
+        let so = || if run.traits[side.other()].folds() { root.is_named_so(path) } else { root.is_spelled_so(path) };
+        let another = run.traits[side].folds() && node.is_some() && !so();
         Ok(node.filter(|_| !another))
     });
     match looked {

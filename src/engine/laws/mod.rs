@@ -304,6 +304,23 @@ fn a_copy_of_a_conflict_is_flushed_before_it_is_told() {
     }
 }
 
+/// A claim that the disk does not give any more stops each run, until the base that it speaks of is given up.
+#[test]
+fn a_claim_that_stays_unreadable_is_mended_by_relink() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+    let staging = play.volumes.staging.clone();
+    play.work(Side::Staging, |user| user.write("a", b"a"));
+    play.step(&Step::Settle).expect("sent");
+    let claim = RelPath::parse(b".driftless/claim.toml").expect("a path");
+    staging.plan(vec![Rule { op: Some("read"), below: claim, ..Rule::often(Fault::Io, 1_000_000) }]);
+    assert!(matches!(play.plain_run(Deletes::Guarded), Ended::Error(_)));
+    play.step(&Step::Forget { relink: true }).expect("nothing is lost");
+    // It was written anew.
+    staging.plan(Vec::new());
+    let Ended::Report(report) = play.plain_run(Deletes::Guarded) else { panic!("no report") };
+    assert_eq!(report.outcome, Outcome::Done);
+}
+
 /// What was not sent is counted where staging is asked by the path's own way, a process apart where that may hang: the
 /// simulated volume is not what lies at that path of this machine.
 #[test]
