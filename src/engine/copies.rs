@@ -64,7 +64,8 @@ pub(super) fn tend(
         let original = Original { path: &conflict.path, wanted: &wanted, most: options.conflict_copy_max };
         let old = conflict.copy.as_ref();
         let rests = old.is_some_and(|(_, copied)| now().0.saturating_sub(copied.0) < REFRESH_NS);
-        let stands = old.is_some_and(|(copy, _)| node_at(&*run.roots.network, copy).is_ok_and(|node| node.is_some()));
+        // One that cannot be looked at stands: a second one of its name would be copied into it.
+        let stands = old.is_some_and(|(copy, _)| !matches!(node_at(&*run.roots.network, copy), Ok(None)));
         let current = old.filter(|(copy, _)| stands && (rests || same_tree(run, &conflict.path, copy)));
         let present = matches!(conflict.versions.staging.what, What::File | What::Folder);
         let kept = match current {

@@ -88,11 +88,13 @@ fn copy_one(run: &Run<'_>, path: &RelPath, node: &Node, kept: &RelPath, copying:
         flush: run.flush,
     };
     stage(run, &errand, copying)?;
-    if run.traits.network.modes {
-        // Its folder at its place may be closed to others; the folders here are not.
-        target.touch(&temp, None, Some(0o600)).map_err(at)?;
-    }
-    target.rename(&temp, &kept_name, Onto::Nothing).map_err(at)
+    // Its folder at its place may be closed to others; the folders here are not.
+    let closed = if run.traits.network.modes { target.touch(&temp, None, Some(0o600)) } else { Ok(()) };
+    closed.and_then(|()| target.rename(&temp, &kept_name, Onto::Nothing)).map_err(|error| {
+        // Best effort: the copy that broke off goes as a whole.
+        let _ = target.remove_file(&temp);
+        at(error)
+    })
 }
 
 fn words(failure: Failure) -> String {

@@ -304,6 +304,21 @@ fn a_copy_of_a_conflict_is_flushed_before_it_is_told() {
     }
 }
 
+/// Where nobody can tell whether the copy of a conflict stands, none is made in its place.
+#[test]
+fn a_copy_of_a_conflict_that_cannot_be_looked_at_is_left_alone() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+    play.work(Side::Staging, |user| user.make_folder("a").and_then(|()| user.write("a/file", b"in staging")));
+    play.work(Side::Network, |user| user.write("a", b"on the network"));
+    let Ended::Report(first) = play.plain_run(Deletes::Guarded) else { panic!("no report") };
+    let [(_, copy)] = &first.copies[..] else { panic!("one copy: {first:?}") };
+    let network = play.volumes.network.clone();
+    network.plan(vec![Rule::next(Fault::Io, "look", copy)]);
+    let Ended::Report(second) = play.plain_run(Deletes::Guarded) else { panic!("no report") };
+    assert_eq!(second.copies, first.copies);
+    assert!(network.temporary().is_empty(), "{:?}", network.temporary());
+}
+
 /// A claim that the disk does not give any more stops each run, until the base that it speaks of is given up.
 #[test]
 fn a_claim_that_stays_unreadable_is_mended_by_relink() {
