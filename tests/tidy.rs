@@ -50,6 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("libc", &["disk"]),
     ("toml", &["cli", "roots", "engine"]),
     ("tracing_subscriber", &["cli"]),
+    ("unicode_normalization", &["model"]),
     ("xxhash_rust", &["model"]),
 ];
 

@@ -163,7 +163,8 @@ pub trait Root: Send + Sync {
                 return Ok(false);
             }
             let node = folder.look(&name, Freshness::Fresh)?;
-            Ok(node.is_some_and(|node| listing.iter().any(|item| item.value.looks_like(&node))))
+            let is_it = |node: &Node| listing.iter().any(|item| item.name.may_fold_to(&name) && item.value.looks_like(node));
+            Ok(node.as_ref().is_some_and(is_it))
         };
         !other_name().unwrap_or(false)
     }

@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::shown::tame;
 
 /// One name in a folder: not empty, no `/`, no NUL, neither `.` nor `..`.
@@ -34,6 +36,19 @@ impl Name {
 
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Could a root that folds letter case, Unicode forms or both take the two for one name? By the canonical caseless match
+    /// of the Unicode Standard (3.13, D145); names that are not UTF-8 are folded by nobody.
+    pub fn may_fold_to(&self, other: &Name) -> bool {
+        let folded = |text: &str| {
+            let caseless = text.nfd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+            caseless.nfd().collect::<String>()
+        };
+        match (std::str::from_utf8(self), std::str::from_utf8(other)) {
+            (Ok(this), Ok(other)) => folded(this) == folded(other),
+            _ => self == other,
+        }
     }
 }
 
@@ -205,6 +220,25 @@ mod tests {
         let mut paths = ["a-b", "a/c", "a", "a/b/c", "a.txt", "a/b", "b", ""].map(path);
         paths.sort();
         assert_eq!(paths.each_ref().map(ToString::to_string), ["", "a", "a/b", "a/b/c", "a/c", "a-b", "a.txt", "b"]);
+    }
+
+    #[test]
+    fn only_names_that_somebody_folds_fold_to_one() {
+        let name = |bytes: &[u8]| Name::new(bytes).expect("a name");
+        let pairs = [
+            ("Upper", "uPPER"),
+            ("cafe\u{301}", "CAF\u{c9}"),
+            ("\u{212b}", "\u{e5}"),
+            ("Stra\u{df}e", "STRASSE"),
+            ("\u{3a3}", "\u{3c2}"),
+        ];
+        for (one, other) in pairs {
+            assert!(name(one.as_bytes()).may_fold_to(&name(other.as_bytes())), "{one} {other}");
+        }
+        for (one, other) in [(&b"a"[..], &b"b"[..]), (b"cafe", "caf\u{e9}".as_bytes()), (b"a\xff", b"A\xff"), (b"\xfe", b"\xff")]
+        {
+            assert!(!name(one).may_fold_to(&name(other)), "{one:?} {other:?}");
+        }
     }
 
     #[test]

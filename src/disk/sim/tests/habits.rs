@@ -1,7 +1,7 @@
 //! Each habit shows, and only where it is one.
 
 use super::*;
-use crate::disk::sim::{Ids, Restamp};
+use crate::disk::sim::{Fault, Ids, Restamp, Rule};
 use crate::disk::{NodeContent, Onto, Trial};
 use crate::model::entry::Content;
 
@@ -63,6 +63,20 @@ fn names_that_fold_are_one_and_keep_their_first_spelling() {
         write(&*top, first, b"x", false).expect("written");
         write(&*top, other, b"y", false).expect("two names here");
     }
+}
+
+/// A listing that does not show a name is no proof that another spelling of it stands there.
+#[test]
+fn a_sibling_in_an_old_listing_is_not_the_other_spelling() {
+    let folding = volume(Habits { folds_case: true, folds_unicode: true, ..Habits::LOCAL });
+    let (top, root) = (top(&folding), root(&folding));
+    for file in ["a", "b"] {
+        write(&*top, file, b"x", false).expect("written");
+        top.touch(&name(file), Some(Time(0)), None).expect("touched");
+    }
+    folding.plan(vec![Rule::next(Fault::ShortListing, "list", &path(""))]);
+    assert!(root.is_named_so(&path("b")));
+    assert!(!root.is_named_so(&path("B")));
 }
 
 #[test]
