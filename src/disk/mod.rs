@@ -250,6 +250,8 @@ pub trait Reader: Send {
     fn next_data(&mut self, offset: u64) -> Result<Option<(u64, u64)>>;
     /// Moves the place of the next `read`.
     fn seek(&mut self, offset: u64) -> Result<()>;
+    /// Makes the content durable, whoever wrote it.
+    fn flush(&self) -> Result<()>;
     /// What the handle's stat says now.
     fn node(&self) -> Result<Node>;
     /// What the handle's stat said when it was opened.

@@ -4,6 +4,7 @@
 use super::error::Error;
 use super::ledger::Ledger;
 use super::report::Progress;
+use crate::model::change::Change;
 use crate::model::consume::consume;
 use crate::model::entry::{Base, Kind};
 use crate::model::ignore::Patterns;
@@ -13,8 +14,8 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
 use crate::transfer::{
-    Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_deletes, carry_structure, finish_folders,
-    flush_side, restamp,
+    Claim, Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_deletes, carry_structure, finish_folders,
+    flush_side, restamp, settle,
 };
 
 use std::collections::{HashMap, HashSet};
@@ -152,6 +153,9 @@ fn remove(run: &Run<'_>, deletes: &[Action], ledger: &mut Ledger<'_>, means: &mu
 
 /// Records what only the base has to learn, and sorts the rest.
 fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<Phases, Error> {
+    let agreed = actions.iter().flat_map(claims_of_agreement).collect::<Vec<_>>();
+    settle(run, &agreed).map_err(halted)?;
+    drop(agreed);
     let mut phases = Phases::default();
     let mut replaced: Option<RelPath> = None;
     let mut failed = Ok(());
@@ -179,6 +183,18 @@ fn sort(run: &Run<'_>, actions: Vec<Action>, ledger: &mut Ledger<'_>) -> Result<
     failed?;
     ledger.commit()?;
     Ok(phases)
+}
+
+/// What both sides hold alike, and the base did not know before.
+fn claims_of_agreement(action: &Action) -> Vec<Claim<'_>> {
+    let news = |change| matches!(change, Change::Created | Change::Modified);
+    match &action.op {
+        Op::Record { base, first } if *first || news(action.why.staging) || news(action.why.network) => {
+            let file = base.entry.kind() == Kind::File;
+            Side::BOTH.map(|side| Claim { side, path: &action.path, file }).to_vec()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The deepest first. What both sides have lost goes with everything below it; a folder that only one side has lost
@@ -251,6 +267,7 @@ fn build(
     means: &mut Means<'_>,
 ) -> Result<(), Error> {
     let mut built = Built::default();
+    settle(run, &structure.iter().filter_map(Claim::of_source).collect::<Vec<_>>()).map_err(halted)?;
     let folders_alone = structure.len() > LEVELS_FROM && structure.iter().all(is_new_folder);
     let groups: Vec<Vec<Action>> =
         if folders_alone { levels(structure) } else { structure.into_iter().map(|action| vec![action]).collect() };

@@ -1,12 +1,14 @@
 //! A chunk of files, links and touches: staged together, made durable together, shown one by one.
 
 use super::copy::{Copying, Errand, Staged, stage};
+use super::durable::{Claim, halt_of, settle};
 use super::place::{Spot, place};
 use super::restamp::{Item, Pending};
-use super::{Failure, Halt, Outcome, Run, Tally, ending, outcome};
+use super::{Ending, Failure, Halt, Outcome, Run, Tally, ending, outcome};
 use super::{database, trash};
 use crate::disk::{self, ErrorKind, Folder, Freshness};
 use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
+use crate::model::finding::Note;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
@@ -93,6 +95,8 @@ impl Opened {
 enum Step {
     Staged(Name, Staged),
     Finished(Item),
+    /// What was copied is what stands at the target: an old answer had told otherwise.
+    Same,
 }
 
 impl<'a, 'r> Chunk<'a, 'r> {
@@ -113,7 +117,14 @@ impl<'a, 'r> Chunk<'a, 'r> {
             self.flush_all()?;
             self.show_staged(actions)?;
         }
-        self.flush_folders()
+        self.flush_folders()?;
+        self.settle_sources(actions)
+    }
+
+    /// What was copied from is claimed too.
+    fn settle_sources(&mut self, actions: &[Action]) -> Result<(), Halt> {
+        let claims: Vec<Claim<'_>> = actions.iter().filter_map(Claim::of_source).collect();
+        settle(self.run, &claims).inspect_err(|_| self.end.pending = Pending::default())
     }
 
     /// After a halt: temporary files that will not be shown go, as far as the root can be reached.
@@ -146,6 +157,12 @@ impl<'a, 'r> Chunk<'a, 'r> {
                     let (path, name, replaced, temp_name) = (&action.path, &name, expect.found(), &temp);
                     let errand = Errand { to: *to, path, source, name, planned: from, replaced, target, temp: temp_name, flush };
                     let staged = stage(self.run, &errand, &mut self.copying)?;
+                    // Where names cannot be exchanged a kill leaves the name absent: a risk for nothing.
+                    if replaced.is_some_and(|old| old.entry.content == staged.from.entry.content) {
+                        // What stays is cleared by the next run.
+                        let _ = target.remove_file(&temp);
+                        return Ok(Step::Same);
+                    }
                     Ok(Step::Staged(temp, staged))
                 }
             },
@@ -243,6 +260,10 @@ impl<'a, 'r> Chunk<'a, 'r> {
                 }
                 self.end.pending.push(item);
             }
+            Ok(Step::Same) => {
+                let message = "is the same on both sides, although it seemed changed; the next run looks again".to_owned();
+                self.end.outcomes.push(outcome(action, Ending::Later(Note { path: action.path.clone(), message })));
+            }
             Ok(Step::Staged(..)) => unreachable!("shown by the caller"),
             Err(failure) => {
                 let brought = match &action.op {
@@ -292,24 +313,6 @@ impl<'a, 'r> Chunk<'a, 'r> {
     fn not_durable(&mut self, side: Side, source: disk::Error) -> Halt {
         self.end.pending = Pending::default();
         halt_of(side, source)
-    }
-}
-
-/// A root that does not answer, has no room, or does not keep what is written.
-pub(crate) fn halt_of(side: Side, source: disk::Error) -> Halt {
-    match source.kind {
-        ErrorKind::Gone => Halt::Gone { side, source },
-        ErrorKind::Full => Halt::Full { side, source },
-        _ => Halt::Failed { side, source },
-    }
-}
-
-/// Makes everything written at a side durable before the base learns of it; nothing where the user does not ask for that
-/// or the file system cannot.
-pub fn flush_side(run: &Run<'_>, side: Side) -> Result<(), Halt> {
-    match run.flush.then(|| run.roots[side].flush_all()) {
-        Some(Err(source)) if source.kind != ErrorKind::Unsupported => Err(halt_of(side, source)),
-        _ => Ok(()),
     }
 }
 

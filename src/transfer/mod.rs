@@ -10,6 +10,7 @@ pub mod back;
 mod chunk;
 mod copy;
 mod database;
+mod durable;
 mod growth;
 mod keep;
 pub mod partial;
@@ -22,7 +23,8 @@ mod structure;
 mod tests;
 pub mod trash;
 
-pub use chunk::{carry_chunk, flush_side};
+pub use chunk::carry_chunk;
+pub use durable::{Claim, flush_side, settle};
 pub use keep::{Original, drop_copy, keep_copy};
 pub use remove::carry_deletes;
 pub use restamp::{Pending, restamp};

@@ -396,6 +396,11 @@ impl Reader for ApartReader {
         Ok(())
     }
 
+    fn flush(&self) -> Result<()> {
+        let (about, request) = (About { op: "flush", path: &self.name }, Request::FlushOf { reader: self.kept.handle });
+        self.kept.lines.call(about, Pace::Slow, &request, &[], |answer, _| Break(done(answer)))
+    }
+
     fn node(&self) -> Result<Node> {
         self.call("look at", &Request::NodeOf { reader: self.kept.handle }, |answer, _| a_node(answer).flatten())
     }

@@ -58,6 +58,9 @@ pub(super) enum Request {
     NodeOf {
         reader: Handle,
     },
+    FlushOf {
+        reader: Handle,
+    },
     /// First a hole, then the frame's bytes; then what is asked for.
     Write {
         writer: Handle,

@@ -180,6 +180,11 @@ impl Open {
                 let node = held(&reader).node();
                 sending.result(node.map(|node| Answer::Node(Some(node.into()))))
             }
+            Request::FlushOf { reader } => {
+                let reader = held(&self.readers).get(&reader).cloned().ok_or(Ended)?;
+                let flushed = held(&reader).flush();
+                sending.result(flushed.map(|()| Answer::Done))
+            }
             Request::Write { writer, hole, then } => {
                 let taken = held(&self.writers).remove(&writer).ok_or(Ended)?;
                 sending.result(self.write(writer, taken, hole, bytes, then))

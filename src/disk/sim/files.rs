@@ -54,6 +54,13 @@ impl Reader for SimReader {
         Ok(())
     }
 
+    fn flush(&self) -> Result<()> {
+        self.handle.call("flush content", At::Path(&self.path), |act, _| {
+            flush(act, self.ino);
+            Ok(())
+        })
+    }
+
     fn node(&self) -> Result<Node> {
         self.handle.call("read stat", At::Path(&self.path), |act, _| Ok(act.medium.node(self.ino)))
     }

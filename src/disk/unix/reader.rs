@@ -63,6 +63,10 @@ impl Reader for UnixReader {
         Ok(())
     }
 
+    fn flush(&self) -> Result<()> {
+        rustix::fs::fsync(&self.handle).map_err(|errno| self.facts.error("flush", &self.name, errno))
+    }
+
     fn node(&self) -> Result<Node> {
         let stat = stat::by_handle(&self.handle, Sync::AsIs).map_err(|errno| self.facts.error("look at", &self.name, errno))?;
         Ok(stat.node(self.facts, None))

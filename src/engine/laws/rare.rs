@@ -27,6 +27,11 @@ fn begun(seed: u64) -> Play {
 /// One run in fair weather, after time enough for stamps to differ.
 fn run(play: &mut Play) -> Report {
     play.world.advance(60_000_000_000);
+    run_at_once(play)
+}
+
+/// The same, before anything is written back by itself.
+fn run_at_once(play: &mut Play) -> Report {
     match play.plain_run(Deletes::Allow) {
         Ended::Report(report) => *report,
         Ended::Error(error) => panic!("{error}"),
@@ -59,6 +64,46 @@ fn a_power_cut_right_after_a_run_takes_nothing_back() {
             there.crash(Crash::Power);
             assert_eq!(there.project(), play.volumes[side].project(), "{name} in {side}, seed {seed}");
         }
+    }
+}
+
+/// Nor where the user's program had flushed nothing of what the run carried: gone with the power, it would be a delete or an
+/// older version that goes out to the other side.
+#[test]
+fn a_power_cut_takes_nothing_back_that_a_run_has_sent() {
+    type Change = fn(&User) -> Result<(), ErrorKind>;
+    let changes: [(&str, Change); 4] = [
+        ("a file", |user| user.lazily().write("a/new", b"new")),
+        ("an edit", |user| user.lazily().write("a/file", b"edited")),
+        ("a folder", |user| user.lazily().make_folder("a/b")),
+        ("many files", |user| (0..100).try_for_each(|at| user.lazily().write(format!("a/{at}"), b"one of many"))),
+    ];
+    for (seed, (name, change)) in (0..8).flat_map(|seed| changes.map(|change| (seed, change))) {
+        let mut play = begun(seed);
+        play.volumes.staging.adjust(|habits| habits.names_in_order = seed % 2 == 0);
+        play.work(Side::Staging, change);
+        run_at_once(&mut play);
+        play.volumes.staging.crash(Crash::Power);
+        assert_eq!(play.volumes.staging.project(), play.volumes.network.project(), "{name}, seed {seed}");
+    }
+}
+
+/// A run that was killed before its flush has shown what the power still takes away; the next one believes it only when it is
+/// flushed.
+#[test]
+fn a_power_cut_after_a_kill_deletes_nothing_on_the_other_side() {
+    for (after, seed) in (80..100).flat_map(|after| [1, 2, 3, 4, 5].map(|seed| (after, seed))) {
+        let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Fat });
+        play.work(Side::Staging, |user| user.write("old", b"old"));
+        run_at_once(&mut play);
+        play.work(Side::Network, |user| user.write("new", b"new"));
+        let stop = Some(CrashPoint { after, staging: Crash::Killed, network: Crash::Killed });
+        play.step(&Step::Sync(Sync { stop, ..Sync::plain(Direction::Down) })).expect("nothing is lost");
+        run_at_once(&mut play);
+        play.volumes.staging.crash(Crash::Power);
+        run_at_once(&mut play);
+        let kept = play.volumes.network.user().read("new");
+        assert_eq!(kept.as_deref(), Some(&b"new"[..]), "killed at call {after}, seed {seed}");
     }
 }
 

@@ -192,6 +192,10 @@ impl Reader for MeddledReader {
         self.inner.read(buffer)
     }
 
+    fn flush(&self) -> Result<()> {
+        self.inner.flush()
+    }
+
     fn next_data(&mut self, offset: u64) -> Result<Option<(u64, u64)>> {
         self.inner.next_data(offset)
     }

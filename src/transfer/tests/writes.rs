@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::disk::ErrorKind;
+use crate::model::entry::Content;
 use crate::model::finding::ProblemKind;
 use crate::transfer::{carry_structure, finish_folders};
 
@@ -31,6 +32,24 @@ fn what_is_written_is_what_was_found_with_time_and_mode() {
             assert_eq!(base.entry.digest(), Some(crate::model::digest::of(b"content")));
         }
     }
+    assert!(world.trashed(NETWORK).is_empty());
+}
+
+/// An old answer of a cache told of another size.
+#[test]
+fn what_stands_there_already_is_not_displaced() {
+    let world = world();
+    for side in [STAGING, NETWORK] {
+        world.lay(side, "file", "content");
+    }
+    let mut action = world.write_to(NETWORK, "file");
+    let Op::Write { expect: Seen::There(old), .. } = &mut action.op else { panic!("an overwrite") };
+    old.entry.content = Content::File { size: 7, digest: Some(crate::model::digest::of(b"content")) };
+    let before = world.found(NETWORK, "file").stamp;
+    let ending = one(&world.run(), action);
+    assert!(matches!(ending, Ending::Later(_)), "{ending:?}");
+    assert_eq!(world.found(NETWORK, "file").stamp, before);
+    assert_eq!(world.shown(NETWORK), tree(&[("file", "content")]));
     assert!(world.trashed(NETWORK).is_empty());
 }
 
