@@ -153,8 +153,17 @@ fn exchange<T>(
         return away(&spot.path.parent().unwrap_or_default().join(temp));
     }
     spot.folder.exchange(temp, spot.name).map_err(at)?;
+    came_back(run, spot);
     out.map_err(at)?;
     Err(Failure::Unexpected(seen_now(spot)?))
+}
+
+/// What somebody saved and was put back keeps its name when the power fails. Where that cannot be had, it is in the trash, or
+/// goes there with the next run.
+fn came_back(run: &Run<'_>, spot: &Spot<'_>) {
+    if run.flush {
+        let _ = spot.folder.flush();
+    }
 }
 
 /// Without hard links: the old version goes to the trash by rename, is proven there, and `show` gives the new one the
@@ -172,6 +181,7 @@ pub(crate) fn displace_by_rename(
     show().inspect_err(|_| {
         // Where it cannot come back it is in the trash, and the failure is told.
         let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
+        came_back(run, spot);
     })?;
     Ok(kept)
 }
@@ -194,7 +204,10 @@ pub(crate) fn to_trash(
         return Ok(kept);
     }
     match run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing) {
-        Ok(()) => judged.and_then(|_| Err(Failure::Unexpected(seen_now(spot)?))),
+        Ok(()) => {
+            came_back(run, spot);
+            judged.and_then(|_| Err(Failure::Unexpected(seen_now(spot)?)))
+        }
         Err(error) if error.kind == ErrorKind::Exists => {
             let message = format!("changed just before it was replaced; that version is kept as {kept}");
             Err(Failure::Path(spot.side, ProblemKind::Busy, message))
@@ -226,6 +239,7 @@ pub(crate) fn displace_folder(
     })?;
     show().inspect_err(|_| {
         let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
+        came_back(run, spot);
     })?;
     Ok(kept)
 }

@@ -88,6 +88,28 @@ fn a_power_cut_takes_nothing_back_that_a_run_has_sent() {
     }
 }
 
+/// What somebody saved in the last moment before an overwrite was put back, and stays there.
+#[test]
+fn a_power_cut_leaves_what_was_put_back() {
+    for seed in 0..8 {
+        let mut play = begun(seed);
+        play.work(Side::Network, |user| user.write("a/file", b"theirs"));
+        let staging = play.volumes.staging.clone();
+        let (user, mut saved) = (staging.user(), false);
+        play.world.before_each(move |call| {
+            if call.op == "exchange" && !std::mem::replace(&mut saved, true) {
+                user.write("a/file", b"saved in the last moment").expect("saved");
+            }
+            None
+        });
+        let report = run(&mut play);
+        play.world.leave_alone();
+        assert_eq!(report.conflicts.len(), 1, "seed {seed}");
+        staging.crash(Crash::Power);
+        assert_eq!(staging.user().read("a/file").as_deref(), Some(&b"saved in the last moment"[..]), "seed {seed}");
+    }
+}
+
 /// A run that was killed before its flush has shown what the power still takes away; the next one believes it only when it is
 /// flushed.
 #[test]
