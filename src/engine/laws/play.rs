@@ -480,11 +480,11 @@ fn told_loss(loss: &Loss) -> String {
 
 pub fn edit_now(volumes: &PerSide<Volume>, users: &Mutex<Users>, side: Side, edit: &Edit) {
     let mut users = users.lock().expect("no panic before");
-    let touched = edit.apply(&volumes[side], &mut users.contents);
-    // The looks before a visible step leave the change time out.
+    // The looks around a visible step leave the change time out (docs/safety.md).
     if users.meanwhile && matches!(edit, Edit::Disguise(_)) {
-        users.versions.unseen.extend(&touched.made);
+        return;
     }
+    let touched = edit.apply(&volumes[side], &mut users.contents);
     users.note(volumes, side, &touched);
 }
 
