@@ -285,7 +285,8 @@ impl Play {
         // At the first meeting only a policy that was given for this very run.
         let policy = matches!(sync.policy, Policy::Prefer(_)) && (met || sync.way == Way::Resolve);
         self.users().versions.ruled |= policy || sync.way == Way::Revert;
-        self.users().oracle.ruled |= policy;
+        // Where both are kept the network's folder keeps its name, with what staging had deleted in it.
+        self.users().oracle.ruled |= policy || (sync.policy == Policy::KeepBoth && met);
         self.story.push(told(&ended));
         if let Ended::Report(report) = &ended
             && remounted
