@@ -21,6 +21,7 @@ pub mod path;
 pub mod plan;
 pub mod reconcile;
 pub mod rename;
+pub mod settle;
 pub mod shown;
 pub mod side;
 pub mod time;
