@@ -13,3 +13,4 @@ mod roots;
 mod scan;
 mod sqlite;
 mod transfer;
+mod watch;

@@ -37,7 +37,7 @@ pub(super) fn make(session: &mut Session<'_>) -> Result<(), Error> {
 
 /// After a whole run an overtaken base is up to date again.
 pub(super) fn settle(session: &mut Session<'_>, request: &Request) -> Result<(), Error> {
-    if session.stale_base && request.paths.is_empty() { put(session, None) } else { Ok(()) }
+    if session.stale_base && request.is_whole() { put(session, None) } else { Ok(()) }
 }
 
 /// What the look did not believe must not be believed by a later run either.

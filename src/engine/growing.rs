@@ -10,6 +10,7 @@ use crate::model::growing::Torn;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::Side;
+use crate::model::target::{self, Target};
 use crate::model::utc;
 
 use std::collections::HashMap;
@@ -37,11 +38,15 @@ pub(super) fn hold_back(session: &Session<'_>, request: &Request, plan: &mut Pla
 }
 
 /// After a run: a file that is busy no more, or gone, starts from the beginning the next time.
-pub(super) fn forget_quiet(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
-    let seen = |path: &RelPath| request.paths.is_empty() || request.paths.iter().any(|asked| path.is_within(asked));
+pub(super) fn forget_quiet(
+    session: &mut Session<'_>,
+    request: &Request,
+    report: &Report,
+    looked_at: Option<&[Target]>,
+) -> Result<(), Error> {
     for Torn { path, side, .. } in std::mem::take(&mut session.torn) {
         let busy = report.problems.iter().any(|problem| problem.path == path && problem.kind == ProblemKind::Busy);
-        if busy || !seen(&path) || !request.direction.writes(side.other()) {
+        if busy || !target::looked_at(looked_at, &path) || !request.direction.writes(side.other()) {
             continue;
         }
         if let Some(manifest) = session.store.writing() {

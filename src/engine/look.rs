@@ -73,6 +73,7 @@ pub(super) fn look(
         (false, false) => Effort::Normal,
     };
     let unchanged = session.store.meta(key::PATTERNS)?.as_deref() == Some(session.patterns_text.as_str());
+    let targets = request.targets();
     let scope = Scope {
         roots: &session.roots,
         traits: &session.traits,
@@ -81,7 +82,9 @@ pub(super) fn look(
         stale_base: session.stale_base,
         from_base: None,
         effort,
-        paths: &request.paths,
+        targets: targets.as_deref(),
+        hints: request.hints.is_some(),
+        entering: &|side, path| session.options.watched.enter(side, path),
         threads: width(session),
         stop,
         seen,

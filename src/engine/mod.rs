@@ -16,6 +16,7 @@ pub mod doctor;
 mod error;
 mod growing;
 mod hands;
+mod hints;
 pub mod history;
 mod identify;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::collections::HashSet;
 /// Holds each delete of a file that stands elsewhere, outside the asked paths, on the side that deleted it: the run
 /// that also sees the new place makes a rename of it.
 pub(super) fn hold_moved_out(session: &Session<'_>, request: &Request, plan: &mut Plan) -> Result<(), Error> {
+    // Hints name both ends of a move.
     if request.paths.is_empty() {
         return Ok(());
     }

@@ -123,8 +123,8 @@ impl<'a> Session<'a> {
         let (paths, verdicts) = locate(pair, staging_path, known, options, waiting)?;
         let roots = open_roots(&paths, &verdicts, options, waiting)?;
         let lock = match access {
-            Access::Write => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
-            Access::LookOnly => None,
+            Access::Write if options.watched.0.is_none() => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
+            Access::Write | Access::LookOnly => None,
         };
         let (store, mut notes) = open_store(pair, options, access)?;
         let mut session = Session {

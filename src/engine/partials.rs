@@ -41,7 +41,7 @@ pub(super) fn kept(session: &Session<'_>, request: &Request, plan: &Plan, owner:
     for (path, record) in records {
         match record {
             Some((name, record, age)) if age < AGE => {
-                let seen = request.paths.is_empty() && request.direction.writes(record.side);
+                let seen = request.is_whole() && request.direction.writes(record.side);
                 if !seen || wanted.contains(&(record.side, name.clone())) {
                     kept[record.side].insert(name);
                     continue;

@@ -1,11 +1,14 @@
 //! What a run is asked to do, and where.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
+use crate::model::target::Target;
 use crate::roots::reach::Reach;
 
 /// Where a pair lives on this machine.
@@ -34,6 +37,8 @@ pub struct Request {
     pub direction: Direction,
     /// Limits the run to these subtrees; empty is everything.
     pub paths: Vec<RelPath>,
+    /// Limits the run to what may have changed, where somebody watches; `None`: nobody does.
+    pub hints: Option<Vec<Target>>,
     /// Writes nowhere, the manifest and the markers included.
     pub dry_run: bool,
     pub policies: Policies,
@@ -62,6 +67,7 @@ impl Request {
         Request {
             direction,
             paths: Vec::new(),
+            hints: None,
             dry_run: false,
             policies: Policies::all(Policy::Hold),
             policies_by_flag: false,
@@ -74,6 +80,17 @@ impl Request {
             list_actions: false,
             insist: false,
         }
+    }
+
+    /// A run over everything.
+    pub fn is_whole(&self) -> bool {
+        self.paths.is_empty() && self.hints.is_none()
+    }
+
+    /// Where to look; `None` is everywhere.
+    pub fn targets(&self) -> Option<Vec<Target>> {
+        let asked = || self.paths.iter().cloned().map(Target::tree).collect();
+        self.hints.clone().or_else(|| (!self.paths.is_empty()).then(asked))
     }
 }
 
@@ -111,6 +128,30 @@ pub struct Options {
     pub threads: Option<usize>,
     /// How roots that may hang are asked.
     pub reach: Reach,
+    /// Who watches the roots.
+    pub watched: Watched,
+}
+
+/// Somebody who watches the roots, holds the pair's lock for as long as that, and is told of each folder just before it is
+/// listed, so that nothing that happens in it after that goes unseen.
+#[derive(Clone, Default)]
+pub struct Watched(pub Option<Arc<Entering>>);
+
+/// Told of a folder of a side.
+pub type Entering = dyn Fn(Side, &RelPath) + Send + Sync;
+
+impl Watched {
+    pub fn enter(&self, side: Side, path: &RelPath) {
+        if let Some(entering) = &self.0 {
+            entering(side, path);
+        }
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "watched" } else { "not watched" })
+    }
 }
 
 /// `append` where nobody says anything else; separated by commas.

@@ -9,6 +9,7 @@ use super::decide::{Decision, decide, work};
 use super::error::Error;
 use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
+use super::hints;
 use super::identify::Standing;
 use super::lease::Borrowed;
 use super::ledger::Ledger;
@@ -30,6 +31,7 @@ use crate::model::listing::Seen;
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
+use crate::model::target::Target;
 use crate::model::time::Time;
 use crate::roots::own;
 use crate::transfer::sweep_snapshots;
@@ -144,6 +146,8 @@ fn run(
 ) -> Result<Outcome, Error> {
     let access = if request.dry_run { Access::LookOnly } else { Access::Write };
     let mut session = Session::open_waiting(pair, options, access, waiting)?;
+    let doubtful = hints::unless_doubtful(&session, request)?;
+    let request = doubtful.as_ref().unwrap_or(request);
     let widened = whole::widened(&session, request);
     let request = widened.as_ref().unwrap_or(request);
     let root = RelPath::root();
@@ -180,8 +184,9 @@ fn run(
     claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
-    growing::forget_quiet(&mut session, request, report)?;
-    finish(&mut session, request, report)?;
+    let looked_at = sight.looked_at.as_deref();
+    growing::forget_quiet(&mut session, request, report, looked_at)?;
+    finish(&mut session, request, report, looked_at)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)
 }
@@ -299,24 +304,24 @@ fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<
 }
 
 /// After a whole run: what the next one needs to know.
-fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Result<(), Error> {
+fn finish(session: &mut Session<'_>, request: &Request, report: &Report, looked_at: Option<&[Target]>) -> Result<(), Error> {
     claim::settle(session, request).map_err(|error| unwritable(error, Side::Staging))?;
     let (text, now) = (session.patterns_text.clone(), now());
     let Some(manifest) = session.store.writing() else { return Ok(()) };
     if !(manifest.conflicts()?.is_empty() && report.conflicts.is_empty()) {
-        manifest.replace_conflicts(&request.paths, &report.conflicts, now)?;
+        manifest.replace_conflicts(looked_at, &report.conflicts, now)?;
     }
     if !(manifest.problems()?.is_empty() && report.problems.is_empty()) {
-        manifest.replace_problems(&request.paths, &report.problems, now)?;
+        manifest.replace_problems(looked_at, &report.problems, now)?;
     }
     // Only a look at everything says that what is in the base is still wanted.
-    if request.paths.is_empty() && manifest.meta(key::PATTERNS)?.as_deref() != Some(text.as_str()) {
+    if request.is_whole() && manifest.meta(key::PATTERNS)?.as_deref() != Some(text.as_str()) {
         manifest.set_meta(key::PATTERNS, &text)?;
     }
-    if request.paths.is_empty() && manifest.meta(key::FIRST_SYNC_ENDED)?.is_none() {
+    if request.is_whole() && manifest.meta(key::FIRST_SYNC_ENDED)?.is_none() {
         manifest.set_meta(key::FIRST_SYNC_ENDED, "1")?;
     }
-    if request.paths.is_empty() {
+    if request.is_whole() {
         manifest.forget_former()?;
     }
     if report.counts != Counts::default() {
@@ -329,7 +334,7 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report) -> Resu
 /// mostly different, is not asked about again. Only a look at everything could have asked.
 fn met(session: &mut Session<'_>, request: &Request) -> Result<(), Error> {
     match session.store.writing() {
-        Some(manifest) if request.paths.is_empty() && manifest.meta(key::FIRST_SYNC_BEGUN)?.is_none() => {
+        Some(manifest) if request.is_whole() && manifest.meta(key::FIRST_SYNC_BEGUN)?.is_none() => {
             Ok(manifest.set_meta(key::FIRST_SYNC_BEGUN, "1")?)
         }
         _ => Ok(()),

@@ -16,6 +16,7 @@ use crate::model::path::RelPath;
 use crate::model::plan::Plan;
 use crate::model::reconcile::{Rules, reconcile};
 use crate::model::side::{PerSide, Side};
+use crate::model::target::Target;
 use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::model::whole::{self, Folded, Names};
@@ -32,11 +33,14 @@ const YOUNG_NS: i64 = 600_000_000_000;
 pub(super) fn widened(session: &Session<'_>, request: &Request) -> Option<Request> {
     let around =
         |path: &RelPath| path.parent().and_then(|parent| whole::topmost(&parent, &|path| session.whole.name(path, true)));
-    if request.take.is_some() || !request.paths.iter().any(|path| around(path).is_some()) {
+    let hints = request.hints.iter().flatten().map(|target| &target.path);
+    if request.take.is_some() || !request.paths.iter().chain(hints).any(|path| around(path).is_some()) {
         return None;
     }
     let paths = request.paths.iter().map(|path| around(path).unwrap_or_else(|| path.clone())).collect();
-    Some(Request { paths, ..request.clone() })
+    let all = |hint: &Target| around(&hint.path).map_or_else(|| hint.clone(), Target::tree);
+    let hints = request.hints.as_ref().map(|hints| hints.iter().map(all).collect());
+    Some(Request { paths, hints, ..request.clone() })
 }
 
 /// Takes out what lies in a whole folder of which only a part was asked for.

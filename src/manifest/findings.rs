@@ -12,6 +12,7 @@ use crate::model::finding::{Problem, ProblemKind};
 use crate::model::path::RelPath;
 use crate::model::plan::Why;
 use crate::model::side::PerSide;
+use crate::model::target::{self, Target};
 use crate::model::time::Time;
 
 /// A conflict that waits for somebody.
@@ -35,15 +36,15 @@ pub struct KnownProblem {
 }
 
 impl Manifest {
-    /// Puts what a look found in the place of what was known within `looked_at` (empty: everywhere).
-    pub fn replace_conflicts(&mut self, looked_at: &[RelPath], found: &[Conflict], now: Time) -> Result<()> {
+    /// Puts what a look found in the place of what was known within `looked_at` (`None`: everywhere).
+    pub fn replace_conflicts(&mut self, looked_at: Option<&[Target]>, found: &[Conflict], now: Time) -> Result<()> {
         self.write("record conflicts in", |connection, _| {
             let known = conflicts(connection)?;
             for conflict in found {
                 put_conflict(connection, conflict, now)?;
             }
             let paths: std::collections::HashSet<&RelPath> = found.iter().map(|conflict| &conflict.path).collect();
-            let ended = |known: &KnownConflict| within(&known.path, looked_at) && !paths.contains(&known.path);
+            let ended = |known: &KnownConflict| target::looked_at(looked_at, &known.path) && !paths.contains(&known.path);
             for conflict in known.iter().filter(|known| ended(known)) {
                 connection.prepare_cached("DELETE FROM conflict WHERE path = ?1")?.execute([PathColumn(&conflict.path)])?;
             }
@@ -59,11 +60,11 @@ impl Manifest {
         })
     }
 
-    /// Puts what a look found in the place of what was known within `looked_at` (empty: everywhere).
-    pub fn replace_problems(&mut self, looked_at: &[RelPath], found: &[Problem], now: Time) -> Result<()> {
+    /// Puts what a look found in the place of what was known within `looked_at` (`None`: everywhere).
+    pub fn replace_problems(&mut self, looked_at: Option<&[Target]>, found: &[Problem], now: Time) -> Result<()> {
         self.write("record problems in", |connection, _| {
             let before = problems(connection)?;
-            for known in before.iter().filter(|known| within(&known.problem.path, looked_at)) {
+            for known in before.iter().filter(|known| target::looked_at(looked_at, &known.problem.path)) {
                 let sql = "DELETE FROM problem WHERE path = ?1 AND side = ?2";
                 connection.prepare_cached(sql)?.execute(params![PathColumn(&known.problem.path), known.problem.side.word()])?;
             }
@@ -76,10 +77,6 @@ impl Manifest {
             Ok(())
         })
     }
-}
-
-fn within(path: &RelPath, looked_at: &[RelPath]) -> bool {
-    looked_at.is_empty() || looked_at.iter().any(|folder| path.is_within(folder))
 }
 
 fn put_conflict(connection: &Connection, conflict: &Conflict, now: Time) -> rusqlite::Result<()> {

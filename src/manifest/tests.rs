@@ -12,6 +12,7 @@ use crate::model::listing::{FolderId, Seen};
 use crate::model::path::RelPath;
 use crate::model::plan::Why;
 use crate::model::side::{PerSide, Side};
+use crate::model::target::Target;
 use crate::model::traits::Traits;
 
 /// 2026-11-21T04:15:00Z.
@@ -430,10 +431,10 @@ fn conflict(at: &str, size: u64) -> Conflict {
 fn a_conflict_keeps_when_it_was_first_seen_and_ends_where_it_was_looked_at() {
     let (_folder, mut manifest) = fresh();
     let later = Time(NOW.0 + HOUR);
-    manifest.replace_conflicts(&[], &[conflict("a/x", 1), conflict("b", 2)], NOW).expect("set");
+    manifest.replace_conflicts(None, &[conflict("a/x", 1), conflict("b", 2)], NOW).expect("set");
     manifest.set_conflict_copy(&path("b"), &path(".driftless/conflicts/b/1"), NOW).expect("set");
-    manifest.replace_conflicts(&[path("a")], &[conflict("a/y", 3)], later).expect("set");
-    manifest.replace_conflicts(&[], &[conflict("a/y", 3), conflict("b", 5)], later).expect("set");
+    manifest.replace_conflicts(Some(&[Target::tree(path("a"))]), &[conflict("a/y", 3)], later).expect("set");
+    manifest.replace_conflicts(None, &[conflict("a/y", 3), conflict("b", 5)], later).expect("set");
     let known = manifest.conflicts().expect("asked");
     assert_eq!(
         known.iter().map(|k| (k.path.to_string(), k.since)).collect::<Vec<_>>(),
@@ -442,7 +443,7 @@ fn a_conflict_keeps_when_it_was_first_seen_and_ends_where_it_was_looked_at() {
     assert_eq!(known[1].why, conflict("b", 5).why);
     assert_eq!(known[1].copy, Some((path(".driftless/conflicts/b/1"), NOW)));
     assert_eq!(known[1].versions, PerSide::new(Version::of_entry(&file(5).entry), Version::ABSENT));
-    manifest.replace_conflicts(&[], &[], later).expect("set");
+    manifest.replace_conflicts(None, &[], later).expect("set");
     assert_eq!(manifest.conflicts().expect("asked"), []);
 }
 
@@ -452,16 +453,16 @@ fn problems_of_every_kind_come_back_and_keep_when_they_were_first_seen() {
     let (_folder, mut manifest) = fresh();
     let problem = |at: &[u8], side, kind| Problem { path: path(at), side, kind, message: "said".to_owned() };
     let first = [problem(b"a\xff", Side::Staging, Permission), problem(b"a\xff", Side::Network, Io)];
-    manifest.replace_problems(&[], &first, NOW).expect("set");
+    manifest.replace_problems(None, &first, NOW).expect("set");
     let later = Time(NOW.0 + HOUR);
     let kinds = [Permission, Busy, NotRepresentable, Taken, Unreadable, Full, Io];
     let mut found = vec![problem(b"a\xff", Side::Network, Busy)];
     found.extend(kinds.iter().zip(b'b'..).map(|(kind, name)| problem(&[name], Side::Staging, *kind)));
-    manifest.replace_problems(&[], &found, later).expect("set");
+    manifest.replace_problems(None, &found, later).expect("set");
     let known = manifest.problems().expect("asked");
     assert_eq!(known.iter().map(|k| k.problem.clone()).collect::<Vec<_>>(), found);
     assert_eq!((known[0].since, known[1].since), (NOW, later));
-    manifest.replace_problems(&[path("b")], &[], later).expect("set");
+    manifest.replace_problems(Some(&[Target::tree(path("b"))]), &[], later).expect("set");
     assert_eq!(manifest.problems().expect("asked").len(), found.len() - 1);
 }
 

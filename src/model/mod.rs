@@ -24,6 +24,7 @@ pub mod rename;
 pub mod settle;
 pub mod shown;
 pub mod side;
+pub mod target;
 pub mod time;
 pub mod traits;
 pub mod utc;

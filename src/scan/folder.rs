@@ -12,6 +12,7 @@ use crate::model::ignore::{Verdict, is_own_name, is_temp_name};
 use crate::model::listing::{Difference, FolderId, Ignored, Item, Listing, Row, Seen, Triple, Unknown, zip};
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
+use crate::model::target::Reach;
 use crate::model::time::Time;
 use crate::model::vouch::{Effort, Learn, to_learn, vouches};
 
@@ -22,6 +23,8 @@ pub struct Task {
     pub path: RelPath,
     pub row: Option<Row>,
     pub seen: PerSide<Seen>,
+    /// How much of what is below is looked at.
+    pub reach: Reach,
     /// Its modes agree (or are not compared).
     settled: bool,
 }
@@ -38,7 +41,7 @@ impl Task {
     }
 
     /// A folder in all three, so that only its children can differ.
-    fn common(&self) -> bool {
+    pub fn is_common(&self) -> bool {
         let in_base = self.path.is_root() || self.row.as_ref().is_some_and(|row| row.folder.is_some());
         in_base && self.seen.staging.is_folder() && self.seen.network.is_folder()
     }
@@ -50,7 +53,7 @@ impl Task {
     }
 
     pub fn unsettled(&self) -> bool {
-        !(self.path.is_root() || self.common() && self.settled)
+        !(self.path.is_root() || self.is_common() && self.settled)
     }
 }
 
@@ -142,10 +145,16 @@ impl<'a> Worker<'a> {
         for triple in zip(rows, listings.staging, listings.network) {
             self.one(&task, triple, &open, &mut below)?;
         }
+        if task.reach < Reach::Tree {
+            let (common, apart): (Vec<Task>, Vec<Task>) = below.into_iter().partition(Task::is_common);
+            common.into_iter().for_each(|task| self.keep_unsettled(task));
+            below = apart;
+        }
         Ok(below)
     }
 
     fn list(&self, side: Side, path: &RelPath) -> disk::Result<(Box<dyn Folder>, Listing<Node>)> {
+        (self.scope.entering)(side, path);
         let folder = self.scope.roots[side].folder(path)?;
         let listing = database::group(&*folder, side, folder.list()?)?;
         Ok((folder, listing))
@@ -169,8 +178,8 @@ impl<'a> Worker<'a> {
         let path = parent.path.join(&name);
         let settled = self.modes_agree(row.as_ref(), &nodes);
         let seen = nodes.map(|node| self.seen(node, &path));
-        let task = Task { path, row, seen, settled };
-        self.sort_out(task, &name, open, !parent.common(), below)
+        let task = Task { path, row, seen, reach: Reach::Tree, settled };
+        self.sort_out(task, &name, open, !parent.is_common(), below)
     }
 
     /// A path given by the user or above one: like a name of a listing, asked for singly. A folder is returned, to be looked
@@ -180,7 +189,7 @@ impl<'a> Worker<'a> {
             let root = Found { entry: folder_entry(), stamp: no_stamp() };
             let seen = PerSide::new(Seen::There(Box::new(root.clone())), Seen::There(Box::new(root)));
             let row = self.base.find(path).map_err(Error::Base)?;
-            return Ok(Some(Task { path: path.clone(), row, seen, settled: true }));
+            return Ok(Some(Task { path: path.clone(), row, seen, reach: Reach::Tree, settled: true }));
         };
         if is_own_name(&name) {
             return Ok(None);
@@ -210,7 +219,7 @@ impl<'a> Worker<'a> {
         let row = self.base.find(path).map_err(Error::Base)?;
         let settled = self.modes_agree(row.as_ref(), &nodes);
         let seen = nodes.map(|node| self.seen(node, path));
-        let task = Task { path: path.clone(), row, seen, settled };
+        let task = Task { path: path.clone(), row, seen, reach: Reach::Tree, settled };
         let mut below = Vec::new();
         self.sort_out(task, &name, &open, true, &mut below)?;
         Ok(below.pop())
@@ -247,6 +256,13 @@ impl<'a> Worker<'a> {
         }
         self.keep_task(task);
         Ok(())
+    }
+
+    /// A folder of both sides and the base that is not looked into.
+    pub fn keep_unsettled(&mut self, task: Task) {
+        if task.unsettled() {
+            self.keep_task(task);
+        }
     }
 
     fn keep_task(&mut self, task: Task) {

@@ -19,6 +19,7 @@ use crate::model::ignore::Patterns;
 use crate::model::listing::{Difference, FolderId, Listing, Row};
 use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
+use crate::model::target::Target;
 use crate::model::traits::Traits;
 use crate::model::vouch::Effort;
 
@@ -46,8 +47,12 @@ pub struct Scope<'a> {
     /// This side is out of reach: it is taken to hold what the base says, and is not asked.
     pub from_base: Option<Side>,
     pub effort: Effort,
-    /// Subtrees; empty is everything.
-    pub paths: &'a [RelPath],
+    /// Where to look; `None` is everywhere.
+    pub targets: Option<&'a [Target]>,
+    /// The targets are hints: where a folder above one is not on both sides any more, or not yet, that is looked at instead.
+    pub hints: bool,
+    /// Told of each folder of a side just before it is listed, so that whoever watches it misses nothing after that.
+    pub entering: &'a (dyn Fn(Side, &RelPath) + Sync),
     /// Workers.
     pub threads: usize,
     pub stop: &'a AtomicBool,
@@ -62,6 +67,8 @@ pub struct Sight {
     pub differences: Vec<Difference>,
     /// Paths whose rows of a stale base were not believed.
     pub disowned: Vec<RelPath>,
+    /// Where the targets led; `None` is everywhere.
+    pub looked_at: Option<Vec<Target>>,
     /// Folders in which a temporary file of this program lies: for the run that cleans up.
     pub leftovers: PerSide<Vec<RelPath>>,
 }

@@ -8,6 +8,7 @@ use crate::disk::Freshness;
 use crate::model::listing::FolderId;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
+use crate::model::target::{Reach, Target};
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,10 +21,17 @@ pub fn scan(scope: &Scope<'_>, readers: &(dyn Fn() -> Result<Box<dyn BaseReader>
     let mut sight = Sight::default();
     {
         let mut first = Worker::new(scope, readers().map_err(Error::Base)?);
-        for path in starts(scope.paths) {
-            begin(&mut first, &path, &stack)?;
+        let mut looked_at = scope.targets.map(|_| Vec::new());
+        let mut fine = HashSet::new();
+        for target in starts(scope.targets) {
+            if looked_at.iter().flatten().any(|place: &Target| place.spans(&target)) {
+                continue;
+            }
+            let place = begin(&mut first, target, scope.hints, &mut fine, &stack)?;
+            looked_at.iter_mut().for_each(|places| places.push(place.clone()));
         }
         first.finish(&mut sight);
+        sight.looked_at = looked_at;
     }
     if scope.threads <= 1 {
         work(scope, readers, &stack, &mut sight)?;
@@ -69,33 +77,49 @@ impl Sight {
     }
 }
 
-/// The topmost of the asked paths; the root where none was asked for.
-fn starts(paths: &[RelPath]) -> Vec<RelPath> {
-    if paths.is_empty() {
-        return vec![RelPath::root()];
-    }
-    let mut sorted = paths.to_vec();
-    sorted.sort();
-    sorted.dedup_by(|later, earlier| later.is_within(earlier));
+/// The asked places in path order, without those that others span; the root where none was asked for.
+fn starts(targets: Option<&[Target]>) -> Vec<Target> {
+    let Some(targets) = targets else { return vec![Target::tree(RelPath::root())] };
+    let mut sorted = targets.to_vec();
+    sorted.sort_by(|a, b| a.path.cmp(&b.path).then(b.reach.cmp(&a.reach)));
+    sorted.dedup_by(|later, earlier| earlier.spans(later));
     sorted
 }
 
-/// Puts a starting path on the stack, and tells of the folders above it that are not on both sides yet: without
-/// them what is below could not be written.
-fn begin(worker: &mut Worker<'_>, path: &RelPath, stack: &Stack) -> Result<(), Error> {
-    let mut above = path.ancestors();
-    above.push(path.clone());
-    for at in above {
-        let Some(task) = worker.single(&at, Freshness::Cached)? else { return Ok(()) };
-        if at == *path {
-            stack.push([task]);
-            return Ok(());
+/// Puts a starting place on the stack, and tells of the folders above it that are not on both sides yet: without
+/// them what is below could not be written. Returns where the look begins. `fine` are folders that need not be asked again.
+fn begin(
+    worker: &mut Worker<'_>,
+    target: Target,
+    hints: bool,
+    fine: &mut HashSet<RelPath>,
+    stack: &Stack,
+) -> Result<Target, Error> {
+    for at in target.path.ancestors() {
+        if fine.contains(&at) {
+            continue;
         }
-        if task.unsettled() && !worker.keep_above(task) {
-            return Ok(());
+        let Some(task) = worker.single(&at, Freshness::Cached)? else {
+            return Ok(Target { path: at, reach: Reach::Entry });
+        };
+        if hints && !task.is_common() {
+            stack.push([task]);
+            return Ok(Target::tree(at));
+        }
+        if !task.unsettled() {
+            fine.insert(at);
+        } else if !worker.keep_above(task) {
+            return Ok(Target { path: at, reach: Reach::Entry });
         }
     }
-    Ok(())
+    let Some(mut task) = worker.single(&target.path, Freshness::Cached)? else { return Ok(target) };
+    let reach = if task.is_common() { target.reach } else { Reach::Tree };
+    task.reach = reach;
+    match reach {
+        Reach::Entry => worker.keep_unsettled(task),
+        Reach::Children | Reach::Tree => stack.push([task]),
+    }
+    Ok(Target { reach, ..target })
 }
 
 fn work(

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::disk::{self, local};
-use crate::engine::request::{Durability, Options, Pair};
+use crate::engine::request::{Durability, Options, Pair, Watched};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::ignore::BadPattern;
 use crate::roots::reach::Reach;
@@ -179,6 +179,7 @@ fn resolve(layers: &[Layer], warnings: Vec<String>, reach: &Reach) -> Result<Set
             reserve: size("reserve").unwrap_or(RESERVE),
             threads,
             reach: reach.clone(),
+            watched: Watched::default(),
             conflict_copy_max: size("conflict_copy_max").unwrap_or(CONFLICT_COPY_MAX),
         },
         policies: policies(listed)?,

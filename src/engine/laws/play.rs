@@ -13,7 +13,7 @@ use crate::disk::ErrorKind;
 use crate::disk::clock::simulated::Simulated;
 use crate::disk::sim::{Crash, Flush, Loss, Place, Seated, Stop, Stopped, User, Volume, World, weather};
 use crate::engine::report::{Counts, Outcome, Report};
-use crate::engine::request::{Deletes, Durability, Options, Pair, Request};
+use crate::engine::request::{Deletes, Durability, Options, Pair, Request, Watched};
 use crate::engine::{self, undo};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::digest::Digest;
@@ -108,6 +108,7 @@ impl Play {
             conflict_copy_max: 1 << 20,
             threads: Some(1),
             reach: Reach::new(Duration::from_secs(20), Arc::default()),
+            watched: Watched::default(),
         };
         Play {
             world,
