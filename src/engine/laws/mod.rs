@@ -5,6 +5,7 @@
 //! in `scripts/soak` they are new ones. A failure prints the script, shrunk, and what the engine did.
 
 mod edits;
+mod hints;
 mod oracle;
 mod play;
 mod rare;

@@ -160,11 +160,11 @@ pub struct CrashPoint {
     pub network: Crash,
 }
 
-fn any_side() -> impl Strategy<Value = Side> {
+pub fn any_side() -> impl Strategy<Value = Side> {
     select(&Side::BOTH[..])
 }
 
-fn any_edit() -> impl Strategy<Value = Edit> {
+pub fn any_edit() -> impl Strategy<Value = Edit> {
     let number = || any::<u16>();
     prop_oneof![
         6 => (number(), any::<u8>()).prop_map(|(folder, name)| Edit::Create { folder, name }),
