@@ -11,6 +11,7 @@ mod manifest;
 mod model;
 mod roots;
 mod scan;
+mod service;
 mod sqlite;
 mod transfer;
 mod watch;

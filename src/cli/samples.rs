@@ -47,6 +47,7 @@ pub fn report() -> Report {
         }],
         notes: Vec::new(),
         pending: PerSide::new(0, 2),
+        unfinished: Vec::new(),
         scanned: PerSide::new(120, 121),
         elapsed_ms: 41,
         actions: vec![Action { path: path(b"a/b.txt"), op: write, why: modified(Change::None) }],

@@ -62,7 +62,7 @@ pub(super) struct Session<'a> {
     /// A staging folder that stands in for one that a dry run may not make.
     _stand_in: Option<local::Scratch>,
     /// Freed when this run ends, however it ends.
-    _lock: Option<local::Lock>,
+    lock: Option<local::Lock>,
 }
 
 /// What `init` did.
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
             verdicts,
             store,
             _stand_in: stand_in,
-            _lock: lock,
+            lock,
         };
         session.notes.append(&mut notes);
         Ok(session)
@@ -339,6 +339,25 @@ fn open_roots(
         root.ok_or(Error::Offline { side, message: last })
     };
     Ok(PerSide::new(open(Side::Staging)?, open(Side::Network)?))
+}
+
+/// The pair's lock, for somebody who watches and runs again and again ([`super::request::Watched`]).
+pub struct Hold(#[expect(dead_code, reason = "freed when it goes")] local::Lock);
+
+/// Takes the pair's lock for longer than a run.
+///
+/// # Errors
+/// [`Error::Busy`] where another process has it for longer than `wait`; else what keeps a run from beginning.
+pub fn hold(
+    pair: &Pair,
+    options: &Options,
+    wait: Duration,
+    tell: &(dyn Fn(Progress) + Sync),
+    stop: &AtomicBool,
+) -> Result<Hold, Error> {
+    let waiting = Waiting::new(wait, tell, stop);
+    let mut session = Session::open_waiting(pair, options, Access::Write, &waiting)?;
+    Ok(Hold(session.lock.take().expect("one that writes has the lock, where nobody watches yet")))
 }
 
 /// The pair's lock lies in staging, so that two state folders share it; its holder can be read.

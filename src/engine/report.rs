@@ -121,6 +121,8 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Changes left for another run, by the side that holds them.
     pub pending: PerSide<u64>,
+    /// Paths that were looked at and are not in step: in conflict, with a problem, held. Who watches looks at them again.
+    pub unfinished: Vec<RelPath>,
     /// Entries looked at.
     pub scanned: PerSide<u64>,
     pub elapsed_ms: u64,

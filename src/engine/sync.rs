@@ -94,6 +94,8 @@ pub fn sync(
             }
         }
     };
+    report.unfinished.extend(report.conflicts.iter().map(|conflict| conflict.path.clone()));
+    report.unfinished.extend(report.problems.iter().map(|problem| problem.path.clone()));
     if matches!(report.outcome, Outcome::Offline { side: Side::Network, .. }) {
         report.pending.staging = unsent(pair, options, stop).unwrap_or(report.pending.staging);
     }
@@ -129,6 +131,7 @@ fn empty_report(pair: &Pair, request: &Request) -> Report {
         problems: Vec::new(),
         notes: Vec::new(),
         pending: PerSide::default(),
+        unfinished: Vec::new(),
         scanned: PerSide::default(),
         elapsed_ms: 0,
         actions: Vec::new(),
@@ -167,6 +170,7 @@ fn run(
     report.notes.append(&mut plan.notes);
     plan.notes = untold;
     report.pending = plan.pending;
+    report.unfinished = plan.held.iter().map(|action| action.path.clone()).collect();
     if request.list_actions {
         report.actions.clone_from(&plan.actions);
     }

@@ -1,0 +1,161 @@
+//! The watch process on real folders, in this process.
+
+use super::*;
+use crate::engine::request::{APPEND, Durability};
+use crate::roots::reach::Reach as Asking;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct World {
+    _top: tempfile::TempDir,
+    staging: PathBuf,
+    network: PathBuf,
+    pair: Pair,
+    options: Options,
+}
+
+impl World {
+    fn new() -> World {
+        let top = tempfile::tempdir().expect("a folder");
+        let [staging, network, state] = ["staging", "network", "state"].map(|name| {
+            let path = top.path().canonicalize().expect("a path").join(name);
+            fs::create_dir(&path).expect("made");
+            path
+        });
+        let pair = Pair { name: "p".to_owned(), state, staging: staging.clone(), network: network.clone(), others: Vec::new() };
+        let options = Options {
+            durability: Durability::Full,
+            ignore: vec!["ignored/".to_owned()],
+            append: Some(APPEND.split(',').map(str::to_owned).collect()),
+            whole: None,
+            trash_max: None,
+            trash_age: Duration::from_secs(86_400),
+            reserve: 0,
+            conflict_copy_max: 1 << 20,
+            threads: Some(2),
+            reach: Asking::new(Duration::from_secs(20), Arc::default()),
+            watched: Watched::default(),
+        };
+        World { _top: top, staging, network, pair, options }
+    }
+
+    /// Runs `act` while the pair is watched and was looked at once.
+    fn watched(&self, act: impl FnOnce(&Watching)) {
+        let (stop, ran) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        let (ready, is_ready) = unbounded();
+        let (hand, handed) = unbounded();
+        let template = Request { yes: true, ..Request::plain(Direction::Both) };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let tell = |event: Event| match event {
+                    Event::Ready => ready.send(()).expect("somebody waits"),
+                    Event::Ran { report, whole } => ran.lock().expect("no panic").push((report, whole)),
+                    Event::Failed(message) => panic!("{message}"),
+                };
+                let handing = |way: Sender<Word>| hand.send(way).expect("somebody waits");
+                watch(&self.pair, &template, &self.options, &tell, handing, &stop).expect("it watches");
+            });
+            let way: Sender<Word> = handed.recv_timeout(LIMIT).expect("it begins");
+            is_ready.recv_timeout(LIMIT).expect("it is ready");
+            let watching = Watching { way, ran: &ran };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&watching)));
+            watching.way.send(Word::Ask(Ask::Stop)).expect("it listens");
+            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        });
+    }
+}
+
+struct Watching<'a> {
+    way: Sender<Word>,
+    ran: &'a Mutex<Vec<(Box<Report>, bool)>>,
+}
+
+impl Watching<'_> {
+    fn sync(&self, direction: Direction) -> Report {
+        let (reply, answer) = unbounded();
+        self.way.send(Word::Ask(Ask::Sync { direction, reply })).expect("it listens");
+        answer.recv_timeout(LIMIT).expect("an answer").expect("a report")
+    }
+
+    /// The runs so far: each with whether it looked at everything.
+    fn whole_runs(&self) -> usize {
+        self.ran.lock().expect("no panic").iter().filter(|(_, whole)| *whole).count()
+    }
+}
+
+fn shows(path: &Path, text: &str) {
+    let began = Instant::now();
+    while fs::read_to_string(path).ok().as_deref() != Some(text) {
+        assert!(began.elapsed() < LIMIT, "{path:?} never showed {text:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_gone(path: &Path) {
+    let began = Instant::now();
+    while path.exists() {
+        assert!(began.elapsed() < LIMIT, "{path:?} never went");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_saved_arrives_without_another_look_at_everything() {
+    let world = World::new();
+    fs::write(world.staging.join("old"), "old").expect("written");
+    world.watched(|watching| {
+        shows(&world.network.join("old"), "old");
+        let before = watching.whole_runs();
+        fs::write(world.staging.join("new"), "new").expect("written");
+        shows(&world.network.join("new"), "new");
+        fs::create_dir_all(world.staging.join("a/b/c")).expect("made");
+        fs::write(world.staging.join("a/b/c/deep"), "deep").expect("written");
+        shows(&world.network.join("a/b/c/deep"), "deep");
+        fs::rename(world.staging.join("a"), world.staging.join("z")).expect("moved");
+        shows(&world.network.join("z/b/c/deep"), "deep");
+        is_gone(&world.network.join("a"));
+        fs::write(world.staging.join("z/b/c/deep"), "deeper").expect("written");
+        shows(&world.network.join("z/b/c/deep"), "deeper");
+        fs::remove_dir_all(world.staging.join("z")).expect("removed");
+        is_gone(&world.network.join("z"));
+        assert_eq!(watching.whole_runs(), before);
+    });
+}
+
+#[test]
+fn a_barrier_brings_in_all_that_came_before_it() {
+    let world = World::new();
+    world.watched(|watching| {
+        for round in 0..20 {
+            let text = round.to_string();
+            fs::write(world.staging.join("file"), &text).expect("written");
+            watching.sync(Direction::Up);
+            // Whichever run carried it, this one began after.
+            assert_eq!(fs::read_to_string(world.network.join("file")).expect("there"), text);
+        }
+        fs::write(world.network.join("theirs"), "theirs").expect("written");
+        watching.sync(Direction::Down);
+        assert_eq!(fs::read_to_string(world.staging.join("theirs")).expect("there"), "theirs");
+    });
+}
+
+#[test]
+fn a_conflict_is_told_with_each_run_until_somebody_decides() {
+    let world = World::new();
+    fs::write(world.staging.join("file"), "agreed").expect("written");
+    world.watched(|watching| {
+        shows(&world.network.join("file"), "agreed");
+        watching.way.send(Word::Ask(Ask::Pause)).expect("it listens");
+        fs::write(world.network.join("file"), "theirs").expect("written");
+        fs::write(world.staging.join("file"), "ours!!").expect("written");
+        assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
+        watching.way.send(Word::Ask(Ask::Resume)).expect("it listens");
+        fs::write(world.staging.join("other"), "other").expect("written");
+        assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
+        assert_eq!(fs::read_to_string(world.network.join("file")).expect("there"), "theirs");
+    });
+}
