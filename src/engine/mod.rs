@@ -43,6 +43,6 @@ mod whole;
 
 pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};
-pub use open::{Hold, hold, init};
+pub use open::{init, take_post};
 pub use status::{LastRun, RootHealth, Status, status};
 pub use sync::sync;

@@ -21,7 +21,7 @@ use crate::model::vouch::Clock;
 use crate::roots::edges::{self, KnownRoot};
 use crate::roots::mounts::Verdict;
 use crate::roots::reach::Reach;
-use crate::roots::{own, probe};
+use crate::roots::{self, own, probe};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub(super) struct Session<'a> {
     /// A staging folder that stands in for one that a dry run may not make.
     _stand_in: Option<local::Scratch>,
     /// Freed when this run ends, however it ends.
-    lock: Option<local::Lock>,
+    _lock: Option<local::Lock>,
 }
 
 /// What `init` did.
@@ -123,8 +123,8 @@ impl<'a> Session<'a> {
         let (paths, verdicts) = locate(pair, staging_path, known, options, waiting)?;
         let roots = open_roots(&paths, &verdicts, options, waiting)?;
         let lock = match access {
-            Access::Write if options.watched.0.is_none() => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
-            Access::Write | Access::LookOnly => None,
+            Access::Write => Some(take_lock(&*roots.staging, &paths.staging, waiting)?),
+            Access::LookOnly => None,
         };
         let (store, mut notes) = open_store(pair, options, access)?;
         let mut session = Session {
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
             verdicts,
             store,
             _stand_in: stand_in,
-            lock,
+            _lock: lock,
         };
         session.notes.append(&mut notes);
         Ok(session)
@@ -341,34 +341,41 @@ fn open_roots(
     Ok(PerSide::new(open(Side::Staging)?, open(Side::Network)?))
 }
 
-/// The pair's lock, for somebody who watches and runs again and again ([`super::request::Watched`]).
-pub struct Hold(#[expect(dead_code, reason = "freed when it goes")] local::Lock);
+/// The place of the one who watches a pair ([`super::request::Watched`]). It is no lock of the pair: each run takes that, so
+/// that others come in between two runs.
+pub struct Post(#[expect(dead_code, reason = "freed when it goes")] local::Lock);
 
-/// Takes the pair's lock for longer than a run.
+/// Takes that place.
 ///
 /// # Errors
-/// [`Error::Busy`] where another process has it for longer than `wait`; else what keeps a run from beginning.
-pub fn hold(
+/// [`Error::Busy`] where another process has it for longer than `wait`; else that staging cannot be used.
+pub fn take_post(
     pair: &Pair,
     options: &Options,
     wait: Duration,
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
-) -> Result<Hold, Error> {
-    let waiting = Waiting::new(wait, tell, stop);
-    let mut session = Session::open_waiting(pair, options, Access::Write, &waiting)?;
-    Ok(Hold(session.lock.take().expect("one that writes has the lock, where nobody watches yet")))
+) -> Result<Post, Error> {
+    let verdict = options.reach.detect(&pair.staging).map_err(Error::at(Side::Staging))?;
+    let root = options.reach.open_root(&pair.staging, &verdict).map_err(Error::disk_at(Side::Staging))?;
+    make_own_folder(&*root)?;
+    Ok(Post(try_lock(&own::post_path(&pair.staging), &Waiting::new(wait, tell, stop))?))
 }
 
 /// The pair's lock lies in staging, so that two state folders share it; its holder can be read.
 fn take_lock(staging: &dyn Root, path: &Path, waiting: &Waiting<'_>) -> Result<local::Lock, Error> {
-    own::open_or_make(staging).map_err(|error| match error.kind() {
-        Some(disk::ErrorKind::Denied | disk::ErrorKind::ReadOnly) => Error::Refused(Refusal::ReadOnly { side: Side::Staging }),
-        _ => Error::at(Side::Staging)(error),
-    })?;
+    make_own_folder(staging)?;
     // RACE: the lock is opened by path. A link put in the place of `.driftless` since the look above has the lock file made
     // where it leads; nothing but that file is written there.
     try_lock(&own::lock_path(path), waiting)
+}
+
+fn make_own_folder(staging: &dyn Root) -> Result<(), Error> {
+    let refused = |error: roots::Error| match error.kind() {
+        Some(disk::ErrorKind::Denied | disk::ErrorKind::ReadOnly) => Error::Refused(Refusal::ReadOnly { side: Side::Staging }),
+        _ => Error::at(Side::Staging)(error),
+    };
+    own::open_or_make(staging).map(drop).map_err(refused)
 }
 
 /// Waits for the lock; who holds it can be read in the file.

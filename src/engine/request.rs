@@ -132,8 +132,8 @@ pub struct Options {
     pub watched: Watched,
 }
 
-/// Somebody who watches the roots, holds the pair's lock for as long as that, and is told of each folder just before it is
-/// listed, so that nothing that happens in it after that goes unseen.
+/// Somebody who watches the roots and is told of each folder just before it is listed, so that nothing that happens in it after
+/// that goes unseen.
 #[derive(Clone, Default)]
 pub struct Watched(pub Option<Arc<Entering>>);
 

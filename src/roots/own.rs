@@ -25,7 +25,7 @@ const LIMIT: usize = 64 * 1024;
 const LEFTOVER_AGE_NS: i64 = 7 * 86_400 * 1_000_000_000;
 
 /// Names of the moment: replaced files in the making, clocks and probes.
-const LEFTOVERS: [&[u8]; 3] = [b"new-", b"clock-", b"probe-"];
+const LEFTOVERS: [&[u8]; 4] = [b"new-", b"clock-", b"probe-", COOKIE.as_bytes()];
 
 /// Whether a file has to outlive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,14 @@ pub enum Keep {
 pub fn lock_path(staging: &Path) -> PathBuf {
     staging.join(FOLDER).join("lock")
 }
+
+/// The lock of the one who watches a pair, in its staging root.
+pub fn post_path(staging: &Path) -> PathBuf {
+    staging.join(FOLDER).join("watch-lock")
+}
+
+/// Files by which somebody who watches a root sees that events come through begin so.
+pub const COOKIE: &str = "cookie-";
 
 /// Opens the root's own folder; `None` where there is none.
 pub fn open(root: &dyn Root) -> Result<Option<Box<dyn Folder>>> {

@@ -8,6 +8,8 @@ use crate::model::target::{Reach, Target};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
+/// A pause is at least as many times what the run before it took.
+const COST: u32 = 50;
 
 /// Targets that wait, and when they are tried by themselves.
 #[derive(Debug, Default)]
@@ -23,11 +25,11 @@ impl Again {
         *reach = (*reach).max(target.reach);
     }
 
-    /// After a run. Where something was `done` the next try comes soon.
-    pub fn rest(&mut self, now: Duration, done: bool) {
+    /// After a run that took `cost`. Where something was `done` the next try comes soon.
+    pub fn rest(&mut self, now: Duration, done: bool, cost: Duration) {
         let pause = if done { FIRST } else { self.pause.map_or(FIRST, |pause| (pause * 2).min(LAST)) };
         self.pause = Some(pause);
-        self.next = (!self.targets.is_empty()).then_some(now + pause);
+        self.next = (!self.targets.is_empty()).then(|| now + pause.max(cost.saturating_mul(COST)));
     }
 
     pub fn due(&self) -> Option<Duration> {

@@ -1,11 +1,10 @@
-//! The watchers of both roots: opened where that makes sense, and told of each folder that a look enters.
+//! The watchers of both roots: opened where that makes sense, told of each folder that a look enters, and tried out.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crossbeam_channel::Sender;
-
-use super::Word;
-use crate::engine::request::{Entering, Pair};
+use super::inbox::Inbox;
+use super::state::{Mode, RootWatch};
+use crate::engine::request::{Entering, Options, Pair};
 use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
 use crate::model::target::Target;
@@ -14,44 +13,107 @@ use crate::watch::Watcher;
 
 /// A watcher of each root that has one.
 #[derive(Default)]
-pub(super) struct Eyes(PerSide<RwLock<Option<Watcher>>>);
+pub(super) struct Eyes(PerSide<RwLock<Eye>>);
+
+#[derive(Default)]
+struct Eye {
+    watcher: Option<Watcher>,
+    /// Events did come when they were waited for, as far as that was tried.
+    proven: bool,
+    /// Why there is no watcher, or none to rely upon.
+    why: Option<String>,
+}
 
 impl Eyes {
     pub fn entering(self: Arc<Self>) -> Arc<Entering> {
         Arc::new(move |side: Side, path: &RelPath| {
-            self.with(side, |watcher| watcher.enter(path));
+            self.with(side, |eye| {
+                if let Some(watcher) = &eye.watcher {
+                    watcher.enter(path);
+                }
+            });
         })
     }
 
-    /// Watches what is not watched yet.
-    pub fn open(&self, pair: &Pair, say: &Sender<Word>) {
-        for (side, path) in [(Side::Staging, &pair.staging)] {
-            let mut slot = self.0[side].write().unwrap_or_else(PoisonError::into_inner);
-            if slot.is_some() {
+    /// Watches what is not watched yet. Events of a network mount tell of this machine's changes alone, so that it is not
+    /// worth a watch.
+    pub fn open(&self, pair: &Pair, options: &Options, inbox: &Arc<Inbox>) {
+        for (side, path) in [(Side::Staging, &pair.staging), (Side::Network, &pair.network)] {
+            if self.with(side, |eye| eye.watcher.is_some()) {
                 continue;
             }
-            let say = say.clone();
-            let hear = move |said| {
-                // The deciding thread has ended.
-                let _ = say.send(Word::Said(side, said));
+            let far = options.reach.detect(path).is_ok_and(|verdict| verdict.network || verdict.is_fuse());
+            let eye = if far && side == Side::Network {
+                Eye {
+                    why: Some("it lies on a network drive, which tells nothing of other machines".to_owned()),
+                    ..Eye::default()
+                }
+            } else {
+                let inbox = inbox.clone();
+                let own = RelPath::root().join(own::FOLDER.as_bytes());
+                match Watcher::start(path, &own, move |said| inbox.hear(side, said)) {
+                    Ok(watcher) => Eye { watcher: Some(watcher), proven: true, why: None },
+                    Err(error) => Eye { why: Some(error.to_string()), ..Eye::default() },
+                }
             };
-            match Watcher::start(path, &RelPath::root().join(own::FOLDER.as_bytes()), hear) {
-                Ok(watcher) => *slot = Some(watcher),
-                Err(error) => tracing::warn!(%side, %error, "not watched"),
-            }
+            self.set(side, eye);
         }
     }
 
+    /// Of no use any more: opened anew before the next look at everything.
     pub fn close(&self, side: Side) {
-        *self.0[side].write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.set(side, Eye::default());
+    }
+
+    pub fn prove(&self, side: Side, proven: bool) {
+        let mut eye = self.0[side].write().unwrap_or_else(PoisonError::into_inner);
+        eye.proven = proven;
+        eye.why = (!proven).then(|| "events did not come within 2 s".to_owned());
+    }
+
+    pub fn is_open(&self, side: Side) -> bool {
+        self.with(side, |eye| eye.watcher.is_some())
+    }
+
+    /// Do events come? Folders without a watch are told by [`Eyes::bare`].
+    pub fn sees(&self, side: Side) -> bool {
+        self.with(side, |eye| eye.watcher.is_some() && eye.proven)
     }
 
     /// Folders without a watch, with what is in them.
     pub fn bare(&self, side: Side) -> Vec<Target> {
-        self.with(side, Watcher::bare).unwrap_or_default().into_iter().map(Target::tree).collect()
+        let bare = self.with(side, |eye| eye.watcher.as_ref().map(Watcher::bare).unwrap_or_default());
+        bare.into_iter().map(Target::tree).collect()
     }
 
-    fn with<T>(&self, side: Side, ask: impl FnOnce(&Watcher) -> T) -> Option<T> {
-        self.0[side].read().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    pub fn retry_bare(&self) {
+        for side in Side::BOTH {
+            self.with(side, |eye| eye.watcher.as_ref().map(Watcher::retry_bare));
+        }
+    }
+
+    pub fn shown(&self) -> PerSide<RootWatch> {
+        PerSide::new(Side::Staging, Side::Network).map(|side| self.with(side, Eye::shown))
+    }
+
+    fn with<T>(&self, side: Side, ask: impl FnOnce(&Eye) -> T) -> T {
+        ask(&self.0[side].read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, side: Side, eye: Eye) {
+        *self.0[side].write().unwrap_or_else(PoisonError::into_inner) = eye;
+    }
+}
+
+impl Eye {
+    fn shown(&self) -> RootWatch {
+        let Some(watcher) = &self.watcher else { return RootWatch { message: self.why.clone(), ..RootWatch::default() } };
+        let (folders, bare) = (watcher.folders() as u64, watcher.bare_count() as u64);
+        let (mode, message) = match (self.proven, bare) {
+            (false, _) => (Mode::Polling, self.why.clone()),
+            (true, 0) => (Mode::Reliable, None),
+            (true, _) => (Mode::Degraded, Some(watcher.advice())),
+        };
+        RootWatch { mode, folders, bare, message }
     }
 }

@@ -1,12 +1,12 @@
 //! The watch process on real folders, in this process.
 
 use super::*;
-use crate::engine::request::{APPEND, Durability};
+use crate::engine::request::{APPEND, Durability, Watched};
+use crate::model::side::Direction;
 use crate::roots::reach::Reach as Asking;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -45,7 +45,7 @@ impl World {
 
     /// Runs `act` while the pair is watched and was looked at once.
     fn watched(&self, act: impl FnOnce(&Watching)) {
-        let (stop, ran) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        let (stop, ran) = (Arc::default(), Mutex::new(Vec::new()));
         let (ready, is_ready) = unbounded();
         let (hand, handed) = unbounded();
         let template = Request { yes: true, ..Request::plain(Direction::Both) };
@@ -53,37 +53,46 @@ impl World {
             scope.spawn(|| {
                 let tell = |event: Event| match event {
                     Event::Ready => ready.send(()).expect("somebody waits"),
-                    Event::Ran { report, whole } => ran.lock().expect("no panic").push((report, whole)),
+                    Event::Ran { report, whole } => lock(&ran).push((report, whole)),
                     Event::Failed(message) => panic!("{message}"),
+                    Event::Progress(_) | Event::Changed => {}
                 };
-                let handing = |way: Sender<Word>| hand.send(way).expect("somebody waits");
-                watch(&self.pair, &template, &self.options, &tell, handing, &stop).expect("it watches");
+                let plan = Plan {
+                    pair: &self.pair,
+                    template: &template,
+                    options: &self.options,
+                    pace: Pace::default(),
+                    wait: Duration::ZERO,
+                };
+                let begun = |handle: Handle| {
+                    hand.send(handle).expect("somebody waits");
+                    Ok(())
+                };
+                watch(&plan, &stop, &tell, begun).expect("it watches");
             });
-            let way: Sender<Word> = handed.recv_timeout(LIMIT).expect("it begins");
+            let handle: Handle = handed.recv_timeout(LIMIT).expect("it begins");
             is_ready.recv_timeout(LIMIT).expect("it is ready");
-            let watching = Watching { way, ran: &ran };
+            let watching = Watching { handle, ran: &ran };
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&watching)));
-            watching.way.send(Word::Ask(Ask::Stop)).expect("it listens");
+            watching.handle.stop();
             result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         });
     }
 }
 
 struct Watching<'a> {
-    way: Sender<Word>,
-    ran: &'a Mutex<Vec<(Box<Report>, bool)>>,
+    handle: Handle,
+    ran: &'a Mutex<Vec<(Arc<Report>, bool)>>,
 }
 
 impl Watching<'_> {
-    fn sync(&self, direction: Direction) -> Report {
-        let (reply, answer) = unbounded();
-        self.way.send(Word::Ask(Ask::Sync { direction, reply })).expect("it listens");
-        answer.recv_timeout(LIMIT).expect("an answer").expect("a report")
+    fn sync(&self, direction: Direction) -> Arc<Report> {
+        self.handle.sync(Request::plain(direction)).recv_timeout(LIMIT).expect("an answer").expect("a report")
     }
 
     /// The runs so far: each with whether it looked at everything.
     fn whole_runs(&self) -> usize {
-        self.ran.lock().expect("no panic").iter().filter(|(_, whole)| *whole).count()
+        lock(self.ran).iter().filter(|(_, whole)| *whole).count()
     }
 }
 
@@ -149,11 +158,11 @@ fn a_conflict_is_told_with_each_run_until_somebody_decides() {
     fs::write(world.staging.join("file"), "agreed").expect("written");
     world.watched(|watching| {
         shows(&world.network.join("file"), "agreed");
-        watching.way.send(Word::Ask(Ask::Pause)).expect("it listens");
+        watching.handle.pause(true);
         fs::write(world.network.join("file"), "theirs").expect("written");
         fs::write(world.staging.join("file"), "ours!!").expect("written");
         assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
-        watching.way.send(Word::Ask(Ask::Resume)).expect("it listens");
+        watching.handle.pause(false);
         fs::write(world.staging.join("other"), "other").expect("written");
         assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
         assert_eq!(fs::read_to_string(world.network.join("file")).expect("there"), "theirs");

@@ -123,6 +123,16 @@ impl Watcher {
         lock(&self.shared).bare.iter().cloned().collect()
     }
 
+    pub fn bare_count(&self) -> usize {
+        lock(&self.shared).bare.len()
+    }
+
+    /// What to do where there are such folders.
+    pub fn advice(&self) -> String {
+        let count = self.bare_count();
+        format!("{count} folders have no watch and are scanned; `sysctl fs.inotify.max_user_watches=1048576` makes room")
+    }
+
     /// Tries those again.
     pub fn retry_bare(&self) {
         for folder in std::mem::take(&mut lock(&self.shared).bare) {

@@ -1,0 +1,407 @@
+//! The deciding thread: sleeps until something is due or said, and runs the engine.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::again::Again;
+use super::cookies::Cookies;
+use super::eyes::Eyes;
+use super::inbox::Inbox;
+use super::state::{self, LastRun, Phase, Snapshot};
+use super::{Answer, Event, Plan, Word, lock};
+use crate::disk::clock::{self, Moment, random};
+use crate::engine;
+use crate::engine::report::{Counts, Outcome, Progress, Report};
+use crate::engine::request::{Options, Request, Watched};
+use crate::model::backoff;
+use crate::model::path::RelPath;
+use crate::model::side::{Direction, PerSide, Side};
+use crate::model::spacing::Spacing;
+use crate::model::target::Target;
+use crate::model::time::Time;
+use crate::model::utc::rfc3339;
+use crate::watch::Said;
+
+/// Between two looks at everything: at a root that nobody watches, and where all is watched.
+const OFTEN: Duration = Duration::from_secs(30);
+const SELDOM: Duration = Duration::from_secs(600);
+/// A run that another one was in the way of comes again after this time.
+const BUSY: Duration = Duration::from_millis(200);
+/// A guard's word does not change by itself as soon as a mount comes back.
+const REFUSED: Duration = Duration::from_secs(5);
+/// The two clocks of the machine drift apart by as much where it slept or its time was set.
+const JUMP: Duration = Duration::from_secs(20);
+
+/// Somebody who waits until all before now is in.
+struct Barrier {
+    /// Cookies whose events have not come yet.
+    missing: Vec<RelPath>,
+    request: Box<Request>,
+    reply: Sender<Answer>,
+}
+
+pub(super) struct Desk<'a> {
+    plan: &'a Plan<'a>,
+    options: Options,
+    tell: &'a (dyn Fn(Event) + Sync),
+    stop: &'a AtomicBool,
+    shown: Arc<Mutex<Snapshot>>,
+    eyes: Arc<Eyes>,
+    inbox: Arc<Inbox>,
+    again: Again,
+    cookies: Cookies,
+    barriers: Vec<Barrier>,
+    scans: Spacing,
+    /// Both roots are seen, so that scans are only there to mend.
+    seen: bool,
+    /// Why everything has to be looked at.
+    whole: Option<&'static str>,
+    /// Not before that, and how often it went wrong.
+    retry: Option<Duration>,
+    tries: u32,
+    /// What stands in the way of every run.
+    trouble: Option<(Phase, String)>,
+    paused: bool,
+    ready: bool,
+    /// Wall clock and monotonic clock, when they were compared last.
+    clocks: (Time, Duration),
+}
+
+impl<'a> Desk<'a> {
+    pub fn new(
+        plan: &'a Plan<'a>,
+        tell: &'a (dyn Fn(Event) + Sync),
+        stop: &'a AtomicBool,
+        words: Sender<Word>,
+        shown: Arc<Mutex<Snapshot>>,
+        began: Moment,
+    ) -> Desk<'a> {
+        let eyes = Arc::new(Eyes::default());
+        let watched = Watched(Some(Arc::clone(&eyes).entering()));
+        Desk {
+            plan,
+            options: Options { watched, ..plan.options.clone() },
+            tell,
+            stop,
+            shown,
+            eyes,
+            inbox: Inbox::new(began, plan.pace, words),
+            again: Again::default(),
+            cookies: Cookies::default(),
+            barriers: Vec::new(),
+            scans: Spacing::new(OFTEN, SELDOM, Duration::ZERO),
+            seen: false,
+            whole: Some("nothing was looked at yet"),
+            retry: None,
+            tries: 0,
+            trouble: None,
+            paused: false,
+            ready: false,
+            clocks: (clock::now(), Duration::ZERO),
+        }
+    }
+
+    pub fn work(mut self, words: &Receiver<Word>) {
+        loop {
+            self.turn();
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            self.show();
+            let word = match self.wake() {
+                Some(due) => words.recv_timeout(due.saturating_sub(self.now())),
+                None => words.recv().map_err(RecvTimeoutError::from),
+            };
+            match word {
+                Ok(word) => self.hear(word),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // What has come meanwhile belongs to it.
+            for word in words.try_iter() {
+                self.hear(word);
+            }
+            self.compare_clocks();
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.inbox.now()
+    }
+
+    /// When there is something to do, if nothing comes.
+    fn wake(&self) -> Option<Duration> {
+        let work = match (self.paused, self.retry) {
+            (true, _) => None,
+            (false, Some(retry)) => Some(retry),
+            (false, None) if self.whole.is_some() => Some(Duration::ZERO),
+            (false, None) => [self.inbox.settle().due(), self.again.due(), Some(self.scans.due())].into_iter().flatten().min(),
+        };
+        [self.cookies.due(), work].into_iter().flatten().min()
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            // Its time is asked for before the next sleep.
+            Word::Hinted | Word::Said(_, Said::Hint(_)) => {}
+            Word::Said(side, Said::Own(name)) => self.arrived(side, &name),
+            Word::Said(side, Said::Lost(why)) => {
+                tracing::warn!(%side, why, "events were lost; everything is looked at");
+                lock(&self.shown).counters.lost_events += 1;
+                self.whole = Some("events were lost");
+            }
+            Word::Said(side, Said::Gone) => {
+                tracing::warn!(%side, "the root was moved, deleted or unmounted");
+                self.eyes.close(side);
+                self.whole = Some("a root was moved, deleted or unmounted");
+            }
+            Word::Sync { request, reply } => self.asked(request, reply),
+            Word::Pause(paused) => self.paused = paused,
+            Word::Stop => {}
+        }
+    }
+
+    /// Does what is due.
+    fn turn(&mut self) {
+        let now = self.now();
+        for late in self.cookies.late(now) {
+            tracing::warn!(side = %late.side, "no event came in time: everything is scanned from now on");
+            self.eyes.prove(late.side, false);
+            for barrier in self.barriers.extract_if(.., |barrier| barrier.missing.contains(&late.name)).collect::<Vec<_>>() {
+                self.answer(barrier.request, None, &barrier.reply);
+            }
+        }
+        if self.paused || self.stop.load(Ordering::Relaxed) || self.retry.is_some_and(|retry| now < retry) {
+            return;
+        }
+        self.retry = None;
+        if self.whole.is_some() || self.scans.due() <= now {
+            return self.whole_run();
+        }
+        let mut targets = self.inbox.settle().take(now);
+        if self.again.due().is_some_and(|due| due <= now) {
+            targets.append(&mut self.again.take());
+        }
+        if !targets.is_empty() {
+            let _ = self.run(self.request(self.plan.template.direction, Some(targets)));
+        }
+    }
+
+    /// A run by itself.
+    fn request(&self, direction: Direction, hints: Option<Vec<Target>>) -> Request {
+        Request { direction, hints, paths: Vec::new(), wait: Duration::ZERO, ..self.plan.template.clone() }
+    }
+
+    fn whole_run(&mut self) {
+        tracing::debug!(why = self.whole.unwrap_or("it is time"), "looking at everything");
+        self.whole = None;
+        self.eyes.open(self.plan.pair, &self.options, &self.inbox);
+        self.eyes.retry_bare();
+        let began = self.now();
+        let result = self.run(self.request(self.plan.template.direction, None));
+        let now = self.now();
+        self.try_eyes(now);
+        let seen = Side::BOTH.into_iter().all(|side| self.eyes.sees(side));
+        if seen != self.seen || !self.ready {
+            self.seen = seen;
+            self.scans = Spacing::new(if seen { SELDOM } else { OFTEN }, SELDOM, now);
+        }
+        // Without chance all machines look at the same time, which is no harm.
+        let mut chance = [0];
+        let _ = random(&mut chance);
+        let found = result.as_ref().is_ok_and(|report| report.counts != Counts::default());
+        self.scans.looked(now, now.saturating_sub(began), found, chance[0]);
+    }
+
+    /// Lays a cookie at each root that is watched, to see whether events come at all.
+    fn try_eyes(&mut self, now: Duration) {
+        let pair = self.plan.pair;
+        let roots = PerSide::new(&pair.staging, &pair.network);
+        for side in Side::BOTH.into_iter().filter(|&side| self.eyes.is_open(side)) {
+            if let Err(error) = self.cookies.lay(now, side, roots[side]) {
+                tracing::debug!(%side, error, "no cookie");
+            }
+        }
+    }
+
+    /// Somebody wants a run that brings in all before now. Where both roots that it needs are seen, hints are enough, as soon as
+    /// a file that is made now has been told of.
+    fn asked(&mut self, request: Box<Request>, reply: Sender<Answer>) {
+        let needed: &[Side] = if request.direction == Direction::Up { &[Side::Staging] } else { &Side::BOTH };
+        let calm = self.ready && self.whole.is_none() && self.retry.is_none() && request.paths.is_empty();
+        if !calm || !needed.iter().all(|&side| self.eyes.sees(side)) {
+            return self.answer(request, None, &reply);
+        }
+        let (now, pair) = (self.now(), self.plan.pair);
+        let roots = PerSide::new(&pair.staging, &pair.network);
+        let laid: Result<Vec<RelPath>, String> = needed.iter().map(|&side| self.cookies.lay(now, side, roots[side])).collect();
+        match laid {
+            Ok(missing) => self.barriers.push(Barrier { missing, request, reply }),
+            Err(error) => {
+                tracing::warn!(error, "no cookie can be made");
+                self.answer(request, None, &reply);
+            }
+        }
+    }
+
+    fn arrived(&mut self, side: Side, name: &RelPath) {
+        if self.cookies.arrived(side, name).is_none() {
+            return;
+        }
+        self.eyes.prove(side, true);
+        self.barriers.iter_mut().for_each(|barrier| barrier.missing.retain(|missing| missing != name));
+        for barrier in self.barriers.extract_if(.., |barrier| barrier.missing.is_empty()).collect::<Vec<_>>() {
+            let hints = self.whole.is_none().then(|| {
+                let bare = Side::BOTH.map(|side| self.eyes.bare(side)).concat();
+                [self.inbox.settle().take_all(), self.again.take(), bare].concat()
+            });
+            self.answer(barrier.request, hints, &barrier.reply);
+        }
+    }
+
+    fn answer(&mut self, request: Box<Request>, hints: Option<Vec<Target>>, reply: &Sender<Answer>) {
+        let answer = self.run(Request { hints, ..*request });
+        // Who asked may have gone.
+        let _ = reply.send(answer);
+    }
+
+    fn run(&mut self, request: Request) -> Answer {
+        lock(&self.shown).phase = if self.ready { Phase::Running } else { Phase::Starting };
+        (self.tell)(Event::Changed);
+        let began = self.now();
+        let tell = |progress: Progress| (self.tell)(Event::Progress(progress));
+        let result = engine::sync(self.plan.pair, &request, &self.options, &tell, self.stop);
+        let cost = self.now().saturating_sub(began);
+        lock(&self.shown).counters.runs += 1;
+        let answer = match result {
+            Ok(report) => Ok(self.ran(&request, Arc::new(report), cost)),
+            Err(error) => {
+                self.keep(&request);
+                self.trouble(Phase::Stuck, error.to_string(), REFUSED);
+                (self.tell)(Event::Failed(error.to_string()));
+                Err(error.to_string())
+            }
+        };
+        if !self.ready && request.is_whole() && answer.as_ref().is_ok_and(|report| came_to_its_end(report)) {
+            self.ready = true;
+            (self.tell)(Event::Ready);
+        }
+        answer
+    }
+
+    /// Nothing of the request counts as looked at.
+    fn keep(&mut self, request: &Request) {
+        match &request.hints {
+            Some(hints) => hints.iter().cloned().for_each(|target| self.again.keep(target)),
+            None if request.paths.is_empty() => self.whole = Some("the last look did not come to its end"),
+            None => {}
+        }
+    }
+
+    fn ran(&mut self, request: &Request, report: Arc<Report>, cost: Duration) -> Arc<Report> {
+        let whole = request.is_whole();
+        if came_to_its_end(&report) {
+            (self.tries, self.retry, self.trouble) = (0, None, None);
+        } else {
+            self.keep(request);
+        }
+        match &report.outcome {
+            Outcome::Done | Outcome::Aborted | Outcome::Interrupted => {}
+            Outcome::Busy { .. } => self.retry = Some(self.now() + BUSY),
+            Outcome::Offline { side, message } => {
+                self.trouble(Phase::Offline, format!("the {side} root cannot be reached: {message}"), Duration::ZERO);
+            }
+            Outcome::Refused(refusal) => self.trouble(Phase::Stuck, refusal.sentence(), REFUSED),
+        }
+        let left = report.pending != PerSide::default();
+        if left && request.direction != self.plan.template.direction {
+            // Seen, and not for this direction to carry.
+            let now = self.now();
+            request.hints.iter().flatten().for_each(|target| self.inbox.settle().hint(now, target.clone()));
+        }
+        report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
+        self.again.rest(self.now(), report.counts != Counts::default(), cost);
+        self.note(&report, whole);
+        (self.tell)(Event::Ran { report: report.clone(), whole });
+        report
+    }
+
+    /// Something stands in the way of every run; it is tried again after a pause that grows.
+    fn trouble(&mut self, phase: Phase, message: String, least: Duration) {
+        let mut draw = [0; 2];
+        let _ = random(&mut draw);
+        let pause = backoff::pause(self.tries, u16::from_be_bytes(draw)).max(least);
+        self.tries = self.tries.saturating_add(1);
+        self.retry = Some(self.now() + pause);
+        self.whole = Some("a root was out of reach, or a run failed");
+        lock(&self.shown).counters.failed_runs += 1;
+        let trouble = Some((phase, message));
+        if self.trouble != trouble {
+            let message = trouble.as_ref().map(|(_, message)| message.as_str());
+            tracing::warn!(message, phase = phase.word(), "nothing is carried until this has passed");
+            self.trouble = trouble;
+        }
+    }
+
+    /// The machine slept, or its time was set: what was to come in between may not have come.
+    fn compare_clocks(&mut self) {
+        let (wall, monotonic) = self.clocks;
+        self.clocks = (clock::now(), self.now());
+        let passed = self.clocks.1.saturating_sub(monotonic).as_nanos();
+        let shown = u128::from((self.clocks.0.0 - wall.0).unsigned_abs());
+        if passed.abs_diff(shown) > JUMP.as_nanos() {
+            tracing::info!("the clock jumped; everything is looked at");
+            self.whole = Some("the clock jumped");
+            self.retry = None;
+        }
+    }
+
+    fn note(&self, report: &Report, whole: bool) {
+        let mut shown = lock(&self.shown);
+        shown.counters.whole_runs += u64::from(whole);
+        shown.counters.add(&report.counts);
+        shown.conflicts = report.conflicts.len() as u64;
+        shown.problems = report.problems.len() as u64;
+        (shown.pending_up, shown.pending_down) = (report.pending.staging, report.pending.network);
+        shown.last_run = Some(LastRun {
+            ended: rfc3339(clock::now()),
+            direction: report.direction.word().to_owned(),
+            whole,
+            elapsed_ms: report.elapsed_ms,
+            changes: state::changes(&report.counts),
+        });
+    }
+
+    /// How things stand before a sleep.
+    fn show(&self) {
+        let phase = match (&self.trouble, self.paused, self.ready) {
+            (_, true, _) => Phase::Paused,
+            (Some((phase, _)), ..) => *phase,
+            (None, _, true) => Phase::Idle,
+            (None, _, false) => Phase::Starting,
+        };
+        let next = self.scans.due().saturating_sub(self.now());
+        let next = i64::try_from(next.as_nanos()).unwrap_or(i64::MAX);
+        let waiting = self.inbox.settle().len() as u64;
+        let changed = {
+            let mut shown = lock(&self.shown);
+            let before = (shown.phase, shown.roots.clone());
+            shown.set_roots(self.eyes.shown());
+            shown.next_look = self.ready.then(|| rfc3339(Time(clock::now().0.saturating_add(next))));
+            shown.waiting = waiting;
+            shown.phase = phase;
+            shown.message = self.trouble.as_ref().map(|(_, message)| message.clone());
+            before != (phase, shown.roots.clone())
+        };
+        if changed {
+            (self.tell)(Event::Changed);
+        }
+    }
+}
+
+fn came_to_its_end(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Done | Outcome::Aborted)
+}
