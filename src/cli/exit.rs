@@ -48,6 +48,24 @@ impl Exit {
         }
     }
 
+    /// Back from a number that another process of ours ended with.
+    pub fn of_code(code: u8) -> Exit {
+        const ALL: [Exit; 10] = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Conflicts,
+            Exit::Refused,
+            Exit::Drift,
+            Exit::Partial,
+            Exit::Unchecked,
+            Exit::Busy,
+            Exit::Offline,
+        ];
+        let known = ALL.into_iter().find(|exit| exit.code() == code);
+        known.unwrap_or(if code > 128 { Exit::Signal(code - 128) } else { Exit::Failed })
+    }
+
     /// A run that was stopped; by Ctrl-C where no signal was noted.
     pub fn interrupted(signal: Option<u8>) -> Exit {
         Exit::Signal(signal.unwrap_or(2))

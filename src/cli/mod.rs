@@ -6,6 +6,7 @@
 mod apart;
 mod args;
 mod conflicts;
+mod detach;
 mod detect;
 mod doctor;
 mod exit;
@@ -26,9 +27,11 @@ mod samples;
 mod settings;
 mod signals;
 mod status;
+mod steer;
 mod sync;
 mod trash;
 mod undo;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -124,6 +127,10 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Init(init) => init::run(&context, &init),
         Command::Sync(sync) => sync::run(&context, &sync),
         Command::Status(status) => status::run(&context, &status),
+        Command::Watch(watch) => watch::run(&context, &watch),
+        Command::Stop(steer) => steer::stop(&context, &steer),
+        Command::Pause(steer) => steer::pause(&context, &steer, true),
+        Command::Resume(steer) => steer::pause(&context, &steer, false),
         Command::Conflicts(conflicts) => conflicts::run(&context, &conflicts),
         Command::Revert(revert) => revert::run(&context, &revert),
         Command::History(history) => history::run(&context, &history),
@@ -147,6 +154,10 @@ impl Command {
             Command::Init(_) => "init",
             Command::Sync(_) => "sync",
             Command::Status(_) => "status",
+            Command::Watch(_) => "watch",
+            Command::Stop(_) => "stop",
+            Command::Pause(_) => "pause",
+            Command::Resume(_) => "resume",
             Command::Conflicts(_) => "conflicts",
             Command::Revert(_) => "revert",
             Command::History(_) => "history",

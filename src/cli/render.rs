@@ -26,6 +26,11 @@ impl Paint {
         Paint { on: std::io::stdout().is_terminal() && may_colour() }
     }
 
+    /// Colours for somebody else's terminal.
+    pub fn asked(on: bool) -> Paint {
+        Paint { on }
+    }
+
     pub fn for_stderr() -> Paint {
         Paint { on: std::io::stderr().is_terminal() && may_colour() }
     }

@@ -27,7 +27,7 @@ pub fn run(context: &Context, typed: &Revert) -> Result<Answer, Failure> {
     let (exit, outcome) = exit::of_report(&report, context.stop.signal());
     Ok(context.answer(
         exit,
-        || json::sync("revert", &report, exit, outcome, true),
+        || json::sync("revert", &report, exit, outcome, true, "scan"),
         || render::sync(&report, done, true, context.paint),
     ))
 }

@@ -8,15 +8,20 @@ use crate::cli::failure::{Failure, shown, size};
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{Paint, count, findings};
 use crate::cli::settings::keys::Layer;
-use crate::cli::{Answer, Context, json};
+use crate::cli::{Answer, Context, json, steer};
 use crate::engine::report::{Outcome, Report};
 use crate::engine::{self, Status};
 use crate::model::side::{PerSide, Side};
 use crate::model::utc;
+use crate::service::Snapshot;
 
 pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
+    if typed.watch {
+        return steer::follow(context, &pair);
+    }
     let settings = context.settings(&pair, Layer::new())?;
+    let watched = steer::snapshot(&pair);
     let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
     let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);
     let pending = status.report.as_ref().map_or_else(alone, pending);
@@ -29,9 +34,15 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     };
     Ok(context.answer(
         exit,
-        || json::status(&pair.name, &status, in_step, pending, exit),
-        || text(&pair.name, &status, pending, in_step, context.paint),
+        || json::status(&pair.name, &status, in_step, pending, exit, watched.as_ref()),
+        || text(&pair.name, &status, pending, in_step, context.paint) + &watching(watched.as_ref()),
     ))
+}
+
+fn watching(watched: Option<&Snapshot>) -> String {
+    watched
+        .map(|shown| format!("Watched by process {} since {}: {}", shown.process, shown.since, steer::line(shown)))
+        .unwrap_or_default()
 }
 
 /// What a sync would carry, by the side that holds the change: up and down. Held deletes are pending in the report
@@ -130,8 +141,8 @@ mod tests {
     #[test]
     fn the_object_and_the_text_hold_both_roots() {
         let status = status(None);
-        let json = json::status("p", &status, None, PerSide::default(), Exit::Unchecked);
-        let expected = r#"{"schema":"driftless.status/1","pair":"p","exit_code":7,"in_step":null,"roots":{"staging":{"path":"/s","reachable":true,"file_system":"ext4","free":null,"message":null},"network":{"path":"/n","reachable":true,"file_system":"ext4","free":1073741824,"message":null}},"pending":{"up":0,"down":0},"conflicts":[],"problems":[],"last_run":null}"#;
+        let json = json::status("p", &status, None, PerSide::default(), Exit::Unchecked, None);
+        let expected = r#"{"schema":"driftless.status/1","pair":"p","exit_code":7,"in_step":null,"roots":{"staging":{"path":"/s","reachable":true,"file_system":"ext4","free":null,"message":null},"network":{"path":"/n","reachable":true,"file_system":"ext4","free":1073741824,"message":null}},"pending":{"up":0,"down":0},"conflicts":[],"problems":[],"last_run":null,"watch":null}"#;
         assert_eq!(json, format!("{expected}\n"));
         let text = text("p", &status, PerSide::default(), None, Paint::PLAIN);
         assert!(text.contains("network  /n  (ext4, 1.00 GiB free)") && text.contains("could not be found out"), "{text}");

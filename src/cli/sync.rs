@@ -5,7 +5,7 @@ use crate::cli::failure::{Failure, refusal_words};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::settings::{self, Settings};
-use crate::cli::{Answer, Context, exit, init, json, paths, render, warn};
+use crate::cli::{Answer, Context, exit, init, json, paths, render, steer, warn};
 use crate::engine;
 use crate::engine::report::{Outcome, Refusal, Report, Work};
 use crate::engine::request::{Deletes, Request};
@@ -32,6 +32,11 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     if chosen.new && !typed.dry_run {
         init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
     }
+    if !chosen.new
+        && let Some(answer) = steer::sync(context, &chosen.pair, &request)
+    {
+        return answer;
+    }
     let (mut report, mut done) = once(context, &chosen, &request, &settings)?;
     if let Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. }) = &report.outcome
         && !request.yes
@@ -43,7 +48,7 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (exit, outcome) = exit::of_report(&report, context.stop.signal());
     Ok(context.answer(
         exit,
-        || json::sync("sync", &report, exit, outcome, request.list_actions),
+        || json::sync("sync", &report, exit, outcome, request.list_actions, "scan"),
         || render::sync(&report, done, request.list_actions, context.paint),
     ))
 }

@@ -52,6 +52,11 @@ pub fn create_private_text(path: &Path, text: &str) -> Result<()> {
     create(path, text, PRIVATE)
 }
 
+/// A new file for this user alone, for another program to write to.
+pub fn create_private_file(path: &Path) -> Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path).map_err(|source| error("create", path, source))
+}
+
 fn create(path: &Path, text: &str, mode: u32) -> Result<()> {
     let write = || {
         let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;

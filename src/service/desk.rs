@@ -11,7 +11,7 @@ use super::cookies::Cookies;
 use super::eyes::Eyes;
 use super::inbox::Inbox;
 use super::state::{self, LastRun, Phase, Snapshot};
-use super::{Answer, Event, Plan, Word, lock};
+use super::{Answer, Event, Plan, Reply, Word, lock};
 use crate::disk::clock::{self, Moment, random};
 use crate::engine;
 use crate::engine::report::{Counts, Outcome, Progress, Report};
@@ -40,7 +40,7 @@ struct Barrier {
     /// Cookies whose events have not come yet.
     missing: Vec<RelPath>,
     request: Box<Request>,
-    reply: Sender<Answer>,
+    reply: Reply,
 }
 
 pub(super) struct Desk<'a> {
@@ -171,7 +171,7 @@ impl<'a> Desk<'a> {
             tracing::warn!(side = %late.side, "no event came in time: everything is scanned from now on");
             self.eyes.prove(late.side, false);
             for barrier in self.barriers.extract_if(.., |barrier| barrier.missing.contains(&late.name)).collect::<Vec<_>>() {
-                self.answer(barrier.request, None, &barrier.reply);
+                self.answer(barrier.request, None, barrier.reply);
             }
         }
         if self.paused || self.stop.load(Ordering::Relaxed) || self.retry.is_some_and(|retry| now < retry) {
@@ -229,11 +229,11 @@ impl<'a> Desk<'a> {
 
     /// Somebody wants a run that brings in all before now. Where both roots that it needs are seen, hints are enough, as soon as
     /// a file that is made now has been told of.
-    fn asked(&mut self, request: Box<Request>, reply: Sender<Answer>) {
+    fn asked(&mut self, request: Box<Request>, reply: Reply) {
         let needed: &[Side] = if request.direction == Direction::Up { &[Side::Staging] } else { &Side::BOTH };
         let calm = self.ready && self.whole.is_none() && self.retry.is_none() && request.paths.is_empty();
         if !calm || !needed.iter().all(|&side| self.eyes.sees(side)) {
-            return self.answer(request, None, &reply);
+            return self.answer(request, None, reply);
         }
         let (now, pair) = (self.now(), self.plan.pair);
         let roots = PerSide::new(&pair.staging, &pair.network);
@@ -242,7 +242,7 @@ impl<'a> Desk<'a> {
             Ok(missing) => self.barriers.push(Barrier { missing, request, reply }),
             Err(error) => {
                 tracing::warn!(error, "no cookie can be made");
-                self.answer(request, None, &reply);
+                self.answer(request, None, reply);
             }
         }
     }
@@ -258,14 +258,13 @@ impl<'a> Desk<'a> {
                 let bare = Side::BOTH.map(|side| self.eyes.bare(side)).concat();
                 [self.inbox.settle().take_all(), self.again.take(), bare].concat()
             });
-            self.answer(barrier.request, hints, &barrier.reply);
+            self.answer(barrier.request, hints, barrier.reply);
         }
     }
 
-    fn answer(&mut self, request: Box<Request>, hints: Option<Vec<Target>>, reply: &Sender<Answer>) {
+    fn answer(&mut self, request: Box<Request>, hints: Option<Vec<Target>>, reply: Reply) {
         let answer = self.run(Request { hints, ..*request });
-        // Who asked may have gone.
-        let _ = reply.send(answer);
+        reply(answer);
     }
 
     fn run(&mut self, request: Request) -> Answer {

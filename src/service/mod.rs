@@ -7,6 +7,7 @@
 //! Why a run over hints is enough, and when everything is looked at all the same: `docs/decisions/0007-watch-by-hints.md`.
 
 mod again;
+pub mod control;
 mod cookies;
 mod desk;
 mod eyes;
@@ -16,7 +17,7 @@ mod state;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 
 use crate::disk::clock::Moment;
 use crate::engine::report::{Progress, Report};
@@ -27,10 +28,13 @@ use crate::model::side::Side;
 use crate::watch::Said;
 use desk::Desk;
 
-pub use state::{Counters, LastRun, Mode, Phase, RootWatch, Snapshot};
+pub use state::{Mode, Phase, Snapshot};
 
 /// What came of a run that somebody asked for.
 pub type Answer = Result<Arc<Report>, String>;
+
+/// Whom it is told.
+type Reply = Box<dyn FnOnce(Answer) + Send>;
 
 /// What comes to the deciding thread.
 enum Word {
@@ -40,7 +44,7 @@ enum Word {
     Said(Side, Said),
     Sync {
         request: Box<Request>,
-        reply: Sender<Answer>,
+        reply: Reply,
     },
     Pause(bool),
     Stop,
@@ -71,10 +75,10 @@ pub struct Handle {
 
 impl Handle {
     /// Asks for a run over everything that changed before now, or over the request's paths.
-    pub fn sync(&self, request: Request) -> Receiver<Answer> {
-        let (reply, answer) = bounded(1);
-        self.say(Word::Sync { request: Box::new(request), reply });
-        answer
+    ///
+    /// `reply` is dropped unheard where the process ends first.
+    pub fn sync(&self, request: Request, reply: impl FnOnce(Answer) + Send + 'static) {
+        self.say(Word::Sync { request: Box::new(request), reply: Box::new(reply) });
     }
 
     /// No more runs by itself; those that are asked for go on.

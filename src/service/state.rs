@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::clock::now;
 use crate::engine::report::Counts;
-use crate::model::side::{PerSide, Side};
+use crate::model::side::PerSide;
 use crate::model::utc::rfc3339;
 
 /// One moment of a watch process. Times are RFC 3339, UTC.
@@ -153,13 +153,6 @@ impl Snapshot {
     pub fn set_roots(&mut self, roots: PerSide<RootWatch>) {
         let PerSide { staging, network } = roots;
         self.roots = Roots { staging, network };
-    }
-
-    pub fn root(&self, side: Side) -> &RootWatch {
-        match side {
-            Side::Staging => &self.roots.staging,
-            Side::Network => &self.roots.network,
-        }
     }
 }
 

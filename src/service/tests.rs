@@ -87,7 +87,9 @@ struct Watching<'a> {
 
 impl Watching<'_> {
     fn sync(&self, direction: Direction) -> Arc<Report> {
-        self.handle.sync(Request::plain(direction)).recv_timeout(LIMIT).expect("an answer").expect("a report")
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.handle.sync(Request::plain(direction), move |answer| drop(reply.send(answer)));
+        answer.recv_timeout(LIMIT).expect("an answer").expect("a report")
     }
 
     /// The runs so far: each with whether it looked at everything.

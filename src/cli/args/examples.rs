@@ -56,6 +56,21 @@ Examples:
   driftless history 12 --json
   driftless history --path results     the life of what is at or below it";
 
+pub const WATCH_EXAMPLES: &str = "\
+Examples:
+  driftless watch                      the pair of the current folder, until Ctrl-C
+  driftless watch --detach --pair project
+  driftless watch --json               one object a line
+  driftless watch --listen 127.0.0.1:0 for programs that cannot reach a Unix socket
+
+While it runs, `driftless sync` asks it, and looks at what changed alone.";
+
+pub const STEER_EXAMPLES: &str = "\
+Examples:
+  driftless pause                      before many files are changed; `driftless sync` still works
+  driftless resume
+  driftless stop --pair project";
+
 pub const UNDO_EXAMPLES: &str = "\
 Examples:
   driftless undo last --dry-run

@@ -1,6 +1,7 @@
 //! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
 
 mod examples;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use crate::engine::history::Which;
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use examples::*;
+
+pub use watch::{Steer, Watch};
 
 /// Keeps a project on a network drive and its fast local copy in step, without losing a byte.
 #[derive(Debug, Parser)]
@@ -50,6 +53,18 @@ pub enum Command {
     /// Show both roots, what a sync would do, conflicts, problems and the last run
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
+    /// Keep a pair in step for as long as this runs: changes are carried as they happen
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
+    /// End the watch process of a pair
+    #[command(after_help = STEER_EXAMPLES)]
+    Stop(Steer),
+    /// Let the watch process of a pair carry nothing by itself
+    #[command(after_help = STEER_EXAMPLES)]
+    Pause(Steer),
+    /// Let it carry changes again
+    #[command(after_help = STEER_EXAMPLES)]
+    Resume(Steer),
     /// Show the paths that both sides changed, and end such conflicts
     #[command(subcommand, after_help = CONFLICTS_EXAMPLES)]
     Conflicts(Conflicts),
@@ -158,6 +173,9 @@ pub struct Status {
     /// Exit with 5 where the roots are not in step, and with 7 where that could not be found out
     #[arg(long)]
     pub exit_code: bool,
+    /// Show what the watch process does, until Ctrl-C
+    #[arg(long, conflicts_with = "exit_code")]
+    pub watch: bool,
 }
 
 #[derive(Debug, Subcommand)]

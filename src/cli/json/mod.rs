@@ -13,6 +13,7 @@ mod status;
 mod sync;
 mod trash;
 mod undo;
+mod watch;
 
 use std::path::Path;
 
@@ -39,6 +40,7 @@ pub use status::status;
 pub use sync::sync;
 pub use trash::{emptied, restored, trashed};
 pub use undo::undone;
+pub use watch::{steered, watching};
 
 /// A path as text; where its bytes are no UTF-8, those too.
 #[derive(Debug, Serialize)]

@@ -7,9 +7,17 @@ use crate::cli::exit::Exit;
 use crate::engine::{LastRun, RootHealth, Status};
 use crate::model::side::{PerSide, Side};
 use crate::model::utc::rfc3339;
+use crate::service::Snapshot;
 
 /// What `status` found; `pending` is what a sync would do each way.
-pub fn status(pair: &str, status: &Status, in_step: Option<bool>, pending: PerSide<u64>, exit: Exit) -> String {
+pub fn status(
+    pair: &str,
+    status: &Status,
+    in_step: Option<bool>,
+    pending: PerSide<u64>,
+    exit: Exit,
+    watched: Option<&Snapshot>,
+) -> String {
     #[derive(Serialize)]
     struct Root {
         #[serde(flatten)]
@@ -36,6 +44,7 @@ pub fn status(pair: &str, status: &Status, in_step: Option<bool>, pending: PerSi
         conflicts: Vec<ConflictItem>,
         problems: Vec<ProblemItem<'a>>,
         last_run: Option<Last<'a>>,
+        watch: Option<&'a Snapshot>,
     }
     let root = |side: Side| {
         let RootHealth { path, reachable, file_system, message } = &status.roots[side];
@@ -56,5 +65,6 @@ pub fn status(pair: &str, status: &Status, in_step: Option<bool>, pending: PerSi
         conflicts: listed.map(ConflictItem::all).unwrap_or_default(),
         problems: listed.map(|report| report.problems.iter().map(Into::into).collect()).unwrap_or_default(),
         last_run: status.last_run.as_ref().map(last),
+        watch: watched,
     })
 }

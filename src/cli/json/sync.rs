@@ -72,7 +72,7 @@ impl ActionItem {
 }
 
 /// The end of a `sync`, or of another command that is one run of the engine.
-pub fn sync(command: &str, report: &Report, exit: Exit, outcome: &'static str, list_actions: bool) -> String {
+pub fn sync(command: &str, report: &Report, exit: Exit, outcome: &'static str, list_actions: bool, via: &'static str) -> String {
     let counts = &report.counts;
     let held = report.held.as_ref().map(|held| FilesDirs { files: held.files, dirs: held.folders });
     line(&SyncObject {
@@ -100,7 +100,7 @@ pub fn sync(command: &str, report: &Report, exit: Exit, outcome: &'static str, l
         notes: report.notes.iter().map(Into::into).collect(),
         pending: UpDown { up: report.pending.staging, down: report.pending.network },
         scanned: report.scanned.into(),
-        via: "scan",
+        via,
         elapsed_ms: report.elapsed_ms,
         actions: list_actions.then(|| report.actions.iter().filter_map(ActionItem::of).collect()),
     })
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_sync_is_the_object_of_the_contract() {
-        let json = sync("sync", &samples::report(), Exit::Conflicts, "conflicts", true);
+        let json = sync("sync", &samples::report(), Exit::Conflicts, "conflicts", true, "scan");
         let expected = r#"{"schema":"driftless.sync/1","pair":"demo","direction":"up","dry_run":false,"outcome":"conflicts","exit_code":3,"written":{"files":3,"dirs":1,"symlinks":0,"bytes":5120},"metadata":0,"renamed":0,"deleted":{"files":1,"dirs":0},"held":{"files":0,"dirs":0},"adopted":0,"revived":0,"conflicts":[{"path":"a.csv","why":"modified on both sides","copy":".driftless/conflicts/a.csv/20261121T041500Z-lab7-01234567.csv"}],"problems":[{"path":"b�.txt","path_b64":"Yv8udHh0","side":"network","kind":"permission","message":"access was denied"}],"notes":[],"pending":{"up":0,"down":2},"scanned":{"staging":120,"network":121},"via":"scan","elapsed_ms":41,"actions":[{"op":"write","path":"a/b.txt","side":"network","bytes":5120,"why":"modified in staging"}]}"#;
         assert_eq!(json, format!("{expected}\n"));
-        assert!(!sync("sync", &samples::report(), Exit::Done, "done", false).contains("actions"));
+        assert!(!sync("sync", &samples::report(), Exit::Done, "done", false, "scan").contains("actions"));
     }
 }

@@ -1,0 +1,83 @@
+//! `watch --detach`: the watch process in the background, once it has said how it stands.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::cli::args::Watch;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{Answer, Context, json, steer};
+use crate::disk::local;
+use crate::engine::request::Pair;
+use crate::service::{Phase, Snapshot};
+
+/// A first look that takes longer goes on without anybody waiting for it.
+const BEGINNING: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(10);
+/// More than a last word on stderr.
+const LAST_WORDS: u64 = 64 * 1024;
+
+pub fn run(context: &Context, typed: &Watch, pair: &Pair) -> Result<Answer, Failure> {
+    if let Some(shown) = steer::snapshot(pair) {
+        return Ok(watched(context, &shown, "is watched already, by"));
+    }
+    let trace = pair.state.join("watch.err");
+    let mut child = spawn(typed, pair, context.common.yes, &trace)?;
+    let began = Instant::now();
+    let mut shown = None;
+    while context.stop.signal().is_none() && began.elapsed() < BEGINNING {
+        shown = steer::snapshot(pair).filter(|shown| shown.process == child.id());
+        if shown.as_ref().is_some_and(|shown| shown.phase != Phase::Starting) {
+            break;
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            let said = local::read_text(&trace, LAST_WORDS).ok().flatten().unwrap_or_default();
+            return Err(Failure::failed(format!("The watch process ended ({status}).\n{}", said.trim()))
+                .advise("`driftless watch` without --detach shows what it does."));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    shown.map(|shown| watched(context, &shown, "is watched by")).ok_or_else(|| {
+        Failure::failed(format!("The watch process {} gives no answer yet.", child.id())).advise("`driftless status` tells more.")
+    })
+}
+
+/// Ends with no terminal, and is not ended with one.
+pub fn leave_terminal() {
+    // It leads a session of its own already.
+    #[cfg(unix)]
+    let _ = rustix::process::setsid();
+}
+
+fn spawn(typed: &Watch, pair: &Pair, yes: bool, trace: &Path) -> Result<Child, Failure> {
+    let failed = |error: &dyn Display| Failure::failed(format!("No watch process can be started: {error}."));
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    // It may not be there.
+    drop(local::remove_file(trace));
+    let errors = local::create_private_file(trace).map_err(|error| failed(&error))?;
+    let mut arguments: Vec<OsString> = ["watch", "--in-background", "--pair", &pair.name].map(OsString::from).to_vec();
+    arguments.extend(yes.then(|| "--yes".into()));
+    arguments.extend(typed.listen.map(|at| format!("--listen={at}").into()));
+    for (name, time) in [("settle", typed.settle), ("wait", typed.wait)] {
+        arguments.extend(time.map(|time| format!("--{name}={}", humantime::format_duration(time)).into()));
+    }
+    for (pattern, policy) in &typed.conflict {
+        let pattern = pattern.as_ref().map(|pattern| format!("{pattern}=")).unwrap_or_default();
+        arguments.push(format!("--conflict={pattern}{}", policy.word()).into());
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    command.spawn().map_err(|error| failed(&error))
+}
+
+fn watched(context: &Context, shown: &Snapshot, how: &str) -> Answer {
+    let more = shown.message.as_ref().map(|message| format!("{}: {message}\n", shown.phase.word())).unwrap_or_default();
+    context.answer(
+        Exit::Done,
+        || json::watching("detached", &shown.pair, Some(shown), None, None),
+        || format!("The pair {} {how} process {}.\n{more}", shown.pair, shown.process),
+    )
+}

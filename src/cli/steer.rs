@@ -1,0 +1,189 @@
+//! Asking the watch process of a pair: `stop`, `pause`, `resume`, a `sync` by it, and what it does.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::cli::args::Steer;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::pairs::{self, IfNew};
+use crate::cli::progress::Shown;
+use crate::cli::render::{Paint, count};
+use crate::cli::{Answer, Context, json, print, warn};
+use crate::engine::request::{Deletes, Pair, Request};
+use crate::roots::own;
+use crate::service::Snapshot;
+use crate::service::control::client::{self, Ask, Error, Heard};
+use crate::service::control::{Address, Asked, Done, Told};
+
+/// A run that tells nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(120);
+/// A process that is asked to stop has ended by then; each step of a run is shorter.
+const ENDING: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How the pair's watch process stands, where one answers.
+pub fn snapshot(pair: &Pair) -> Option<Snapshot> {
+    let (status, text) = client::ask(&Address::find(&pair.state)?, &Ask::get("/status")).ok()?;
+    if status == 200 { serde_json::from_str(&text).ok() } else { None }
+}
+
+pub fn stop(context: &Context, typed: &Steer) -> Result<Answer, Failure> {
+    let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
+    let watched = || context.place.reach.is_locked(&own::post_path(&pair.staging)) == Some(true);
+    let Some(Snapshot { process, .. }) = snapshot(&pair) else {
+        if watched() {
+            return Err(Failure::failed(format!("A process watches the pair {}, but it does not answer.", pair.name))
+                .advise("It belongs to another user or state folder, or it hangs. Ending it with `kill` is safe."));
+        }
+        let text = || format!("The pair {} is not watched.\n", pair.name);
+        return Ok(context.answer(Exit::Done, || json::steered("stop", &pair.name, None), text));
+    };
+    post(&pair, "/stop")?;
+    let began = Instant::now();
+    while watched() {
+        if began.elapsed() > ENDING || context.stop.signal().is_some() {
+            let advice = "It ends between two files, and what it carried is recorded. Ending it with `kill` is safe too.";
+            return Err(Failure::failed(format!("The watch process {process} is still at work.")).advise(advice));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(steered(context, "stop", &pair, process, "has ended"))
+}
+
+pub fn pause(context: &Context, typed: &Steer, paused: bool) -> Result<Answer, Failure> {
+    let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
+    let process = snapshot(&pair).ok_or_else(|| not_watched(&pair))?.process;
+    if paused {
+        post(&pair, "/pause")?;
+        return Ok(steered(context, "pause", &pair, process, "carries nothing by itself now; `driftless resume` ends that"));
+    }
+    post(&pair, "/resume")?;
+    Ok(steered(context, "resume", &pair, process, "carries changes again"))
+}
+
+fn not_watched(pair: &Pair) -> Failure {
+    Failure::failed(format!("The pair {} is not watched.", pair.name)).advise("`driftless watch --detach` starts that.")
+}
+
+fn steered(context: &Context, command: &str, pair: &Pair, process: u32, words: &str) -> Answer {
+    let text = || format!("The watch process {process} of the pair {} {words}.\n", pair.name);
+    context.answer(Exit::Done, || json::steered(command, &pair.name, Some(process)), text)
+}
+
+fn post(pair: &Pair, path: &str) -> Result<(), Failure> {
+    let address = Address::find(&pair.state).ok_or_else(|| not_watched(pair))?;
+    match client::ask(&address, &Ask::post(path, String::new())) {
+        Ok((200, _)) => Ok(()),
+        Ok((_, text)) => Err(Failure::failed(text)),
+        Err(error) => Err(Failure::failed(format!("{error}."))),
+    }
+}
+
+/// A `sync` by the watch process, where one answers and the request is one of those that it does; `None`: do it here.
+pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<Answer, Failure>> {
+    let plain = request.paths.is_empty() && !request.policies_by_flag && request.deletes == Deletes::Guarded;
+    if !plain || request.dry_run || request.verify || request.trust_times || request.yes {
+        return None;
+    }
+    let address = Address::find(&pair.state)?;
+    let asked = Asked {
+        direction: Some(request.direction.word().to_owned()),
+        paths: Vec::new(),
+        actions: request.list_actions,
+        colour: context.paint != Paint::PLAIN,
+    };
+    let body = serde_json::to_string(&asked).expect("text keys only");
+    let (shown, mut end) = (Shown::start(), None);
+    let mut hear = |heard: Heard| {
+        if heard.event != "progress" {
+            end = Some(heard);
+            return false;
+        }
+        if let Some(progress) = serde_json::from_str(&heard.data).ok().and_then(Told::progress) {
+            shown.tell(progress);
+        }
+        true
+    };
+    let listened = client::listen(&address, &Ask::post("/sync", body), Some(SILENCE), context.stop.flag(), &mut hear);
+    shown.finish();
+    match (listened, end) {
+        (Ok(()), Some(heard)) if heard.event == "done" => Some(answer(context, &heard.data)),
+        (Err(Error::Stopped), _) => {
+            let stopped = Failure { exit: Exit::interrupted(context.stop.signal()), ..Failure::failed("Stopped waiting.") };
+            Some(Err(stopped.advise("The watch process goes on with it.")))
+        }
+        // It has just ended, or left its socket when it died.
+        (Err(Error::Silent(error)), None) if nobody_listens(&error) => None,
+        (listened, end) => {
+            let why = listened.err().map(|error| error.to_string()).or_else(|| end.map(|heard| heard.data));
+            let why = why.unwrap_or_else(|| "it ended".to_owned());
+            warn(&format!("the watch process could not do it, so it is done here: {why}"));
+            None
+        }
+    }
+}
+
+fn nobody_listens(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+fn answer(context: &Context, data: &str) -> Result<Answer, Failure> {
+    let done: Done = serde_json::from_str(data)
+        .map_err(|error| Failure::failed(format!("The answer of the watch process cannot be read: {error}.")))?;
+    Ok(context.answer(Exit::of_code(done.exit_code), || format!("{}\n", done.report.get()), || done.text.clone()))
+}
+
+/// `status --watch`: a line for each thing that happens, until Ctrl-C or the end of the watch process.
+pub fn follow(context: &Context, pair: &Pair) -> Result<Answer, Failure> {
+    let address = Address::find(&pair.state).ok_or_else(|| not_watched(pair))?;
+    let mut last = String::new();
+    let mut hear = |heard: Heard| {
+        if let Some(line) = told(context, &heard).filter(|line| *line != last) {
+            print(Answer { exit: Exit::Done, output: line.clone() });
+            last = line;
+        }
+        true
+    };
+    let exit = match client::listen(&address, &Ask::get("/events"), None, context.stop.flag(), &mut hear) {
+        Ok(()) => Exit::Done,
+        Err(Error::Stopped) => Exit::interrupted(context.stop.signal()),
+        Err(Error::Silent(error)) if nobody_listens(&error) => return Err(not_watched(pair)),
+        Err(error) => return Err(Failure::failed(format!("{error}."))),
+    };
+    Ok(Answer { exit, output: String::new() })
+}
+
+fn told(context: &Context, heard: &Heard) -> Option<String> {
+    if heard.event == "status" {
+        let shown: Snapshot = serde_json::from_str(&heard.data).ok()?;
+        let object = || json::watching("status", &shown.pair, Some(&shown), None, None);
+        return Some(context.answer(Exit::Done, object, || line(&shown)).output);
+    }
+    if context.common.json || heard.event == "progress" {
+        return None;
+    }
+    let object: serde_json::Value = serde_json::from_str(&heard.data).ok()?;
+    let report = &object["report"];
+    let (written, deleted) = (report["written"]["files"].as_u64()?, report["deleted"]["files"].as_u64()?);
+    let took = &report["elapsed_ms"];
+    (written + deleted > 0).then(|| format!("  {} written, {deleted} deleted, {took} ms\n", count(written, "file")))
+}
+
+/// One line about a moment.
+pub fn line(shown: &Snapshot) -> String {
+    let mut text = format!("{}: {}", shown.pair, shown.phase.word());
+    let left = shown.pending_up + shown.pending_down;
+    for (number, word) in [(shown.conflicts, "conflict"), (shown.problems, "problem"), (left, "change left")] {
+        if number > 0 {
+            text.push_str(&format!(", {}", count(number, word)));
+        }
+    }
+    for (side, root) in [("staging", &shown.roots.staging), ("network", &shown.roots.network)] {
+        text.push_str(&format!(", {side} {}", root.mode.word()));
+    }
+    if let Some(message) = &shown.message {
+        text.push_str(&format!(": {message}"));
+    }
+    text + "\n"
+}
