@@ -240,7 +240,7 @@ pub fn user_id() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
-fn error(op: &'static str, path: &Path, source: io::Error) -> Error {
+pub(super) fn error(op: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
         io::ErrorKind::NotFound => ErrorKind::Absent,
         io::ErrorKind::AlreadyExists => ErrorKind::Exists,

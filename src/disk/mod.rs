@@ -14,6 +14,8 @@ pub mod beside;
 pub mod clock;
 pub mod error;
 pub mod local;
+#[cfg(unix)]
+pub mod log;
 #[cfg(test)]
 pub mod sim;
 #[cfg(unix)]

@@ -1,0 +1,313 @@
+//! A log that stays small, and reading it while it is written.
+//!
+//! Invariants. Lines are appended to one file. When it is full it becomes the first of its former ones (`NAME.1`), and the
+//! oldest of these is replaced, so that the newest lines are kept, at most [`FORMER`] + 1 times [`FULL`] bytes of them
+//! and one line more. What cannot be written is left out: no log is worth more than the work that it tells of.
+//! Reading holds one block and one line in memory, however large a file is.
+
+#![expect(clippy::disallowed_methods, reason = "disk is the door to the file system")]
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::error::Result;
+use super::local::{error, make_private_folder};
+
+/// Bytes after which a file gets no more lines.
+const FULL: u64 = 4 << 20;
+/// Full files that are kept.
+const FORMER: u32 = 3;
+/// Longer lines are read in pieces.
+const LINE: u64 = 1 << 20;
+/// What is looked through at once, from the end on.
+const BLOCK: u64 = 64 << 10;
+
+/// A log open for writing.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    full: u64,
+}
+
+impl Log {
+    /// The log at `path`, in a folder that is this user's alone.
+    pub fn open(path: &Path) -> Result<Log> {
+        Log::of_size(path, FULL)
+    }
+
+    fn of_size(path: &Path, full: u64) -> Result<Log> {
+        if let Some(folder) = path.parent() {
+            make_private_folder(folder)?;
+        }
+        let file = appendable(path).map_err(|source| error("open", path, source))?;
+        Ok(Log { path: path.to_path_buf(), file, full })
+    }
+
+    /// Appends one line, which ends with a line end, in one piece.
+    pub fn append(&mut self, line: &[u8]) -> Result<()> {
+        let mut append = || {
+            let meta = self.file.metadata()?;
+            if meta.nlink() == 0 {
+                // Somebody cleared the folder.
+                self.file = appendable(&self.path)?;
+            } else if meta.len() > 0 && meta.len() + line.len() as u64 > self.full {
+                turn(&self.path)?;
+                self.file = appendable(&self.path)?;
+            }
+            self.file.write_all(line)
+        };
+        append().map_err(|source| error("write", &self.path, source))
+    }
+}
+
+/// Opened for this user alone. A line that a power cut tore gets its end, so that the next one begins a line.
+fn appendable(path: &Path) -> io::Result<File> {
+    let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(careful).open(path)?;
+    let length = regular(&file)?;
+    let mut last = [b'\n'];
+    if length > 0 && file.read_at(&mut last, length - 1)? == 1 && last != [b'\n'] {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// The length of a regular file.
+fn regular(file: &File) -> io::Result<u64> {
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok(meta.len()) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+/// The full file becomes the first former one, each of these the next.
+fn turn(path: &Path) -> io::Result<()> {
+    for number in (0..FORMER).rev() {
+        match fs::rename(numbered(path, number), numbered(path, number + 1)) {
+            Err(absent) if absent.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+    }
+    Ok(())
+}
+
+/// 0 is the file that is written to.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number == 0 { path.to_path_buf() } else { path.with_added_extension(number.to_string()) }
+}
+
+/// A place in a log, from which on lines are read.
+pub struct Reading {
+    path: PathBuf,
+    /// Oldest first; one at least.
+    open: VecDeque<BufReader<File>>,
+    /// The beginning of a line whose end is not written yet.
+    begun: Vec<u8>,
+}
+
+impl Reading {
+    /// Before the last `count` lines of the log at `path`; `None` where there is no log.
+    pub fn of_last(path: &Path, count: u64) -> Result<Option<Reading>> {
+        let failed = |source| error("read", path, source);
+        let mut open = newer_than(path, None).map_err(failed)?;
+        let (mut missing, mut needed) = (count, 0);
+        for file in open.iter_mut().rev() {
+            missing -= seek_lines(file.get_mut(), missing).map_err(failed)?;
+            needed += 1;
+            if missing == 0 {
+                break;
+            }
+        }
+        open.drain(..open.len() - needed);
+        let there = !open.is_empty();
+        Ok(there.then(|| Reading { path: path.to_path_buf(), open, begun: Vec::new() }))
+    }
+
+    /// The next line without its end, bytes as they are; `None` where nothing more is written yet.
+    pub fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
+        self.next().map_err(|source| error("read", &self.path, source))
+    }
+
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let complete = self.open.len() > 1;
+            let Some(file) = self.open.front_mut() else { return Ok(None) };
+            let room = LINE.saturating_sub(self.begun.len() as u64);
+            file.by_ref().take(room).read_until(b'\n', &mut self.begun)?;
+            let whole = self.begun.pop_if(|last| *last == b'\n').is_some();
+            if whole || self.begun.len() as u64 >= LINE || (complete && !self.begun.is_empty()) {
+                return Ok(Some(std::mem::take(&mut self.begun)));
+            }
+            if complete {
+                self.open.pop_front();
+                continue;
+            }
+            let known = id(file.get_ref())?;
+            self.open.extend(newer_than(&self.path, Some(known))?);
+            // Where there is a newer file, this one is complete from here on, and its end is read once more.
+            if self.open.len() == 1 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn id(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// The files of the log that are newer than the one with that id, oldest first; all of them where there is none such.
+fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<BufReader<File>>> {
+    let (mut newer, mut seen) = (VecDeque::new(), Vec::new());
+    for number in 0..=FORMER {
+        let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
+        let file = match OpenOptions::new().read(true).custom_flags(careful).open(numbered(path, number)) {
+            Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        regular(&file)?;
+        let id = id(&file)?;
+        if known == Some(id) {
+            break;
+        }
+        // Under its next name a second time, where the log turned meanwhile.
+        if !seen.contains(&id) {
+            seen.push(id);
+            newer.push_front(BufReader::new(file));
+        }
+    }
+    Ok(newer)
+}
+
+/// Places a file before its last `count` lines, or at its start where it has fewer; answers how many follow.
+fn seek_lines(file: &mut File, count: u64) -> io::Result<u64> {
+    let (mut at, mut found) = (file.seek(SeekFrom::End(0))?, 0);
+    let length = at;
+    let mut block = Vec::new();
+    while at > 0 && count > 0 {
+        let start = at.saturating_sub(BLOCK);
+        block.resize(usize::try_from(at - start).expect("a block fits into memory"), 0);
+        file.read_exact_at(&mut block, start)?;
+        for (offset, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+            let line = start + offset as u64 + 1;
+            if line == length {
+                continue;
+            }
+            found += 1;
+            if found == count {
+                file.seek(SeekFrom::Start(line))?;
+                return Ok(found);
+            }
+        }
+        at = start;
+    }
+    if count == 0 || length == 0 {
+        return Ok(0);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(found + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("logs/watch.jsonl");
+        (dir, path)
+    }
+
+    fn write(log: &mut Log, lines: impl Iterator<Item = u32>) {
+        lines.for_each(|number| log.append(format!("line {number:03}\n").as_bytes()).expect("written"));
+    }
+
+    fn rest(reading: &mut Reading) -> Vec<String> {
+        let next = || reading.next_line().expect("readable").map(|line| String::from_utf8(line).expect("text"));
+        std::iter::from_fn(next).collect()
+    }
+
+    fn last(path: &Path, count: u64) -> Vec<String> {
+        rest(&mut Reading::of_last(path, count).expect("readable").expect("there"))
+    }
+
+    fn lines(numbers: impl Iterator<Item = u32>) -> Vec<String> {
+        numbers.map(|number| format!("line {number:03}")).collect()
+    }
+
+    #[test]
+    fn a_storm_leaves_the_newest_lines_in_few_private_files() {
+        let (_dir, path) = place();
+        let mut log = Log::of_size(&path, 30).expect("open");
+        write(&mut log, 0..500);
+        // Three lines of nine bytes fit into 30.
+        let files: Vec<PathBuf> = (0..=FORMER).map(|number| numbered(&path, number)).collect();
+        assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("a list").count(), files.len());
+        for file in files {
+            let meta = fs::metadata(&file).expect("there");
+            assert!(meta.len() <= 30 && meta.permissions().mode() & 0o777 == 0o600, "{file:?}");
+        }
+        assert_eq!(fs::metadata(path.parent().expect("a folder")).expect("there").permissions().mode() & 0o777, 0o700);
+        assert_eq!(last(&path, 1000), lines(489..500));
+        for count in [0, 1, 2, 3, 5, 11] {
+            assert_eq!(last(&path, count.into()), lines(500 - count..500), "{count}");
+        }
+        log.append(&[b'x'; 100]).expect("a line longer than a file");
+        log.append(b"\n").expect("and on");
+        assert_eq!(last(&path, 2), ["x".repeat(100), String::new()]);
+    }
+
+    #[test]
+    fn the_last_lines_are_found_across_blocks() {
+        let (_dir, path) = place();
+        let mut log = Log::of_size(&path, FULL).expect("open");
+        let block = usize::try_from(BLOCK).expect("small");
+        let long = ["a".repeat(block), "b".repeat(block - 1), "c".repeat(3 * block), "d".to_owned()];
+        long.iter().for_each(|line| log.append(format!("{line}\n").as_bytes()).expect("written"));
+        for count in 1..=4 {
+            assert_eq!(last(&path, count as u64), long[4 - count..], "{count}");
+        }
+        log.append(&[b'e'; LINE as usize + 5]).expect("no end yet");
+        let mut reading = Reading::of_last(&path, 1).expect("readable").expect("there");
+        assert_eq!(rest(&mut reading), ["e".repeat(LINE as usize)], "in pieces");
+        log.append(b"\n").expect("its end");
+        assert_eq!(rest(&mut reading), ["eeeee"]);
+    }
+
+    #[test]
+    fn a_reader_goes_on_where_the_log_turns() {
+        let (_dir, path) = place();
+        assert!(Reading::of_last(&path, 9).expect("no error").is_none(), "no log yet");
+        let mut log = Log::of_size(&path, 30).expect("open");
+        write(&mut log, 0..2);
+        let mut reading = Reading::of_last(&path, 1).expect("readable").expect("there");
+        assert_eq!(rest(&mut reading), lines(1..2));
+        // None, one and several turns between two looks; more than are kept cost lines, and nothing else.
+        for (from, to) in [(2, 3), (3, 5), (5, 14), (14, 14)] {
+            write(&mut log, from..to);
+            assert_eq!(rest(&mut reading), lines(from..to), "{from}..{to}");
+        }
+        write(&mut log, 14..40);
+        assert_eq!(rest(&mut reading), lines(std::iter::once(14).chain(30..40)), "the file it has open, and those that are left");
+    }
+
+    #[test]
+    fn a_torn_line_and_a_cleared_folder_do_no_harm() {
+        let (_dir, path) = place();
+        let mut log = Log::of_size(&path, 300).expect("open");
+        write(&mut log, 0..1);
+        log.append(b"torn").expect("written");
+        drop(log);
+        let mut log = Log::of_size(&path, 300).expect("again");
+        write(&mut log, 1..2);
+        assert_eq!(last(&path, 9), ["line 000", "torn", "line 001"]);
+        fs::remove_file(&path).expect("cleared");
+        write(&mut log, 2..3);
+        assert_eq!(last(&path, 9), ["line 002"]);
+        fs::remove_file(&path).expect("cleared");
+        std::os::unix::fs::symlink("elsewhere", &path).expect("a link");
+        assert!(log.append(b"x\n").is_err() && Reading::of_last(&path, 1).is_err(), "no link is followed");
+    }
+}
