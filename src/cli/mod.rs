@@ -14,6 +14,7 @@ mod failure;
 mod history;
 mod init;
 mod json;
+mod logbook;
 mod man;
 mod pairs;
 mod paths;
@@ -38,7 +39,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use args::{Command, Common, Doctor, Typed};
 use exit::Exit;
@@ -227,13 +231,18 @@ fn say(text: &str) {
 
 fn start_log(common: Common) {
     let default = if common.verbose { "driftless=debug" } else { "driftless=warn" };
-    let typed = settings::variable("DRIFTLESS_LOG").map(|text| text.to_string_lossy().into_owned());
-    let filter = EnvFilter::try_new(typed.as_deref().unwrap_or(default)).unwrap_or_else(|error| {
+    let filter = log_filter(default).unwrap_or_else(|error| {
         warn(&format!("the variable DRIFTLESS_LOG is left out: {error}"));
         EnvFilter::new(default)
     });
     let colour = Paint::for_stderr() != Paint::PLAIN;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    let shown = fmt::layer().with_writer(io::stderr).with_ansi(colour).with_filter(filter);
     // A second start in one process (a test) keeps the first log.
-    drop(log.try_init());
+    drop(Registry::default().with(logbook::layer()).with(shown).try_init());
+}
+
+/// What is logged: as `DRIFTLESS_LOG` says, else `default`.
+fn log_filter(default: &str) -> Result<EnvFilter, ParseError> {
+    let typed = settings::variable("DRIFTLESS_LOG").map(|text| text.to_string_lossy().into_owned());
+    EnvFilter::try_new(typed.as_deref().unwrap_or(default))
 }
