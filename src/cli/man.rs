@@ -39,6 +39,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 
 const FILES: &[(&str, &str)] = &[
     ("~/.local/state/driftless/NAME/", "What a pair remembers: manifest.db, and pair.toml with this machine's settings."),
+    ("~/.local/state/driftless/NAME/logs/", "What its watch process logged."),
     ("driftless.toml", "In the network root: the settings that all who share the project share."),
     (".driftless/", "In each root: the root's marker, the lock, the trash. Never synchronised."),
 ];

@@ -15,6 +15,7 @@ mod history;
 mod init;
 mod json;
 mod logbook;
+mod logs;
 mod man;
 mod pairs;
 mod paths;
@@ -32,6 +33,7 @@ mod steer;
 mod sync;
 mod trash;
 mod undo;
+mod unit;
 mod watch;
 
 use std::ffi::OsString;
@@ -142,6 +144,8 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Trash(trash) => trash::run(&context, &trash),
         Command::Relink(relink) => relink::run(&context, &relink),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
+        Command::Logs(logs) => logs::run(&context, &logs),
+        Command::Service(service) => unit::run(&context, &service),
         Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -170,6 +174,8 @@ impl Command {
             Command::Relink(_) => "relink",
             Command::Detect(_) => "detect",
             Command::Doctor(_) => "doctor",
+            Command::Logs(_) => "logs",
+            Command::Service(_) => "service",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }
@@ -210,14 +216,20 @@ impl Context {
 /// Prints the output. A closed pipe ends the printing, not the program; another error counts, because a script would
 /// read half an answer.
 fn print(answer: Answer) -> Exit {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(render::at_the_door(&answer.output, Paint::for_stdout()).as_bytes()).and_then(|()| stdout.flush()) {
+    match put(&answer.output) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             say(&format!("driftless: the result cannot be written: {error}\n"));
             Exit::first(&[answer.exit, Exit::Failed])
         }
         _ => answer.exit,
     }
+}
+
+/// On stdout, at once.
+fn put(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(render::at_the_door(text, Paint::for_stdout()).as_bytes())?;
+    stdout.flush()
 }
 
 fn warn(message: &str) {

@@ -63,6 +63,10 @@ const SESSION: &[Step] = &[
     Run("trash-empty-refused", &["trash", "empty", "--pair", "lab"]),
     Run("trash-empty", &["trash", "empty", "--pair", "lab", "--yes"]),
     Run("doctor", &["doctor", "--pair", "lab", "--verbose"]),
+    Run("logs-none", &["logs", "--pair", "lab"]),
+    Edit(log_something),
+    Run("logs", &["logs", "--pair", "lab", "-n", "3"]),
+    Run("service-uninstall-none", &["service", "uninstall", "--pair", "lab"]),
     Edit(lose_the_marker),
     Run("sync-refused", &["sync", "--pair", "lab"]),
     Run("relink-dry-run", &["relink", "--pair", "lab", "--dry-run"]),
@@ -86,6 +90,8 @@ const COMMANDS: &[&str] = &[
     "relink",
     "detect",
     "doctor",
+    "logs",
+    "service",
     "completions",
     "man",
 ];
@@ -135,6 +141,22 @@ fn both_edit_again(world: &World) {
 
 fn regret(world: &World) {
     edit(&world.staging, "README.txt", "a mistake\n", 1_780_000_006);
+}
+
+/// Four lines, as a watch process writes them, and the beginning of a fifth.
+fn log_something(world: &World) {
+    let line = |level: &str, fields: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-21T04:15:00.5Z\",\"level\":\"{level}\",\"fields\":{{{fields}}},\"target\":\"driftless::service\"}}\n"
+        )
+    };
+    let lines = [
+        line("INFO", "\"message\":\"not shown\""),
+        line("INFO", "\"message\":\"a run ended\",\"files\":3,\"way\":\"up\""),
+        line("WARN", "\"message\":\"cannot be read\",\"path\":\"a\\nb\\u001b[2J\\u202e\""),
+        "{\"timestamp\":\"2026-11-21T04:1".to_owned(),
+    ];
+    write(&world.state.join("lab/logs/watch.jsonl"), &lines.concat());
 }
 
 fn delete_a_lot(world: &World) {

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "tests build and look at their own trees")]
 
+mod background;
 mod bad_input;
 mod commands;
 mod conflicts;

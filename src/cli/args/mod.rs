@@ -1,5 +1,6 @@
 //! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
 
+pub mod background;
 mod examples;
 mod watch;
 
@@ -15,6 +16,7 @@ use crate::engine::doctor::Role;
 use crate::engine::history::Which;
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
+use background::{LOGS_EXAMPLES, Logs, SERVICE_EXAMPLES, Service};
 use examples::*;
 
 pub use watch::{Steer, Watch};
@@ -89,6 +91,12 @@ pub enum Command {
     /// Try out what this machine and the roots can do; say what that limits and how to mend it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
+    /// Show what the pair's watch process logged
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Logs),
+    /// Start the pair's watch process with each login
+    #[command(subcommand, after_help = SERVICE_EXAMPLES)]
+    Service(Service),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
@@ -501,6 +509,8 @@ mod tests {
             "driftless undo first",
             "driftless history 1 --path a",
             "driftless detect",
+            "driftless logs -n all",
+            "driftless service",
             "driftless completions tcsh",
             "driftless status --color=always",
         ] {
