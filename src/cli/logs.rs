@@ -35,26 +35,33 @@ pub fn run(context: &Context, typed: &Logs) -> Result<Answer, Failure> {
     let pair = pairs::choose(&context.place, &typed.choice, IfNew::Refuse)?.pair;
     let path = logbook::path(&pair.state);
     let ended = |exit| Ok(Answer { exit, output: String::new() });
+    let show = |bytes: &[u8]| {
+        let line = Line::parse(&String::from_utf8_lossy(bytes));
+        put(&if context.common.json { json::logged(&pair.name, &line) } else { line.text(context.paint) })
+    };
     let mut reading = Reading::of_last(&path, typed.lines.into())?;
     if reading.is_none() {
         say(&format!("No log yet: no watch process has run for the pair {}.\n", tame(&pair.name)));
     }
     loop {
-        while let Some(bytes) = reading.as_mut().map_or(Ok(None), Reading::next_line)? {
-            let line = Line::parse(&String::from_utf8_lossy(&bytes));
-            let text = if context.common.json { json::logged(&pair.name, &line) } else { line.text(context.paint) };
-            match put(&text) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ended(Exit::Done),
-                Err(error) => return Err(Failure::failed(format!("The log cannot be shown: {error}."))),
-                Ok(()) if context.stop.signal().is_some() => return ended(Exit::interrupted(context.stop.signal())),
-                Ok(()) => {}
-            }
+        let mut line = reading.as_mut().map_or(Ok(None), Reading::next_line)?;
+        let at_the_end = line.is_none();
+        if at_the_end && !typed.follow {
+            line = reading.take().and_then(Reading::torn);
         }
-        if !typed.follow {
-            return ended(Exit::Done);
+        match line.as_deref().map_or(Ok(()), show) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return ended(Exit::Done),
+            Err(error) => return Err(Failure::failed(format!("The log cannot be shown: {error}."))),
+            Ok(()) => {}
         }
         if let Some(signal) = context.stop.signal() {
             return ended(Exit::Signal(signal));
+        }
+        if !at_the_end {
+            continue;
+        }
+        if !typed.follow {
+            return ended(Exit::Done);
         }
         thread::sleep(PAUSE);
         if reading.is_none() {

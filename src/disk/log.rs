@@ -129,6 +129,11 @@ impl Reading {
         self.next().map_err(|source| error("read", &self.path, source))
     }
 
+    /// The beginning of a line whose end was never written: a power cut tore it.
+    pub fn torn(self) -> Option<Vec<u8>> {
+        Some(self.begun).filter(|begun| !begun.is_empty())
+    }
+
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let complete = self.open.len() > 1;
@@ -299,6 +304,9 @@ mod tests {
         let mut log = Log::of_size(&path, 300).expect("open");
         write(&mut log, 0..1);
         log.append(b"torn").expect("written");
+        let mut reading = Reading::of_last(&path, 9).expect("readable").expect("there");
+        assert_eq!(rest(&mut reading), ["line 000"]);
+        assert_eq!(reading.torn().as_deref(), Some(&b"torn"[..]));
         drop(log);
         let mut log = Log::of_size(&path, 300).expect("again");
         write(&mut log, 1..2);
