@@ -88,7 +88,10 @@ fn install(unit: &Unit) -> Result<Did, Failure> {
     unit.start().map_err(|why| {
         let failure = Failure::failed(format!("The unit {} cannot be started: {why}.", unit.name));
         match take_back(unit, before.as_deref()) {
-            Ok(()) => failure.advise("What stood there before stands there again."),
+            Ok(()) => failure.advise(format!(
+                "What stood there before stands there again. `driftless watch --pair \"{}\"` tells what is wrong.",
+                tame(&unit.pair)
+            )),
             Err(error) => failure.advise(format!("It could not be taken away again ({error}); remove it by hand.")),
         }
     })?;
@@ -103,7 +106,7 @@ fn take_back(unit: &Unit, before: Option<&str>) -> Result<(), disk::Error> {
             local::remove_file(&unit.path)?;
         }
     }
-    drop(unit.kind.reload());
+    unit.forget();
     Ok(())
 }
 
@@ -116,7 +119,7 @@ fn uninstall(unit: &Unit) -> Result<Did, Failure> {
         Failure::failed(format!("The unit {} cannot be stopped: {why}.", unit.name)).advise("It was left as it is.")
     })?;
     local::remove_file(&unit.path)?;
-    drop(unit.kind.reload());
+    unit.forget();
     Ok(Did::Removed)
 }
 
@@ -203,14 +206,6 @@ impl Kind {
         match self {
             Kind::Systemd => call("systemctl", &["--user", "show-environment"]),
             Kind::Launchd => call("launchctl", &["print", &domain()]),
-        }
-    }
-
-    /// Lets it see what changed.
-    fn reload(self) -> Result<(), String> {
-        match self {
-            Kind::Systemd => call("systemctl", &["--user", "daemon-reload"]),
-            Kind::Launchd => Ok(()),
         }
     }
 }
@@ -327,7 +322,7 @@ impl Unit {
     fn start(&self) -> Result<(), String> {
         match self.kind {
             Kind::Systemd => {
-                self.kind.reload()?;
+                call("systemctl", &["--user", "daemon-reload"])?;
                 call("systemctl", &["--user", "enable", &self.name])?;
                 call("systemctl", &["--user", "restart", &self.name])
             }
@@ -356,6 +351,14 @@ impl Unit {
             }
         }
     }
+
+    /// After a change of the file: systemd reads it again, and lists no more that something failed. Best effort.
+    fn forget(&self) {
+        if self.kind == Kind::Systemd {
+            drop(call("systemctl", &["--user", "daemon-reload"]));
+            drop(call("systemctl", &["--user", "reset-failed", &self.name]));
+        }
+    }
 }
 
 /// launchd's name for the session of this user.
@@ -371,7 +374,7 @@ fn call(program: &str, arguments: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim().trim_end_matches('.');
+    let said = said.lines().next().unwrap_or_default().trim_end_matches('.');
     Err(if said.is_empty() { format!("{program}: {}", output.status) } else { format!("{program}: {}", tame(said)) })
 }
 

@@ -100,7 +100,7 @@ fn a_unit_is_installed_updated_and_removed() {
     assert!(read(&unit).contains("Environment=\"DRIFTLESS_WAIT=77s\"\n") && printed != read(&unit));
     calls();
     assert_eq!(object("uninstall", 0)["did"], "removed");
-    assert_eq!(calls(), ["show-environment", "disable", "daemon-reload"]);
+    assert_eq!(calls(), ["show-environment", "disable", "daemon-reload", "reset-failed"]);
     assert!(!stands(&unit));
     run(&world, &["service", "uninstall"]).ends_with(0).says("Nothing starts the watch process of the pair a b");
 
