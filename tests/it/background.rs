@@ -2,13 +2,13 @@
 //! run, so a program that notes its arguments stands for `systemctl`; what it is given is checked by the real one's parser.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Ended, World, chmod, read, stands, write};
+use crate::harness::{Ended, World, chmod, read, stands, wait_for, write};
 
 fn line(number: u32) -> String {
     format!(
@@ -46,18 +46,29 @@ fn the_last_lines_are_shown_and_the_log_is_followed_where_it_turns() {
         objects.ends_with(0).stdout.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     assert_eq!(objects.iter().map(|object| &object["message"]).collect::<Vec<_>>(), ["line 98", "line 99"]);
 
+    let shown = world.top().join("shown");
     let mut command = world.command(&world.top(), &["logs", "--follow", "-n", "1", "--pair", "a b"]);
-    let mut following = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut shown = BufReader::new(following.stdout.take().expect("its output")).lines();
-    let mut next = || shown.next().expect("a line").expect("text");
-    assert!(next().ends_with("line 99"));
+    let mut following = Following(command.stdout(fs::File::create(&shown).expect("new")).spawn().expect("the program starts"));
+    let shows = |number: u32| wait_for("a line", || read(&shown).ends_with(&format!("line {number}\n")));
+    shows(99);
     fs::OpenOptions::new().append(true).open(&log).expect("open").write_all(line(100).as_bytes()).expect("appended");
     fs::rename(log.with_added_extension("1"), log.with_added_extension("2")).expect("turned");
     fs::rename(&log, log.with_added_extension("1")).expect("turned");
     write(&log, line(101));
-    assert!(next().ends_with("line 100") && next().ends_with("line 101"));
-    kill_process(Pid::from_child(&following), Signal::INT).expect("signalled");
-    assert_eq!(following.wait().expect("ended").code(), Some(130));
+    shows(101);
+    assert_eq!(read(&shown).lines().count(), 3);
+    kill_process(Pid::from_child(&following.0), Signal::INT).expect("signalled");
+    assert_eq!(following.0.wait().expect("ended").code(), Some(130));
+}
+
+/// Does not outlive its test.
+struct Following(Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A `systemctl` that notes what it is asked, and fails at the words in the file `fails`.
