@@ -156,7 +156,7 @@ fn log_something(world: &World) {
         line("WARN", "\"message\":\"cannot be read\",\"path\":\"a\\nb\\u001b[2J\\u202e\""),
         "{\"timestamp\":\"2026-11-21T04:1".to_owned(),
     ];
-    write(&world.state.join("lab/logs/watch.jsonl"), &lines.concat());
+    write(&world.state.join("lab/logs/watch.jsonl"), lines.concat());
 }
 
 fn delete_a_lot(world: &World) {
