@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{self, Paint};
 use crate::cli::settings::{self, Settings};
-use crate::cli::{Answer, Context, detach, init, json, warn};
+use crate::cli::{Answer, Context, detach, init, json, logbook, warn};
 use crate::disk;
 use crate::engine;
 use crate::engine::report::{Counts, Outcome, Report, Work};
@@ -37,6 +37,8 @@ fn stay(context: &Context, typed: &Watch, pair: &Pair, settings: &Settings) -> R
     if typed.in_background {
         detach::leave_terminal();
     }
+    let _logged =
+        logbook::start(&pair.state, context.common.verbose).inspect_err(|error| warn(&format!("no log is kept: {error}"))).ok();
     let template = Request {
         policies: settings.policies.clone(),
         policies_by_flag: settings.policies_by_flag,

@@ -171,7 +171,7 @@ impl<'a> Desk<'a> {
             tracing::warn!(side = %late.side, "no event came in time: everything is scanned from now on");
             self.eyes.prove(late.side, false);
             for barrier in self.barriers.extract_if(.., |barrier| barrier.missing.contains(&late.name)).collect::<Vec<_>>() {
-                self.answer(barrier.request, None, barrier.reply);
+                self.answer(*barrier.request, None, barrier.reply);
             }
         }
         if self.paused || self.stop.load(Ordering::Relaxed) || self.retry.is_some_and(|retry| now < retry) {
@@ -233,7 +233,7 @@ impl<'a> Desk<'a> {
         let needed: &[Side] = if request.direction == Direction::Up { &[Side::Staging] } else { &Side::BOTH };
         let calm = self.ready && self.whole.is_none() && self.retry.is_none() && request.paths.is_empty();
         if !calm || !needed.iter().all(|&side| self.eyes.sees(side)) {
-            return self.answer(request, None, reply);
+            return self.answer(*request, None, reply);
         }
         let (now, pair) = (self.now(), self.plan.pair);
         let roots = PerSide::new(&pair.staging, &pair.network);
@@ -242,7 +242,7 @@ impl<'a> Desk<'a> {
             Ok(missing) => self.barriers.push(Barrier { missing, request, reply }),
             Err(error) => {
                 tracing::warn!(error, "no cookie can be made");
-                self.answer(request, None, reply);
+                self.answer(*request, None, reply);
             }
         }
     }
@@ -258,12 +258,12 @@ impl<'a> Desk<'a> {
                 let bare = Side::BOTH.map(|side| self.eyes.bare(side)).concat();
                 [self.inbox.settle().take_all(), self.again.take(), bare].concat()
             });
-            self.answer(barrier.request, hints, barrier.reply);
+            self.answer(*barrier.request, hints, barrier.reply);
         }
     }
 
-    fn answer(&mut self, request: Box<Request>, hints: Option<Vec<Target>>, reply: Reply) {
-        let answer = self.run(Request { hints, ..*request });
+    fn answer(&mut self, request: Request, hints: Option<Vec<Target>>, reply: Reply) {
+        let answer = self.run(Request { hints, ..request });
         reply(answer);
     }
 
@@ -286,6 +286,7 @@ impl<'a> Desk<'a> {
         };
         if !self.ready && request.is_whole() && answer.as_ref().is_ok_and(|report| came_to_its_end(report)) {
             self.ready = true;
+            tracing::info!(process = std::process::id(), "everything was looked at for the first time");
             (self.tell)(Event::Ready);
         }
         answer
@@ -360,6 +361,23 @@ impl<'a> Desk<'a> {
 
     fn note(&self, report: &Report, whole: bool) {
         let mut shown = lock(&self.shown);
+        let Counts { written_files, written_bytes, renamed, deleted_files, .. } = report.counts;
+        let (conflicts, problems, elapsed_ms) = (report.conflicts.len(), report.problems.len(), report.elapsed_ms);
+        if report.counts != Counts::default() {
+            let direction = report.direction.word();
+            tracing::info!(
+                direction,
+                whole,
+                written_files,
+                written_bytes,
+                renamed,
+                deleted_files,
+                conflicts,
+                problems,
+                elapsed_ms,
+                "ran"
+            );
+        }
         shown.counters.whole_runs += u64::from(whole);
         shown.counters.add(&report.counts);
         shown.conflicts = report.conflicts.len() as u64;
