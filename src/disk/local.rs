@@ -289,6 +289,11 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// Device and number of what stands at a path; `None` where it cannot be asked.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
 /// A file's length in bytes and its mtime; `None` where it cannot be asked.
 pub fn length_and_time(path: &Path) -> Option<(u64, SystemTime)> {
     let meta = path.metadata().ok()?;

@@ -45,4 +45,5 @@ pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};
 pub use open::{init, take_post};
 pub use status::{LastRun, RootHealth, Status, status};
+pub use store::Kept;
 pub use sync::sync;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::store::Kept;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
@@ -57,6 +58,8 @@ pub struct Request {
     pub yes: bool,
     /// Ask for the list of actions in the report.
     pub list_actions: bool,
+    /// Bring the trash within its limits.
+    pub tidy: bool,
     /// Try files that are still being written to at once, instead of waiting until they were quiet.
     pub insist: bool,
 }
@@ -78,6 +81,7 @@ impl Request {
             wait: Duration::ZERO,
             yes: false,
             list_actions: false,
+            tidy: true,
             insist: false,
         }
     }
@@ -135,14 +139,17 @@ pub struct Options {
 /// Somebody who watches the roots and is told of each folder just before it is listed, so that nothing that happens in it after
 /// that goes unseen.
 #[derive(Clone, Default)]
-pub struct Watched(pub Option<Arc<Entering>>);
+pub struct Watched {
+    pub entering: Option<Arc<Entering>>,
+    pub kept: Kept,
+}
 
 /// Told of a folder of a side.
 pub type Entering = dyn Fn(Side, &RelPath) + Send + Sync;
 
 impl Watched {
     pub fn enter(&self, side: Side, path: &RelPath) {
-        if let Some(entering) = &self.0 {
+        if let Some(entering) = &self.entering {
             entering(side, path);
         }
     }
@@ -150,7 +157,7 @@ impl Watched {
 
 impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "watched" } else { "not watched" })
+        f.write_str(if self.entering.is_some() { "watched" } else { "not watched" })
     }
 }
 

@@ -215,7 +215,12 @@ fn write(
     let kept = partials::kept(session, request, &plan, owner);
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name, &kept);
     let nothing = plan.actions.is_empty();
+    // Runs over hints leave it to the looks at everything, which come seldom.
+    let overdue = request.tidy && session.options.watched.entering.is_some();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
+        if overdue {
+            keep_trash_small(session, &PerSide::new(true, true));
+        }
         return Ok(Outcome::Done);
     }
     let mut lease =
@@ -243,10 +248,10 @@ fn write(
     report.conflicts.append(&mut ledger.conflicts);
     report.problems.append(&mut ledger.problems);
     report.notes.append(&mut ledger.notes);
-    let trashed = ledger.trashed;
+    let trashed = ledger.trashed.map(|trashed| trashed || overdue);
     let entered = close(&mut ledger, run_id, report, &carried);
     drop(ledger);
-    if carried.is_ok() {
+    if carried.is_ok() && request.tidy {
         keep_trash_small(session, &trashed);
     }
     if let Some(lease) = lease {

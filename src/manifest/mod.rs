@@ -71,6 +71,8 @@ pub struct Manifest {
     folders: FolderCache,
     /// Between begin and the end of a batch.
     in_batch: bool,
+    /// The file that was opened.
+    identity: Option<(u64, u64)>,
 }
 
 impl Deref for Manifest {
@@ -155,6 +157,32 @@ impl Manifest {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// For another run, after others may have written to it; `None` where another file has taken its place, it is not to be
+    /// trusted, or a later version has stepped it forward: then it is to be opened anew.
+    pub fn again(mut self) -> Option<Manifest> {
+        self.folders.clear();
+        let folder = self.path.parent()?;
+        let same = local::identity(&self.path) == self.identity && !local::is_taken(&distrusted(folder));
+        let known = schema::identify(&self.connection, &self.path).is_ok_and(|found| found == Identity::Version(schema::KNOWN));
+        if same && known {
+            return Some(self);
+        }
+        self.abandon();
+        None
+    }
+
+    /// Closes it and leaves the log to whoever has the file now.
+    pub fn abandon(self) {
+        if let Err(error) = sqlite::leave_log(&self.connection) {
+            tracing::debug!(%error, "the manifest is closed with its log");
+        }
+    }
+
+    /// Between two runs: nothing is left in the log, as after a close, so that who opens it need not check it.
+    pub fn rest(&self) -> Result<()> {
+        Ok(sqlite::checkpoint(&self.connection)?)
     }
 
     /// A reader beside this writer, for another thread. It sees the last committed state.
@@ -251,7 +279,8 @@ fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, O
     schema::step_forward(&connection, &path, identity, schema::STEPS)?;
     check_algorithm(&connection, &path)?;
     let opened = if identity == Identity::Empty { Opened::Fresh } else { Opened::Existing };
-    Ok((Manifest { view: View { connection }, path, folders: FolderCache::default(), in_batch: false }, opened))
+    let identity = local::identity(&path);
+    Ok((Manifest { view: View { connection }, path, folders: FolderCache::default(), in_batch: false, identity }, opened))
 }
 
 fn database(folder: &Path) -> PathBuf {

@@ -14,6 +14,7 @@ use super::state::{self, LastRun, Phase, Snapshot};
 use super::{Answer, Event, Plan, Reply, Word, lock};
 use crate::disk::clock::{self, Moment, random};
 use crate::engine;
+use crate::engine::Kept;
 use crate::engine::report::{Counts, Outcome, Progress, Report};
 use crate::engine::request::{Options, Request, Watched};
 use crate::model::backoff;
@@ -32,6 +33,10 @@ const SELDOM: Duration = Duration::from_secs(600);
 const BUSY: Duration = Duration::from_millis(200);
 /// A guard's word does not change by itself as soon as a mount comes back.
 const REFUSED: Duration = Duration::from_secs(5);
+/// The trash is brought within its limits as often.
+const TIDY: Duration = Duration::from_secs(600);
+/// Where no run follows for so long, the manifest is brought to rest.
+const REST: Duration = Duration::from_secs(1);
 /// The two clocks of the machine drift apart by as much where it slept or its time was set.
 const JUMP: Duration = Duration::from_secs(20);
 
@@ -66,6 +71,9 @@ pub(super) struct Desk<'a> {
     trouble: Option<(Phase, String)>,
     paused: bool,
     ready: bool,
+    /// When the manifest is brought to rest, and when the trash within its limits.
+    rest: Option<Duration>,
+    tidy: Duration,
     /// Wall clock and monotonic clock, when they were compared last.
     clocks: (Time, Duration),
 }
@@ -80,7 +88,7 @@ impl<'a> Desk<'a> {
         began: Moment,
     ) -> Desk<'a> {
         let eyes = Arc::new(Eyes::default());
-        let watched = Watched(Some(Arc::clone(&eyes).entering()));
+        let watched = Watched { entering: Some(Arc::clone(&eyes).entering()), kept: Kept::place() };
         Desk {
             plan,
             options: Options { watched, ..plan.options.clone() },
@@ -100,6 +108,8 @@ impl<'a> Desk<'a> {
             trouble: None,
             paused: false,
             ready: false,
+            rest: None,
+            tidy: Duration::ZERO,
             clocks: (clock::now(), Duration::ZERO),
         }
     }
@@ -140,7 +150,7 @@ impl<'a> Desk<'a> {
             (false, None) if self.whole.is_some() => Some(Duration::ZERO),
             (false, None) => [self.inbox.settle().due(), self.again.due(), Some(self.scans.due())].into_iter().flatten().min(),
         };
-        [self.cookies.due(), work].into_iter().flatten().min()
+        [self.cookies.due(), self.rest, work].into_iter().flatten().min()
     }
 
     fn hear(&mut self, word: Word) {
@@ -174,6 +184,10 @@ impl<'a> Desk<'a> {
                 self.answer(*barrier.request, None, barrier.reply);
             }
         }
+        if self.rest.is_some_and(|rest| rest <= now) {
+            self.rest = None;
+            self.options.watched.kept.rest();
+        }
         if self.paused || self.stop.load(Ordering::Relaxed) || self.retry.is_some_and(|retry| now < retry) {
             return;
         }
@@ -192,7 +206,8 @@ impl<'a> Desk<'a> {
 
     /// A run by itself.
     fn request(&self, direction: Direction, hints: Option<Vec<Target>>) -> Request {
-        Request { direction, hints, paths: Vec::new(), wait: Duration::ZERO, ..self.plan.template.clone() }
+        let tidy = hints.is_none() && self.tidy <= self.now();
+        Request { direction, hints, paths: Vec::new(), wait: Duration::ZERO, tidy, ..self.plan.template.clone() }
     }
 
     fn whole_run(&mut self) {
@@ -201,8 +216,13 @@ impl<'a> Desk<'a> {
         self.eyes.open(self.plan.pair, &self.options, &self.inbox);
         self.eyes.retry_bare();
         let began = self.now();
-        let result = self.run(self.request(self.plan.template.direction, None));
+        let request = self.request(self.plan.template.direction, None);
+        let tidy = request.tidy;
+        let result = self.run(request);
         let now = self.now();
+        if tidy && result.is_ok() {
+            self.tidy = now + TIDY;
+        }
         self.try_eyes(now);
         let seen = Side::BOTH.into_iter().all(|side| self.eyes.sees(side));
         if seen != self.seen || !self.ready {
@@ -263,7 +283,7 @@ impl<'a> Desk<'a> {
     }
 
     fn answer(&mut self, request: Request, hints: Option<Vec<Target>>, reply: Reply) {
-        let answer = self.run(Request { hints, ..request });
+        let answer = self.run(Request { hints, tidy: false, ..request });
         reply(answer);
     }
 
@@ -275,6 +295,7 @@ impl<'a> Desk<'a> {
         let result = engine::sync(self.plan.pair, &request, &self.options, &tell, self.stop);
         let cost = self.now().saturating_sub(began);
         lock(&self.shown).counters.runs += 1;
+        self.rest = Some(self.now() + REST);
         let answer = match result {
             Ok(report) => Ok(self.ran(&request, Arc::new(report), cost)),
             Err(error) => {

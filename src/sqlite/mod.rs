@@ -205,8 +205,13 @@ pub enum Log {
     Nowhere,
 }
 
+/// Closing leaves everything as it is from here on.
+pub fn leave_log(connection: &Connection) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop).map_err(failed("set up", connection))
+}
+
 /// Brings the write-ahead log into the database and empties it.
-fn checkpoint(connection: &Connection) -> Result<()> {
+pub fn checkpoint(connection: &Connection) -> Result<()> {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     match busy.map_err(failed("checkpoint", connection))? {
         0 => Ok(()),
