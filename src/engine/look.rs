@@ -18,7 +18,7 @@ use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub(super) fn look(
         targets: targets.as_deref(),
         hints: request.hints.is_some(),
         entering: &|side, path| session.options.watched.enter(side, path),
-        threads: width(session),
+        threads: width(session, request),
         stop,
         seen,
     };
@@ -142,9 +142,16 @@ impl Session<'_> {
     }
 }
 
+/// Fewer places are looked at, and what changed there carried, before another worker has begun.
+const FEW: usize = 32;
+
 /// Workers: the cores, and more where answers come from far away.
-pub(super) fn width(session: &Session<'_>) -> usize {
-    let cores = thread::available_parallelism().map_or(2, usize::from);
+pub(super) fn width(session: &Session<'_>, request: &Request) -> usize {
+    static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(2, usize::from));
+    if request.hints.as_ref().is_some_and(|hints| hints.len() < FEW) {
+        return 1;
+    }
+    let cores = *CORES;
     let far = Side::BOTH.iter().any(|&side| session.traits[side].remote);
     session.options.threads.unwrap_or(if far { cores.max(8) } else { cores.min(8) }).max(1)
 }

@@ -237,7 +237,7 @@ fn write(
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
     };
-    let (threads, torn) = (width(session), session.torn.clone());
+    let (threads, torn) = (width(session, request), session.torn.clone());
     let Hands { run, store, patterns } = hands(session, &host, stop, &count);
     let mut ledger = Ledger::new(store, run_id, torn);
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
