@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cli::args::Watch;
+use crate::cli::args::{Common, Watch};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context, json, steer};
@@ -25,7 +25,7 @@ pub fn run(context: &Context, typed: &Watch, pair: &Pair) -> Result<Answer, Fail
         return Ok(watched(context, &shown, "is watched already, by"));
     }
     let trace = pair.state.join("watch.err");
-    let mut child = spawn(typed, pair, context.common.yes, &trace)?;
+    let mut child = spawn(typed, pair, context.common, &trace)?;
     let began = Instant::now();
     let mut shown = None;
     while context.stop.signal().is_none() && began.elapsed() < BEGINNING {
@@ -52,14 +52,15 @@ pub fn leave_terminal() {
     let _ = rustix::process::setsid();
 }
 
-fn spawn(typed: &Watch, pair: &Pair, yes: bool, trace: &Path) -> Result<Child, Failure> {
+fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Child, Failure> {
     let failed = |error: &dyn Display| Failure::failed(format!("No watch process can be started: {error}."));
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     // It may not be there.
     drop(local::remove_file(trace));
     let errors = local::create_private_file(trace).map_err(|error| failed(&error))?;
     let mut arguments: Vec<OsString> = ["watch", "--in-background", "--pair", &pair.name].map(OsString::from).to_vec();
-    arguments.extend(yes.then(|| "--yes".into()));
+    arguments.extend(common.yes.then(|| "--yes".into()));
+    arguments.extend(common.verbose.then(|| "--verbose".into()));
     arguments.extend(typed.listen.map(|at| format!("--listen={at}").into()));
     for (name, time) in [("settle", typed.settle), ("wait", typed.wait)] {
         arguments.extend(time.map(|time| format!("--{name}={}", humantime::format_duration(time)).into()));

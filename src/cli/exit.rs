@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn every_code_comes_back_from_its_number() {
+        for code in 0..=u8::MAX {
+            let expected = if matches!(code, 0..=8 | 75 | 129..) { code } else { 1 };
+            assert_eq!(Exit::of_code(code).code(), expected, "{code}");
+        }
+        assert_eq!(Exit::of_code(3), Exit::Conflicts);
+        assert_eq!(Exit::of_code(143), Exit::Signal(15));
+    }
+
+    #[test]
     fn a_report_comes_to_the_gravest_of_what_it_lists() {
         let mut report = samples::report();
         report.held = None;

@@ -94,7 +94,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
         }
     };
-    start_log(typed.common);
+    start_log(&typed);
     let (common, name) = (typed.common, typed.command.name());
     let answer = answer(typed).unwrap_or_else(|failure| {
         let spoken = common.json && failure.exit != Exit::Usage;
@@ -241,12 +241,16 @@ fn say(text: &str) {
     drop(io::stderr().lock().write_all(render::at_the_door(text, Paint::for_stderr()).as_bytes()));
 }
 
-fn start_log(common: Common) {
-    let default = if common.verbose { "driftless=debug" } else { "driftless=warn" };
-    let filter = log_filter(default).unwrap_or_else(|error| {
+fn start_log(typed: &Typed) {
+    let default = if typed.common.verbose { "driftless=debug" } else { "driftless=warn" };
+    let mut filter = log_filter(default).unwrap_or_else(|error| {
         warn(&format!("the variable DRIFTLESS_LOG is left out: {error}"));
         EnvFilter::new(default)
     });
+    if matches!(&typed.command, Command::Watch(watch) if watch.in_background) {
+        // It has a log; the file behind its stderr would grow without a limit.
+        filter = EnvFilter::new("off");
+    }
     let colour = Paint::for_stderr() != Paint::PLAIN;
     let shown = fmt::layer().with_writer(io::stderr).with_ansi(colour).with_filter(filter);
     // A second start in one process (a test) keeps the first log.

@@ -40,8 +40,10 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
 }
 
 fn watching(watched: Option<&Snapshot>) -> String {
+    // To the second, as the other times are told.
+    let plain = |time: &str| time.get(..19).map_or_else(|| time.to_owned(), |seconds| seconds.replace('T', " "));
     watched
-        .map(|shown| format!("Watched by process {} since {}: {}", shown.process, shown.since, steer::line(shown)))
+        .map(|shown| format!("Watched by process {} since {} UTC: {}", shown.process, plain(&shown.since), steer::line(shown)))
         .unwrap_or_default()
 }
 

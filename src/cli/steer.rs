@@ -92,6 +92,7 @@ pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<
         paths: Vec::new(),
         actions: request.list_actions,
         colour: context.paint != Paint::PLAIN,
+        wait_ms: Some(u64::try_from(request.wait.as_millis()).unwrap_or(u64::MAX)),
     };
     let body = serde_json::to_string(&asked).expect("text keys only");
     let (shown, mut end) = (Shown::start(), None);
@@ -158,7 +159,7 @@ fn told(context: &Context, heard: &Heard) -> Option<String> {
     if heard.event == "status" {
         let shown: Snapshot = serde_json::from_str(&heard.data).ok()?;
         let object = || json::watching("status", &shown.pair, Some(&shown), None, None);
-        return Some(context.answer(Exit::Done, object, || line(&shown)).output);
+        return Some(context.answer(Exit::Done, object, || format!("{}: {}", shown.pair, line(&shown))).output);
     }
     if context.common.json || heard.event == "progress" {
         return None;
@@ -172,11 +173,13 @@ fn told(context: &Context, heard: &Heard) -> Option<String> {
 
 /// One line about a moment.
 pub fn line(shown: &Snapshot) -> String {
-    let mut text = format!("{}: {}", shown.pair, shown.phase.word());
+    let mut text = shown.phase.word().to_owned();
     let left = shown.pending_up + shown.pending_down;
-    for (number, word) in [(shown.conflicts, "conflict"), (shown.problems, "problem"), (left, "change left")] {
+    for (number, word, more) in
+        [(shown.conflicts, "conflict", ""), (shown.problems, "problem", ""), (left, "change", " left for later")]
+    {
         if number > 0 {
-            text.push_str(&format!(", {}", count(number, word)));
+            text.push_str(&format!(", {}{more}", count(number, word)));
         }
     }
     for (side, root) in [("staging", &shown.roots.staging), ("network", &shown.roots.network)] {
@@ -186,4 +189,25 @@ pub fn line(shown: &Snapshot) -> String {
         text.push_str(&format!(": {message}"));
     }
     text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{Mode, Phase};
+
+    #[test]
+    fn a_moment_is_one_line_and_tells_only_what_there_is() {
+        let mut shown = Snapshot::new("demo");
+        shown.phase = Phase::Idle;
+        shown.roots.staging.mode = Mode::Reliable;
+        assert_eq!(line(&shown), "idle, staging reliable, network polling\n");
+        (shown.conflicts, shown.problems, shown.pending_up, shown.pending_down) = (1, 2, 3, 4);
+        shown.roots.network.mode = Mode::Degraded;
+        shown.phase = Phase::Offline;
+        shown.message = Some("the network root cannot be reached".to_owned());
+        let expected = "offline, 1 conflict, 2 problems, 7 changes left for later, staging reliable, network degraded: \
+                        the network root cannot be reached\n";
+        assert_eq!(line(&shown), expected);
+    }
 }

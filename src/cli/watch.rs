@@ -108,7 +108,8 @@ impl Words for Voice {
         };
         let path = |text: &String| RelPath::parse(text.as_bytes()).map_err(|error| format!("the path {text:?}: {error}"));
         let paths = asked.paths.iter().map(path).collect::<Result<_, _>>()?;
-        Ok(Request { direction, paths, list_actions: asked.actions, wait: self.wait, ..self.template.clone() })
+        let wait = asked.wait_ms.map_or(self.wait, Duration::from_millis);
+        Ok(Request { direction, paths, list_actions: asked.actions, wait, ..self.template.clone() })
     }
 
     fn report(&self, report: &Report, done: PerSide<Work>, asked: &Asked) -> Reported {

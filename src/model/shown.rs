@@ -17,6 +17,13 @@ pub fn tame(text: &str) -> String {
     tamed
 }
 
+/// A line of JSON with such letters escaped beyond what JSON asks for; they stand in strings only.
+pub fn tame_json(line: &str) -> String {
+    let mut tamed = String::with_capacity(line.len());
+    line.chars().for_each(|c| if steers(c) { tamed.push_str(&format!("\\u{:04x}", u32::from(c))) } else { tamed.push(c) });
+    tamed
+}
+
 /// A word to be quoted in a message: tame, and cut where it is longer than anybody would read.
 pub fn short(text: &str) -> String {
     match text.char_indices().nth(MOST) {

@@ -41,3 +41,43 @@ impl Again {
         std::mem::take(&mut self.targets).into_iter().map(|(path, reach)| Target { path, reach }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text.as_bytes()).expect("a path")
+    }
+
+    #[test]
+    fn what_is_left_is_tried_with_pauses_that_grow_and_cost_little() {
+        let (none, cheap, dear) = (Duration::ZERO, Duration::from_millis(1), Duration::from_secs(2));
+        let mut again = Again::default();
+        again.rest(none, true, cheap);
+        assert_eq!(again.due(), None, "nothing waits");
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            again.keep(Target::tree(path("a")));
+            again.rest(none, false, cheap);
+            pauses.push(again.due().expect("something waits").as_secs());
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
+        again.rest(none, true, cheap);
+        assert_eq!(again.due(), Some(FIRST), "something was done");
+        again.rest(none, true, dear);
+        assert_eq!(again.due(), Some(dear * COST));
+    }
+
+    #[test]
+    fn a_place_waits_once_with_the_farthest_reach_and_is_taken_once() {
+        let mut again = Again::default();
+        for (name, reach) in [("b", Reach::Entry), ("a", Reach::Tree), ("a", Reach::Entry), ("b", Reach::Children)] {
+            again.keep(Target { path: path(name), reach });
+        }
+        again.rest(Duration::ZERO, true, Duration::ZERO);
+        let expected = [(path("a"), Reach::Tree), (path("b"), Reach::Children)].map(|(path, reach)| Target { path, reach });
+        assert_eq!(again.take(), expected);
+        assert_eq!((again.take(), again.due()), (Vec::new(), None));
+    }
+}

@@ -72,3 +72,46 @@ impl Drop for Cookies {
         self.0.iter().for_each(Cookie::remove);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn root() -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a folder");
+        fs::create_dir(root.path().join(own::FOLDER)).expect("made");
+        root
+    }
+
+    fn left(root: &tempfile::TempDir) -> usize {
+        fs::read_dir(root.path().join(own::FOLDER)).expect("listed").count()
+    }
+
+    #[test]
+    fn a_cookie_goes_when_its_event_comes_from_its_own_side() {
+        let (root, mut cookies) = (root(), Cookies::default());
+        let name = cookies.lay(Duration::ZERO, Side::Network, root.path()).expect("laid");
+        assert!(name.as_bytes().starts_with(own::COOKIE.as_bytes()), "{name}");
+        assert!(root.path().join(own::FOLDER).join(name.to_string()).exists());
+        assert!(cookies.arrived(Side::Staging, &name).is_none());
+        assert_eq!((left(&root), cookies.due()), (1, Some(PATIENCE)));
+        assert_eq!(cookies.arrived(Side::Network, &name).map(|cookie| cookie.name), Some(name.clone()));
+        assert!(cookies.arrived(Side::Network, &name).is_none(), "once");
+        assert_eq!((left(&root), cookies.due()), (0, None));
+    }
+
+    #[test]
+    fn late_ones_are_told_and_none_stays() {
+        let (root, mut cookies) = (root(), Cookies::default());
+        let (first, second) = (Duration::ZERO, Duration::from_millis(1));
+        let late = cookies.lay(first, Side::Staging, root.path()).expect("laid");
+        cookies.lay(second, Side::Staging, root.path()).expect("laid");
+        assert!(cookies.late(PATIENCE - second).is_empty());
+        let told: Vec<RelPath> = cookies.late(PATIENCE).into_iter().map(|cookie| cookie.name).collect();
+        assert_eq!((told, left(&root), cookies.due()), (vec![late], 1, Some(PATIENCE + second)));
+        drop(cookies);
+        assert_eq!(left(&root), 0);
+        assert!(Cookies::default().lay(first, Side::Staging, &root.path().join("nowhere")).is_err());
+    }
+}

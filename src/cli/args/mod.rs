@@ -510,6 +510,8 @@ mod tests {
             "driftless history 1 --path a",
             "driftless detect",
             "driftless logs -n all",
+            "driftless watch --listen 0.0.0.0:80",
+            "driftless watch --listen localhost",
             "driftless service",
             "driftless completions tcsh",
             "driftless status --color=always",

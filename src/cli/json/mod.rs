@@ -28,7 +28,7 @@ use crate::engine::report::Report;
 use crate::model::conflict::Conflict;
 use crate::model::finding::{Note, Problem};
 use crate::model::path::RelPath;
-use crate::model::shown::steers;
+use crate::model::shown::tame_json;
 use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
@@ -89,14 +89,9 @@ impl<'a> Head<'a> {
     }
 }
 
-/// One line of JSON. What could steer a terminal is escaped beyond what JSON asks for; it stands in strings only.
+/// One line of JSON that steers no terminal.
 fn line(object: &impl Serialize) -> String {
-    let text = serde_json::to_string(object).expect("these objects have text keys only") + "\n";
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && steers(c) { line.push_str(&format!("\\u{:04x}", u32::from(c))) } else { line.push(c) }
-    }
-    line
+    tame_json(&serde_json::to_string(object).expect("these objects have text keys only")) + "\n"
 }
 
 /// A command that ended without a result.

@@ -38,3 +38,46 @@ pub(super) fn text(shown: &Snapshot) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_figure_has_its_help_its_type_and_one_line_a_value() {
+        let mut shown = Snapshot::new("demo");
+        shown.phase = Phase::Offline;
+        shown.conflicts = 3;
+        shown.counters.written_bytes = 5_120;
+        shown.roots.staging.mode = Mode::Reliable;
+        shown.roots.network.mode = Mode::Degraded;
+        let text = text(&shown);
+        for line in [
+            "driftless_offline 1",
+            "driftless_stuck 0",
+            "driftless_paused 0",
+            "driftless_conflicts 3",
+            "driftless_written_bytes_total 5120",
+            "driftless_watched{root=\"staging\"} 1",
+            "driftless_watched{root=\"network\"} 0",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is not in {text}");
+        }
+        let mut family = String::new();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["#", "HELP", name, ..] => family = name.to_owned(),
+                ["#", "TYPE", name, kind] => {
+                    assert_eq!((name, kind == "counter"), (family.as_str(), name.ends_with("_total")), "{line}");
+                }
+                [name, value] => {
+                    assert_eq!(name.split('{').next(), Some(family.as_str()), "{line}");
+                    assert!(value.parse::<u64>().is_ok(), "{line}");
+                }
+                _ => panic!("{line}"),
+            }
+        }
+        assert!(text.ends_with('\n'));
+    }
+}

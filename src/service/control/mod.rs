@@ -37,3 +37,6 @@ impl Hub {
         let _ = self.0.send(event);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,26 +7,28 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use axum::Router;
 use axum::extract::{Request as Asking, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event as Line, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream};
 use tokio_stream::{Stream, StreamExt};
 
-use super::wire::{Asked, Done, Told, Words, name_of};
+use super::wire::{Asked, Done, Ran, Told, Words, name_of};
 use super::{Hub, address, metrics};
 use crate::disk::clock::random;
 use crate::disk::local;
 use crate::engine::report::{Progress, Report, Work};
+use crate::model::shown::tame_json;
 use crate::model::side::PerSide;
-use crate::service::{Answer, Event, Handle, Phase, Snapshot, lock};
+use crate::service::{Answer, Event, Handle, Phase, lock};
 
 /// Lines of progress that a slow reader may be behind.
 const AHEAD: usize = 64;
@@ -48,8 +50,8 @@ struct Desk {
     words: Arc<dyn Words>,
 }
 
-/// Listens for as long as the value lives. On systems with Unix sockets the pair's socket is always there; `listen` adds TCP on
-/// the loopback.
+/// Listens for as long as the value lives: on the pair's socket, where the system has such and its path has room in an address,
+/// else on any port of the loopback. `listen` adds TCP on the loopback.
 ///
 /// # Errors
 /// What keeps it from listening.
@@ -63,23 +65,23 @@ pub fn serve(state: &Path, listen: Option<SocketAddr>, handle: Handle, hub: Hub,
     let mut server = Server { end: Some(end), thread: None, files: Vec::new(), tcp: None };
     let _inside = runtime.enter();
     let mut servings = tokio::task::JoinSet::new();
+    let (socket, token_file) = (address::socket(state), address::token_file(state));
+    let fits = fits(&socket);
     #[cfg(unix)]
-    {
-        let socket = address::socket(state);
+    if fits {
         let listener = unix::bind(&socket)?;
         server.files.push(socket);
         let routes = routes.clone();
         servings.spawn_on(async move { axum::serve(listener, routes).await }, runtime.handle());
     }
-    let wanted = listen.or_else(|| (!cfg!(unix)).then(|| SocketAddr::from(([127, 0, 0, 1], 0))));
-    if let Some(at) = wanted {
+    // One that died left it: its port may be another program's by now, which is to be sent no token.
+    drop(local::remove_file(&token_file));
+    if let Some(at) = listen.or_else(|| (!fits).then(|| SocketAddr::from(([127, 0, 0, 1], 0)))) {
         let listener = std::net::TcpListener::bind(at)?;
         listener.set_nonblocking(true)?;
         let (at, token) = (listener.local_addr()?, new_token()?);
-        let file = address::token_file(state);
-        drop(local::remove_file(&file));
-        local::create_private_text(&file, &format!("{at} {token}\n")).map_err(io::Error::other)?;
-        server.files.push(file);
+        local::create_private_text(&token_file, &format!("{at} {token}\n")).map_err(io::Error::other)?;
+        server.files.push(token_file);
         server.tcp = Some(at);
         let guarded = routes.layer(middleware::from_fn_with_state(Arc::new(token), with_token));
         let listener = TcpListener::from_std(listener)?;
@@ -104,6 +106,13 @@ impl Drop for Server {
         }
         self.files.iter().for_each(|file| drop(local::remove_file(file)));
     }
+}
+
+/// Can a socket be made there?
+fn fits(path: &Path) -> bool {
+    // Longer paths have no room in a socket's address.
+    const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+    cfg!(unix) && path.as_os_str().len() <= LONGEST
 }
 
 fn new_token() -> io::Result<String> {
@@ -139,11 +148,24 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 fn said(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "message": message }))).into_response()
+    (status, object(&json!({ "message": message }))).into_response()
 }
 
-async fn status(State(desk): State<Desk>) -> Json<Snapshot> {
-    Json(desk.handle.snapshot())
+/// Names of files stand in messages and reports, and the answer may be printed on a terminal.
+fn text(value: &impl Serialize) -> String {
+    tame_json(&serde_json::to_string(value).expect("text keys only"))
+}
+
+fn object(value: &impl Serialize) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text(value)).into_response()
+}
+
+fn line(event: &str, value: &impl Serialize) -> Line {
+    Line::default().event(event).data(text(value))
+}
+
+async fn status(State(desk): State<Desk>) -> Response {
+    object(&desk.handle.snapshot())
 }
 
 async fn figures(State(desk): State<Desk>) -> Response {
@@ -200,13 +222,12 @@ async fn sync(State(desk): State<Desk>, headers: HeaderMap, body: String) -> Res
     if wants.contains("text/plain") {
         return ending.text.into_response();
     }
-    ([(header::CONTENT_TYPE, "application/json")], ending.report.get().to_owned()).into_response()
+    object(&ending.report)
 }
 
 fn ending(words: &dyn Words, report: &Report, done: PerSide<Work>, asked: &Asked) -> Done {
     let reported = words.report(report, done, asked);
-    let object = serde_json::value::RawValue::from_string(reported.object.trim_end().to_owned());
-    Done { exit_code: reported.exit_code, report: object.expect("the command line writes JSON"), text: reported.text }
+    Done { exit_code: reported.exit_code, report: reported.raw(), text: reported.text }
 }
 
 /// Keeps the last word about what was done, until the run ends.
@@ -235,11 +256,11 @@ fn told_while(
                 biased;
                 answer = &mut answer => {
                     let line = match answer {
-                        Ok(Ok(report)) => Line::default().event("done").json_data(ending(&*words, &report, done, &asked)),
-                        Ok(Err(message)) => Line::default().event("failed").json_data(json!({ "message": message })),
+                        Ok(Ok(report)) => line("done", &ending(&*words, &report, done, &asked)),
+                        Ok(Err(message)) => line("failed", &json!({ "message": message })),
                         Err(_) => return,
                     };
-                    let _ = send.send(Ok(line.expect("text keys only"))).await;
+                    let _ = send.send(Ok(line)).await;
                     return;
                 }
                 event = heard.recv() => {
@@ -247,9 +268,8 @@ fn told_while(
                     if let Progress::Doing { done: told } = progress {
                         done = told;
                     }
-                    let line = Line::default().event("progress").json_data(Told::from(progress));
                     // Who asked has gone; the run goes on.
-                    if send.send(Ok(line.expect("text keys only"))).await.is_err() {
+                    if send.send(Ok(line("progress", &Told::from(progress)))).await.is_err() {
                         return;
                     }
                 }
@@ -261,26 +281,27 @@ fn told_while(
 
 /// Everything that happens, from now on; first how things stand.
 async fn events(State(desk): State<Desk>) -> Sse<impl Stream<Item = Result<Line, Infallible>>> {
-    let snapshot = move |desk: &Desk| Line::default().event("status").json_data(desk.handle.snapshot());
+    let snapshot = |desk: &Desk| line("status", &desk.handle.snapshot());
+    // Subscribed before the first word, so that nothing falls between the two.
+    let told = BroadcastStream::new(desk.hub.0.subscribe());
     let first = tokio_stream::once(snapshot(&desk));
-    let later = BroadcastStream::new(desk.hub.0.subscribe()).map(move |event| match event {
+    let later = told.map(move |event| match event {
         // Some were missed: how things stand says what counts.
         Err(_) | Ok(Event::Changed | Event::Ready) => snapshot(&desk),
         Ok(event) => {
-            let line = Line::default().event(name_of(&event));
-            match &event {
-                Event::Progress(progress) => line.json_data(Told::from(*progress)),
+            let name = name_of(&event);
+            match event {
+                Event::Progress(progress) => line(name, &Told::from(progress)),
                 Event::Ran { report, whole } => {
-                    let reported = desk.words.report(report, PerSide::default(), &Asked::default());
-                    let object: serde_json::Value = serde_json::from_str(&reported.object).unwrap_or_default();
-                    line.json_data(json!({ "whole": whole, "report": object }))
+                    let reported = desk.words.report(&report, PerSide::default(), &Asked::default());
+                    line(name, &Ran { whole, report: reported.raw() })
                 }
-                Event::Failed(message) => line.json_data(json!({ "message": message })),
+                Event::Failed(message) => line(name, &json!({ "message": message })),
                 Event::Changed | Event::Ready => unreachable!("told above"),
             }
         }
     });
-    Sse::new(first.chain(later).map(|line| Ok(line.expect("text keys only")))).keep_alive(KeepAlive::default())
+    Sse::new(first.chain(later).map(Ok)).keep_alive(KeepAlive::default())
 }
 
 #[cfg(unix)]
@@ -292,15 +313,8 @@ mod unix {
 
     use crate::disk::local;
 
-    /// Longer paths have no room in a socket's address.
-    const LONGEST: usize = 107;
-
     /// The pair's lock of the watch process is held: what stands there is of one that died.
     pub fn bind(path: &Path) -> io::Result<UnixListener> {
-        use std::os::unix::ffi::OsStrExt;
-        if path.as_os_str().as_bytes().len() > LONGEST {
-            return Err(io::Error::other(format!("the path {path:?} is too long for a socket; use --listen 127.0.0.1:0")));
-        }
         if local::is_taken(path) {
             local::remove_file(path).map_err(io::Error::other)?;
         }

@@ -20,6 +20,8 @@ pub struct Asked {
     pub actions: bool,
     /// The text of the report with the colours of a terminal.
     pub colour: bool,
+    /// How long an unreachable root or another run is waited for; without it as long as the watch process's settings say.
+    pub wait_ms: Option<u64>,
 }
 
 /// The end of a run that was asked for.
@@ -38,6 +40,21 @@ pub struct Reported {
     /// One line of JSON.
     pub object: String,
     pub text: String,
+}
+
+impl Reported {
+    pub(super) fn raw(&self) -> Box<RawValue> {
+        RawValue::from_string(self.object.trim_end().to_owned()).expect("the command line writes JSON")
+    }
+}
+
+/// A run that has ended, on the stream of events.
+#[derive(Debug, Serialize)]
+pub(super) struct Ran {
+    /// It looked at everything.
+    pub whole: bool,
+    /// The object of `sync --json`.
+    pub report: Box<RawValue>,
 }
 
 /// What the command line knows and this room does not.
@@ -122,5 +139,60 @@ pub(super) fn name_of(event: &Event) -> &'static str {
         Event::Ran { .. } => "ran",
         Event::Failed(_) => "failed",
         Event::Changed => "status",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::side::Side;
+
+    #[test]
+    fn progress_comes_through_the_wire_as_it_went_in() {
+        let work = |paths| Work { paths, files: paths + 1, bytes: paths + 2 };
+        let both = PerSide::new(work(1), work(7));
+        for (progress, expected) in [
+            (Progress::Looking { seen: PerSide::new(3, 4) }, r#"{"at":"looking","staging":3,"network":4}"#),
+            (
+                Progress::Planned { to: both },
+                r#"{"at":"planned","staging":{"paths":1,"files":2,"bytes":3},"network":{"paths":7,"files":8,"bytes":9}}"#,
+            ),
+            (
+                Progress::Doing { done: both },
+                r#"{"at":"doing","staging":{"paths":1,"files":2,"bytes":3},"network":{"paths":7,"files":8,"bytes":9}}"#,
+            ),
+        ] {
+            let text = serde_json::to_string(&Told::from(progress)).expect("text keys only");
+            assert_eq!(text, expected);
+            let back: Told = serde_json::from_str(&text).expect("its own text");
+            assert_eq!(back.progress().map(Told::from), Some(Told::from(progress)));
+        }
+        for (waiting, word) in [(WaitingFor::Lock, "lock"), (WaitingFor::Root(Side::Network), "network")] {
+            let told = Told::from(Progress::Waiting(waiting));
+            assert_eq!(serde_json::to_value(&told).expect("JSON"), serde_json::json!({ "at": "waiting", "for": word }));
+            assert!(told.progress().is_none());
+        }
+    }
+
+    #[test]
+    fn everything_that_is_asked_may_be_left_out_and_nothing_else_be_there() {
+        let asked = |text: &str| serde_json::from_str::<Asked>(text).map_err(|error| error.to_string());
+        assert_eq!(asked("{}"), Ok(Asked::default()));
+        let full = Asked {
+            direction: Some("up".to_owned()),
+            paths: vec!["a/b".to_owned()],
+            actions: true,
+            colour: true,
+            wait_ms: Some(5_000),
+        };
+        assert_eq!(asked(&serde_json::to_string(&full).expect("text keys only")), Ok(full));
+        for (text, complaint) in [
+            (r#"{"dir":"up"}"#, "unknown field `dir`"),
+            (r#"{"paths":"a"}"#, "expected a sequence"),
+            (r#"{"wait_ms":-1}"#, "expected u64"),
+            ("[", "EOF"),
+        ] {
+            assert!(asked(text).expect_err(text).contains(complaint), "{text}");
+        }
     }
 }
