@@ -12,7 +12,7 @@ use crate::cli::pairs;
 use crate::cli::progress::Shown;
 use crate::cli::render::{count, table};
 use crate::cli::settings::{self, variable};
-use crate::cli::{Answer, Context, json, warn};
+use crate::cli::{Answer, Context, json, steer, warn};
 use crate::engine;
 use crate::engine::relink::{Accepted, Relinked, Taken};
 use crate::engine::request::{Known, Pair};
@@ -52,6 +52,10 @@ pub fn run(context: &Context, typed: &Relink) -> Result<Answer, Failure> {
     let moved = Side::BOTH.into_iter().any(|side| chosen.was[side].is_some());
     if moved && !typed.dry_run {
         pairs::move_roots(pair)?;
+        if let Some(watched) = steer::snapshot(pair) {
+            let process = watched.process;
+            warn(&format!("process {process} watches the old place; `driftless stop` and then `driftless watch` mend that"));
+        }
     }
     let empty: Vec<String> = Side::BOTH.into_iter().filter_map(|side| emptied(side, &relinked)).collect();
     empty.iter().for_each(|warning| warn(warning));

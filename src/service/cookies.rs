@@ -32,6 +32,8 @@ impl Cookies {
         random(&mut bits).map_err(|error| error.to_string())?;
         let name = format!("{}{:016x}", own::COOKIE, u64::from_be_bytes(bits));
         let file = root.join(own::FOLDER).join(&name);
+        // RACE: made by path. A link put in the place of our folder has an empty file of a random name made, and removed again,
+        // where it leads.
         local::make_private_file(&file).map_err(|error| error.to_string())?;
         let name = RelPath::root().join(name.as_bytes());
         self.0.push(Cookie { side, name: name.clone(), file, until: now + PATIENCE });
