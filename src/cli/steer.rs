@@ -109,7 +109,7 @@ pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<
     let listened = client::listen(&address, &Ask::post("/sync", body), Some(SILENCE), context.stop.flag(), &mut hear);
     shown.finish();
     match (listened, end) {
-        (Ok(()), Some(heard)) if heard.event == "done" => Some(answer(context, &heard.data)),
+        (Ok(()), Some(heard)) if heard.event == "done" => answer(context, &heard.data).transpose(),
         (Err(Error::Stopped), _) => {
             let stopped = Failure { exit: Exit::interrupted(context.stop.signal()), ..Failure::failed("Stopped waiting.") };
             Some(Err(stopped.advise("The watch process goes on with it.")))
@@ -129,10 +129,16 @@ fn nobody_listens(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
 }
 
-fn answer(context: &Context, data: &str) -> Result<Answer, Failure> {
+/// `None` where it was refused: here somebody may be asked.
+fn answer(context: &Context, data: &str) -> Result<Option<Answer>, Failure> {
     let done: Done = serde_json::from_str(data)
         .map_err(|error| Failure::failed(format!("The answer of the watch process cannot be read: {error}.")))?;
-    Ok(context.answer(Exit::of_code(done.exit_code), || format!("{}\n", done.report.get()), || done.text.clone()))
+    let exit = Exit::of_code(done.exit_code);
+    let report: serde_json::Value = serde_json::from_str(done.report.get()).unwrap_or_default();
+    if report["outcome"] == exit.outcome() && exit == Exit::Refused {
+        return Ok(None);
+    }
+    Ok(Some(context.answer(exit, || format!("{}\n", done.report.get()), || done.text.clone())))
 }
 
 /// `status --watch`: a line for each thing that happens, until Ctrl-C or the end of the watch process.
