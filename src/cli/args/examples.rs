@@ -7,6 +7,7 @@ Examples:
   driftless sync --network /mnt/lab/project --staging ~/project
   driftless sync up                    in either folder: send what changed here
   driftless status --pair project
+  driftless watch --detach             carry changes as they happen, in the background
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 conflicts, 4 refused by a guard,
 5 drift found by a check, 6 done in part, 7 could not be checked, 8 busy, 75 offline,
@@ -33,7 +34,8 @@ pub const STATUS_EXAMPLES: &str = "\
 Examples:
   driftless status
   driftless status --pair project --json
-  driftless status --exit-code && echo in step";
+  driftless status --exit-code && echo in step
+  driftless status --watch             what the watch process does, until Ctrl-C";
 
 pub const CONFLICTS_EXAMPLES: &str = "\
 Examples:
@@ -65,11 +67,17 @@ Examples:
 
 While it runs, `driftless sync` asks it, and looks at what changed alone.";
 
-pub const STEER_EXAMPLES: &str = "\
+pub const STOP_EXAMPLES: &str = "\
 Examples:
-  driftless pause                      before many files are changed; `driftless sync` still works
-  driftless resume
-  driftless stop --pair project";
+  driftless stop                       the pair of the current folder
+  driftless stop && driftless watch --detach   after a change of pair.toml
+  driftless stop --pair project --json";
+
+pub const PAUSE_EXAMPLES: &str = "\
+Examples:
+  driftless pause                      before files are moved about for a while
+  driftless sync up                    works all the same
+  driftless resume                     carries what was changed meanwhile, and goes on";
 
 pub const UNDO_EXAMPLES: &str = "\
 Examples:

@@ -59,13 +59,13 @@ pub enum Command {
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
     /// End the watch process of a pair
-    #[command(after_help = STEER_EXAMPLES)]
+    #[command(after_help = STOP_EXAMPLES)]
     Stop(Steer),
-    /// Let the watch process of a pair carry nothing by itself
-    #[command(after_help = STEER_EXAMPLES)]
+    /// Let the watch process of a pair carry nothing by itself, until `resume`; `sync` still works
+    #[command(after_help = PAUSE_EXAMPLES)]
     Pause(Steer),
-    /// Let it carry changes again
-    #[command(after_help = STEER_EXAMPLES)]
+    /// Let a paused watch process carry changes again
+    #[command(after_help = PAUSE_EXAMPLES)]
     Resume(Steer),
     /// Show the paths that both sides changed, and end such conflicts
     #[command(subcommand, after_help = CONFLICTS_EXAMPLES)]
