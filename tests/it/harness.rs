@@ -25,7 +25,21 @@ pub(crate) const NOBODY: u32 = 65_534;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Commands that take `--network` and `--staging`.
-const OF_A_PAIR: &[&str] = &["sync", "status", "conflicts", "revert", "history", "undo", "trash", "doctor", "relink"];
+const OF_A_PAIR: &[&str] = &[
+    "sync",
+    "status",
+    "watch",
+    "stop",
+    "pause",
+    "resume",
+    "conflicts",
+    "revert",
+    "history",
+    "undo",
+    "trash",
+    "doctor",
+    "relink",
+];
 
 pub(crate) struct World {
     folder: TempDir,

@@ -62,6 +62,28 @@ fn ss_04_the_question_without_a_terminal() {
     assert_eq!((&object["written"]["files"], &object["deleted"]["files"]), (&24.into(), &0.into()), "{object}");
 }
 
+/// Ends the world's watch process, also where the test fails.
+struct Watched<'a>(&'a World);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        drop(self.0.command(&self.0.top(), &self.0.arguments(&["stop"])).output());
+    }
+}
+
+/// A watch process can ask nobody, so the command does it.
+#[test]
+fn ss_04_the_question_while_the_pair_is_watched() {
+    let world = strangers();
+    let watched = Watched(&world);
+    world.run(&["watch", "--detach"]).ends_with(0).says("look like different projects");
+    assert_eq!(world.json(&["sync"], 4)["via"], "scan");
+    asked(&world, "yes\n", &["sync"]).ends_with(0).says("[y/N]");
+    assert_eq!(Tree::of(&world.network).0.len(), 27);
+    drop(watched);
+    world.in_step();
+}
+
 /// Once a pair: what the two folders look like later is no matter.
 #[test]
 fn ss_04_the_question_is_asked_once() {
