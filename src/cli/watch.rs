@@ -178,3 +178,35 @@ fn is_news(report: &Report) -> bool {
     let quiet = matches!(report.outcome, Outcome::Done | Outcome::Busy { .. });
     report.counts != Counts::default() || !quiet || report.held.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_over_the_wire_is_a_request_or_a_sentence() {
+        let pair =
+            Pair { name: "p".to_owned(), state: "/state".into(), staging: "/s".into(), network: "/n".into(), others: Vec::new() };
+        let template = Request { yes: true, ..Request::plain(Direction::Both) };
+        let voice = Voice { pair, template, wait: Duration::from_secs(30) };
+        let plain = voice.request(&Asked::default()).expect("a request");
+        assert_eq!((plain.direction, plain.wait, plain.yes), (Direction::Both, Duration::from_secs(30), true));
+        let up = Asked {
+            direction: Some("up".to_owned()),
+            paths: vec!["a/b".to_owned()],
+            actions: true,
+            wait_ms: Some(5),
+            ..Asked::default()
+        };
+        let up = voice.request(&up).expect("a request");
+        assert_eq!((up.direction, up.wait, up.list_actions), (Direction::Up, Duration::from_millis(5), true));
+        assert_eq!(up.paths.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a/b"]);
+        for (direction, path, complaint) in
+            [("Up", "a", "`direction` is up, down or both"), ("up", "../a", "the path \"../a\""), ("up", "/a", "the path \"/a\"")]
+        {
+            let asked = Asked { direction: Some(direction.to_owned()), paths: vec![path.to_owned()], ..Asked::default() };
+            let sentence = voice.request(&asked).map(|_| ()).expect_err(path);
+            assert!(sentence.contains(complaint), "{sentence}");
+        }
+    }
+}

@@ -16,6 +16,40 @@ fn line(number: u32) -> String {
     )
 }
 
+/// Ends the world's watch process, also where the test fails.
+struct Watched<'a>(&'a World);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        drop(self.0.command(&self.0.top(), &["stop", "--pair", "a b"]).output());
+    }
+}
+
+#[test]
+fn a_process_in_the_background_tells_much_to_its_log_alone() {
+    let world = world();
+    let watched = Watched(&world);
+    run(&world, &["watch", "--detach", "--verbose"]).ends_with(0).says("is watched by process");
+    write(&world.staging.join("new"), "new");
+    wait_for("the new file", || world.network.join("new").exists());
+    drop(watched);
+    assert!(run(&world, &["logs", "-n", "9999"]).ends_with(0).stdout.contains(" DEBUG "));
+    assert_eq!(read(&world.state.join("a b/watch.err")), "");
+}
+
+#[test]
+fn a_pair_that_moves_while_it_is_watched_is_told_of() {
+    let world = world();
+    let _watched = Watched(&world);
+    run(&world, &["watch", "--detach"]).ends_with(0);
+    let moved = world.top().join("moved");
+    fs::rename(&world.network, &moved).expect("moved");
+    let moved = moved.to_str().expect("text");
+    let dry = run(&world, &["relink", "--network", moved, "--dry-run"]);
+    assert!(!dry.ends_with(0).stderr.contains("watches the old place"), "{dry}");
+    run(&world, &["relink", "--network", moved]).ends_with(0).says("watches the old place");
+}
+
 /// A pair called `a b`, with a program that can stay where it is.
 fn world() -> World {
     let mut world = World::new();
