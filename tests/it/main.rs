@@ -32,3 +32,4 @@ mod threats;
 mod trash;
 mod tree;
 mod undo;
+mod watch;
