@@ -2,6 +2,8 @@
 //!
 //! Needs curl, git and tar; `mount` needs what `mounts` needs.
 
+mod control;
+mod life;
 mod storms;
 
 use std::collections::BTreeSet;
