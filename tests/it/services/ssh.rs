@@ -88,6 +88,10 @@ impl Server {
         self.process.as_ref().expect("it runs").signal_all(rustix::process::Signal::STOP);
     }
 
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     pub fn wake(&self) {
         self.process.as_ref().expect("it runs").signal_all(rustix::process::Signal::CONT);
     }

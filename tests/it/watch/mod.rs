@@ -4,9 +4,13 @@
 
 mod control;
 mod life;
+mod mount;
+mod reliability;
 mod storms;
+mod two_machines;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,12 +39,20 @@ struct Said {
 impl Watching {
     /// Starts one and does not wait.
     fn start(world: &World, more: &[&str]) -> Watching {
-        let arguments = world.arguments(&[&["watch", "--json"], more].concat());
+        Watching::start_by(world, &[], more)
+    }
+
+    /// The same by another program, which becomes it.
+    fn start_by(world: &World, before: &[&str], more: &[&str]) -> Watching {
+        let plain = world.command(&world.top(), &world.arguments(&[&["watch", "--json"], more].concat()));
         let at = |n: u32, kind: &str| world.state.with_extension(format!("watch-{n}.{kind}"));
         let number = (0..).find(|&n| !stands(&at(n, "out"))).expect("one is free");
         let [out, err] = ["out", "err"].map(|kind| at(number, kind));
         let [told, failed] = [&out, &err].map(|path| File::create(path).expect("a new file"));
-        let mut command = world.command(&world.top(), &arguments);
+        let mut line = before.iter().map(OsStr::new).chain([plain.get_program()]).chain(plain.get_args());
+        let mut command = Command::new(line.next().expect("at least the program"));
+        command.args(line).current_dir(world.top()).env_clear().stdin(Stdio::null());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let child = command.stdout(told).stderr(failed).spawn().expect("the program starts");
         Watching { child, socket: world.state.join("network/control.sock"), out, err }
     }
