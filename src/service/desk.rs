@@ -60,7 +60,7 @@ pub(super) struct Desk<'a> {
     cookies: Cookies,
     barriers: Vec<Barrier>,
     scans: Spacing,
-    /// Both roots are seen, so that scans are only there to mend.
+    /// Both roots are seen wholly, so that scans are only there to mend.
     seen: bool,
     /// Why everything has to be looked at.
     whole: Option<&'static str>,
@@ -120,6 +120,7 @@ impl<'a> Desk<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
+            self.space(self.now());
             self.show();
             let word = match self.wake() {
                 Some(due) => words.recv_timeout(due.saturating_sub(self.now())),
@@ -224,16 +225,22 @@ impl<'a> Desk<'a> {
             self.tidy = now + TIDY;
         }
         self.try_eyes(now);
-        let seen = Side::BOTH.into_iter().all(|side| self.eyes.sees(side));
-        if seen != self.seen || !self.ready {
-            self.seen = seen;
-            self.scans = Spacing::new(if seen { SELDOM } else { OFTEN }, SELDOM, now);
-        }
+        self.space(now);
         // Without chance all machines look at the same time, which is no harm.
         let mut chance = [0];
         let _ = random(&mut chance);
         let found = result.as_ref().is_ok_and(|report| report.counts != Counts::default());
         self.scans.looked(now, now.saturating_sub(began), found, chance[0]);
+    }
+
+    /// How often everything is looked at follows from whether all of it is seen, which any run may change: there may be no room
+    /// to watch a new folder.
+    fn space(&mut self, now: Duration) {
+        let seen = Side::BOTH.into_iter().all(|side| self.eyes.sees_all(side));
+        if seen != self.seen || !self.ready {
+            self.seen = seen;
+            self.scans = Spacing::new(if seen { SELDOM } else { OFTEN }, SELDOM, now);
+        }
     }
 
     /// Lays a cookie at each root that is watched, to see whether events come at all.
@@ -288,10 +295,18 @@ impl<'a> Desk<'a> {
     }
 
     fn run(&mut self, request: Request) -> Answer {
-        lock(&self.shown).phase = if self.ready { Phase::Running } else { Phase::Starting };
+        let phase = if self.ready { Phase::Running } else { Phase::Starting };
+        // What stood in the way does so until this run has seen both roots: it may hang for long.
+        lock(&self.shown).phase = self.trouble.as_ref().map_or(phase, |(trouble, _)| *trouble);
         (self.tell)(Event::Changed);
         let began = self.now();
-        let tell = |progress: Progress| (self.tell)(Event::Progress(progress));
+        let tell = |progress: Progress| {
+            if matches!(progress, Progress::Planned { .. }) {
+                let mut shown = lock(&self.shown);
+                (shown.phase, shown.message) = (phase, None);
+            }
+            (self.tell)(Event::Progress(progress));
+        };
         let result = engine::sync(self.plan.pair, &request, &self.options, &tell, self.stop);
         let cost = self.now().saturating_sub(began);
         lock(&self.shown).counters.runs += 1;
@@ -361,8 +376,8 @@ impl<'a> Desk<'a> {
         lock(&self.shown).counters.failed_runs += 1;
         let trouble = Some((phase, message));
         if self.trouble != trouble {
-            let message = trouble.as_ref().map(|(_, message)| message.as_str());
-            tracing::warn!(message, phase = phase.word(), "nothing is carried until this has passed");
+            let why = trouble.as_ref().map(|(_, message)| message.as_str());
+            tracing::warn!(why, phase = phase.word(), "nothing is carried until this has passed");
             self.trouble = trouble;
         }
     }

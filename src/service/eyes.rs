@@ -80,6 +80,11 @@ impl Eyes {
         self.with(side, |eye| eye.watcher.is_some() && eye.proven)
     }
 
+    /// Do events of every folder come?
+    pub fn sees_all(&self, side: Side) -> bool {
+        self.sees(side) && self.with(side, |eye| eye.watcher.as_ref().is_some_and(|watcher| watcher.bare_count() == 0))
+    }
+
     /// Folders without a watch, with what is in them.
     pub fn bare(&self, side: Side) -> Vec<Target> {
         let bare = self.with(side, |eye| eye.watcher.as_ref().map(Watcher::bare).unwrap_or_default());

@@ -71,6 +71,23 @@ fn folders_without_a_watch_are_looked_at_with_each_run() {
 }
 
 #[test]
+fn folders_that_come_when_there_is_no_room_any_more_are_looked_at_often() {
+    let world = world();
+    // All that are there, and a few more.
+    let mut watching = limited(&world, "watches", 2 * FOLDERS as u32 + 6);
+    let shown = watching.shows("rest", |shown| shown["phase"] == "idle");
+    assert_eq!(shown["roots"]["staging"]["mode"], "reliable", "{shown}");
+    assert!(until_the_next_look(&shown) > 300.0, "{shown}");
+    for n in 0..10 {
+        write(&world.staging.join(format!("another {n}/a")), n.to_string());
+    }
+    let shown =
+        watching.shows("folders without a watch", |shown| shown["phase"] == "idle" && shown["roots"]["staging"]["bare"] != 0);
+    assert!(until_the_next_look(&shown) < 90.0, "{shown}");
+    watching.laws(&world, &BTreeSet::new());
+}
+
+#[test]
 fn where_nothing_can_be_watched_everything_is_looked_at() {
     let world = world();
     let mut watching = limited(&world, "instances", 0);
@@ -101,8 +118,8 @@ fn a_queue_that_overflows_leads_to_a_look_at_everything() {
     watching.is_well();
     let before = watching.status()["counters"]["whole_runs"].as_u64();
     watching.signal(Signal::STOP);
-    // Each write and close are an event or more; the same twice in a row would be one.
-    for n in 0..=limit {
+    // A write and a close each time; the same twice in a row would be one.
+    for n in 0..=limit / 2 {
         write(&world.staging.join(format!("folder {}/a", n % FOLDERS)), n.to_string());
     }
     write(&world.staging.join("folder 7/dropped"), "nobody was told of this");

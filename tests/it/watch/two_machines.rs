@@ -163,7 +163,9 @@ fn what_both_edited_is_listed_where_it_comes_second() {
     let worlds = worlds();
     let mut watching = [watch(&worlds[0], "lab1"), watch(&worlds[1], "lab2")];
     watching.iter_mut().for_each(|watching| watching.waits_for("ready"));
-    worlds.iter().for_each(|world| drop(world.run(&["pause"]).ends_with(0)));
+    for world in &worlds {
+        world.run(&["pause"]).ends_with(0);
+    }
     write(&worlds[0].staging.join("d0/f0"), "of the first");
     write(&worlds[1].staging.join("d0/f0"), "of the second");
     worlds[0].run(&["resume"]).ends_with(0);
