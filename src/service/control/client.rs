@@ -69,7 +69,7 @@ pub fn ask(address: &Address, ask: &Ask<'_>) -> Result<(u16, String), Error> {
     })
 }
 
-/// Asks for a stream of events and hands each to `hear`, until that says `false` or the stream ends.
+/// Asks for a stream of events and hands each to `hear`, until that says `false` or the stream ends, also with its process.
 ///
 /// # Errors
 /// [`Error::Silent`] also where nothing came for as long as `silence`.
@@ -90,8 +90,9 @@ pub fn listen(
         let (mut body, mut rest, mut quiet) = (response.into_body(), Vec::new(), Duration::ZERO);
         loop {
             let frame = match timeout(EAR, body.frame()).await {
-                Ok(Some(frame)) => frame.map_err(silent)?,
-                Ok(None) => return Ok(()),
+                Ok(Some(Ok(frame))) => frame,
+                // A process that ends has no time to end its streams.
+                Ok(None | Some(Err(_))) => return Ok(()),
                 Err(_) if stop.load(Ordering::Relaxed) => return Err(Error::Stopped),
                 Err(_) => {
                     quiet += EAR;

@@ -14,17 +14,17 @@ use crate::harness::{World, paths, read, stands, wait_for, write};
 use crate::tree::{Tree, temps};
 
 /// Enough that there is a middle.
-fn many() -> World {
+pub(super) fn many(files: usize) -> World {
     let mut world = World::new();
     world.set("DRIFTLESS_DURABILITY", "none");
-    for n in 0..2_500 {
+    for n in 0..files {
         write(&world.staging.join(format!("many/{}/{n}", n % 20)), format!("content {n}").repeat(1 + n % 300));
     }
     world
 }
 
 /// Started, and some of the many are there.
-fn in_the_middle(world: &World) -> Watching {
+pub(super) fn in_the_middle(world: &World) -> Watching {
     let mut watching = Watching::start(world, &[]);
     wait_for("the first files", || {
         watching.is_alive();
@@ -44,7 +44,7 @@ fn nothing_half_done(world: &World) {
 
 #[test]
 fn sigterm_in_the_middle_of_a_first_sync_ends_it_soon_and_whole() {
-    let world = many();
+    let world = many(2_500);
     let mut watching = in_the_middle(&world);
     let began = Instant::now();
     watching.signal(Signal::TERM);
@@ -58,7 +58,7 @@ fn sigterm_in_the_middle_of_a_first_sync_ends_it_soon_and_whole() {
 
 #[test]
 fn sigkill_in_the_middle_leaves_nothing_that_is_in_the_way() {
-    let world = many();
+    let world = many(2_500);
     let mut watching = in_the_middle(&world);
     watching.signal(Signal::KILL);
     watching.ends().ends_with(-9);
@@ -206,6 +206,55 @@ fn a_root_that_is_moved_away_and_back_is_gone_on_with() {
             [&world.staging, &world.network].iter().all(|root| stands(&root.join("folder/later")))
         });
     }
+}
+
+/// An empty folder in the place of a root is no word that all was deleted, and is not written to.
+#[test]
+fn another_folder_in_the_place_of_a_root_is_not_believed() {
+    for which in ["staging", "network"] {
+        let world = World::paired(&[("a", "a"), ("folder/b", "b")]);
+        let mut watching = Watching::ready(&world, &[]);
+        watching.is_well();
+        let (root, other) = match which {
+            "staging" => (&world.staging, &world.network),
+            _ => (&world.network, &world.staging),
+        };
+        let before = Tree::of(other);
+        let away = root.with_extension("away");
+        fs::rename(root, &away).expect("moved");
+        fs::create_dir(root).expect("another folder");
+        watching.shows("that it is another folder", |shown| shown["phase"] == "stuck" && shown["message"] != json!(null));
+        write(&other.join("meanwhile"), "meanwhile");
+        world.run(&["sync"]).ends_with(4);
+        // The pair's lock lies in staging, whatever that is.
+        assert_eq!(Tree::of(root), Tree::default(), "written into another folder");
+        before.assert_same(&Tree::of(other).without(|path| path == b"meanwhile"), which);
+        fs::remove_dir_all(root).expect("removed");
+        fs::rename(&away, root).expect("moved back");
+        world.json(&["sync"], 0);
+        assert!(stands(&root.join("meanwhile")));
+        watching.laws(&world, &BTreeSet::new());
+    }
+}
+
+/// Two folders that have little in common are not made one without a word.
+#[test]
+fn a_new_pair_of_two_projects_is_not_mixed() {
+    let world = World::new();
+    for n in 0..300 {
+        write(&world.staging.join(format!("mine {n}")), "mine");
+        write(&world.network.join(format!("theirs {n}")), "theirs");
+    }
+    let before = world.trees();
+    let mut watching = Watching::start(&world, &[]);
+    watching.waits_for("begun");
+    let shown = watching.shows("why it does nothing", |shown| shown["phase"] == "stuck");
+    assert_ne!(shown["message"], json!(null), "{shown}");
+    assert_eq!(world.trees(), before);
+    watching.signal(Signal::TERM);
+    watching.ends().ends_with(143);
+    Watching::ready(&world, &["--yes"]).laws(&world, &BTreeSet::new());
+    assert!(stands(&world.staging.join("theirs 7")) && stands(&world.network.join("mine 7")));
 }
 
 #[test]

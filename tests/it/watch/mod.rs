@@ -2,6 +2,7 @@
 //!
 //! Needs curl, git and tar; `mount` needs what `mounts` needs.
 
+mod asked;
 mod control;
 mod life;
 mod mount;

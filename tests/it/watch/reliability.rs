@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -119,8 +120,10 @@ fn a_queue_that_overflows_leads_to_a_look_at_everything() {
     let before = watching.status()["counters"]["whole_runs"].as_u64();
     watching.signal(Signal::STOP);
     // A write and a close each time; the same twice in a row would be one.
-    for n in 0..=limit / 2 {
-        write(&world.staging.join(format!("folder {}/a", n % FOLDERS)), n.to_string());
+    let mut files = fs::OpenOptions::new();
+    for n in 0..limit / 4 * 3 {
+        let path = world.staging.join(format!("folder {}/a", n % FOLDERS));
+        files.append(true).open(path).and_then(|mut file| file.write_all(b"more")).expect("appended");
     }
     write(&world.staging.join("folder 7/dropped"), "nobody was told of this");
     fs::remove_file(world.staging.join("folder 8/a")).expect("removed");
