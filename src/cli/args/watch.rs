@@ -24,7 +24,7 @@ pub struct Watch {
     /// What to do with paths that both sides changed, as for `sync`
     #[arg(long, value_name = "[PATTERN=]POLICY", value_parser = conflict_policy)]
     pub conflict: Vec<PolicyFor>,
-    /// How long another watch process of the pair may take to end, like 30s; without it, it is refused at once
+    /// How long another watch process of the pair may take to end, like 30s; without it this one is refused at once
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub wait: Option<Duration>,
     /// Set by `--detach`: away from the terminal
