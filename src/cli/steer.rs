@@ -181,9 +181,12 @@ fn told(context: &Context, heard: &Heard) -> Option<String> {
 pub fn line(shown: &Snapshot) -> String {
     let mut text = shown.phase.word().to_owned();
     let left = shown.pending_up + shown.pending_down;
-    for (number, word, more) in
-        [(shown.conflicts, "conflict", ""), (shown.problems, "problem", ""), (left, "change", " left for later")]
-    {
+    for (number, word, more) in [
+        (shown.conflicts, "conflict", ""),
+        (shown.problems, "problem", ""),
+        (shown.held, "delete", " held"),
+        (left, "change", " left for later"),
+    ] {
         if number > 0 {
             text.push_str(&format!(", {}{more}", count(number, word)));
         }

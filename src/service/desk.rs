@@ -37,6 +37,8 @@ const REFUSED: Duration = Duration::from_secs(5);
 const TIDY: Duration = Duration::from_secs(600);
 /// Where no run follows for so long, the manifest is brought to rest.
 const REST: Duration = Duration::from_secs(1);
+/// Where a root is not seen, the clocks are compared as often.
+const NAP: Duration = Duration::from_secs(60);
 /// The two clocks of the machine drift apart by as much where it slept or its time was set.
 const JUMP: Duration = Duration::from_secs(20);
 
@@ -122,7 +124,9 @@ impl<'a> Desk<'a> {
             }
             self.space(self.now());
             self.show();
-            let word = match self.wake() {
+            // A clock that stands still while the machine sleeps wakes nobody in time: what is not seen is asked about.
+            let nap = (!self.seen).then(|| self.now() + NAP);
+            let word = match [self.wake(), nap].into_iter().flatten().min() {
                 Some(due) => words.recv_timeout(due.saturating_sub(self.now())),
                 None => words.recv().map_err(RecvTimeoutError::from),
             };
@@ -418,6 +422,7 @@ impl<'a> Desk<'a> {
         shown.counters.add(&report.counts);
         shown.conflicts = report.conflicts.len() as u64;
         shown.problems = report.problems.len() as u64;
+        shown.held = report.held.as_ref().map_or(0, |held| held.files + held.folders);
         (shown.pending_up, shown.pending_down) = (report.pending.staging, report.pending.network);
         shown.last_run = Some(LastRun {
             ended: rfc3339(clock::now()),

@@ -7,8 +7,9 @@ use crate::engine::report::Counts;
 use crate::model::side::PerSide;
 use crate::model::utc::rfc3339;
 
-/// One moment of a watch process. Times are RFC 3339, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One moment of a watch process. Times are RFC 3339, UTC. What an older process does not tell is as if nothing were there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     pub pair: String,
     pub process: u32,
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub waiting: u64,
     pub conflicts: u64,
     pub problems: u64,
+    /// Files and folders whose deletes the mass-delete guard holds.
+    pub held: u64,
     /// Changes that the last run left, by the side that holds them.
     pub pending_up: u64,
     pub pending_down: u64,
@@ -32,10 +35,11 @@ pub struct Snapshot {
 }
 
 /// What it is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Everything is looked at for the first time.
+    #[default]
     Starting,
     /// Waiting for something to happen.
     Idle,
@@ -131,23 +135,8 @@ pub struct Counters {
 
 impl Snapshot {
     pub fn new(pair: &str) -> Snapshot {
-        Snapshot {
-            pair: pair.to_owned(),
-            process: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            since: rfc3339(now()),
-            phase: Phase::Starting,
-            message: None,
-            roots: Roots::default(),
-            waiting: 0,
-            conflicts: 0,
-            problems: 0,
-            pending_up: 0,
-            pending_down: 0,
-            last_run: None,
-            next_look: None,
-            counters: Counters::default(),
-        }
+        let (pair, version, since) = (pair.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), rfc3339(now()));
+        Snapshot { pair, process: std::process::id(), version, since, ..Snapshot::default() }
     }
 
     pub fn set_roots(&mut self, roots: PerSide<RootWatch>) {

@@ -23,6 +23,7 @@ pub(super) fn text(shown: &Snapshot) -> String {
     for (name, help, value) in [
         ("conflicts", "Paths that both sides changed.", shown.conflicts),
         ("problems", "Paths that could not be synchronised.", shown.problems),
+        ("held", "Deletes that the mass-delete guard holds.", shown.held),
         ("waiting", "Places that may have changed and were not looked at yet.", shown.waiting),
         ("pending_up", "Changes of staging that the last run left.", shown.pending_up),
         ("pending_down", "Changes of the network root that the last run left.", shown.pending_down),

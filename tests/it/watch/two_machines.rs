@@ -97,7 +97,8 @@ impl Person {
 /// Settles every conflict and syncs by both until nobody has anything to do; then the laws.
 fn come_to_rest(worlds: &[World; 2], watching: &mut [Watching; 2], saved: &BTreeSet<Content>) {
     wait_for("rest on both machines", || {
-        worlds
+        // Both are asked, whatever the first one says.
+        let rested: Vec<bool> = worlds
             .iter()
             .map(|world| {
                 let listed = world.json(&["conflicts", "list"], 0);
@@ -110,7 +111,8 @@ fn come_to_rest(worlds: &[World; 2], watching: &mut [Watching; 2], saved: &BTree
                 world.run(&["conflicts", "resolve", "--all", "--keep", "both"]);
                 false
             })
-            .fold(true, |all, one| all && one)
+            .collect();
+        rested.iter().all(|rested| *rested)
     });
     for (world, watching) in worlds.iter().zip(watching) {
         watching.laws(world, &BTreeSet::new());
