@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Child;
 
-use rustix::process::Signal;
-use serde_json::json;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::Watching;
 use super::life::{in_the_middle, many};
@@ -57,6 +58,51 @@ fn a_sync_outlives_the_watch_process_that_it_asked() {
         assert_eq!(done.json()["via"], "scan", "{done}");
         world.in_step();
     }
+}
+
+/// A run of somebody else, in its midst.
+struct Halted(Child);
+
+impl Halted {
+    fn new(world: &World) -> Halted {
+        let child = world.start(&["sync", "--verify", "--json"]);
+        let holds = format!(" {} ", child.id());
+        let locked = |line: &str| line.contains("FLOCK") && line.contains("WRITE") && line.contains(&holds);
+        wait_for("the lock of a run", || read(Path::new("/proc/locks")).lines().any(locked));
+        let halted = Halted(child);
+        halted.signal(Signal::STOP);
+        halted
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("our own child");
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What was seen meanwhile is carried as soon as the other run lets go, without another event.
+#[test]
+fn a_run_of_somebody_else_is_waited_for() {
+    let world = many(1_200);
+    let mut watching = Watching::ready(&world, &[]);
+    watching.is_well();
+    let runs = |shown: &Value| shown["counters"]["runs"].as_u64().expect("a number");
+    let before = runs(&watching.status());
+    let other = Halted::new(&world);
+    write(&world.staging.join("seen meanwhile"), "seen");
+    watching.shows("tries in vain", |shown| runs(shown) >= before + 2);
+    assert!(!stands(&world.network.join("seen meanwhile")));
+    other.signal(Signal::KILL);
+    wait_for("what was seen meanwhile", || stands(&world.network.join("seen meanwhile")));
+    assert_eq!(watching.status()["counters"]["whole_runs"], 1, "what was seen was known");
+    drop(other);
+    watching.laws(&world, &BTreeSet::new());
 }
 
 /// Somebody who asks for the events and never reads them, and one who begins a question and never ends it.

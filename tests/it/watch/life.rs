@@ -120,6 +120,7 @@ fn a_detached_one_is_asked_paused_and_stopped() {
         let watch = &world.json(&["status"], 0)["watch"];
         watch["phase"] == "paused" && watch["waiting"].as_u64() > Some(0)
     });
+    assert_eq!(world.json(&["pause"], 0)["process"], process);
     assert!(!stands(&world.network.join("c")), "carried while paused");
     assert_eq!(world.json(&["sync", "up"], 0)["via"], "watch");
     assert!(stands(&world.network.join("c")), "what is asked for is done");
