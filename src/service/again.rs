@@ -8,6 +8,8 @@ use crate::model::target::{Reach, Target};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
+/// As many targets are everything.
+const MOST: usize = 4_096;
 /// A pause is at least as many times what the run before it took.
 const COST: u32 = 50;
 
@@ -21,6 +23,10 @@ pub(super) struct Again {
 
 impl Again {
     pub fn keep(&mut self, target: Target) {
+        if self.targets.len() >= MOST {
+            // More to look at, never less.
+            self.targets = BTreeMap::from([(RelPath::root(), Reach::Tree)]);
+        }
         let reach = self.targets.entry(target.path).or_insert(target.reach);
         *reach = (*reach).max(target.reach);
     }
@@ -67,6 +73,14 @@ mod tests {
         assert_eq!(again.due(), Some(FIRST), "something was done");
         again.rest(none, true, dear);
         assert_eq!(again.due(), Some(dear * COST));
+    }
+
+    #[test]
+    fn too_many_places_are_everything() {
+        let mut again = Again::default();
+        (0..MOST * 3).for_each(|at| again.keep(Target::tree(path(&format!("{at:05}")))));
+        let taken = again.take();
+        assert!(taken.len() <= MOST && taken.contains(&Target::tree(RelPath::root())), "{} places", taken.len());
     }
 
     #[test]

@@ -33,6 +33,8 @@ const SELDOM: Duration = Duration::from_secs(600);
 const BUSY: Duration = Duration::from_millis(200);
 /// A guard's word does not change by itself as soon as a mount comes back.
 const REFUSED: Duration = Duration::from_secs(5);
+/// A run that leads nowhere comes again after as many times what it took.
+const DEAR: u32 = 50;
 /// The trash is brought within its limits as often.
 const TIDY: Duration = Duration::from_secs(600);
 /// Where no run follows for so long, the manifest is brought to rest.
@@ -319,17 +321,28 @@ impl<'a> Desk<'a> {
             Ok(report) => Ok(self.ran(&request, Arc::new(report), cost)),
             Err(error) => {
                 self.keep(&request);
-                self.trouble(Phase::Stuck, error.to_string(), REFUSED);
+                self.trouble(Phase::Stuck, error.to_string(), REFUSED.max(cost * DEAR));
                 (self.tell)(Event::Failed(error.to_string()));
                 Err(error.to_string())
             }
         };
-        if !self.ready && request.is_whole() && answer.as_ref().is_ok_and(|report| came_to_its_end(report)) {
+        let looked = |report: &Arc<Report>| matches!(report.outcome, Outcome::Done | Outcome::Aborted);
+        if !self.ready && request.is_whole() && answer.as_ref().is_ok_and(looked) {
             self.ready = true;
             tracing::info!(process = std::process::id(), "everything was looked at for the first time");
             (self.tell)(Event::Ready);
         }
         answer
+    }
+
+    /// What the request was about is looked at with the next run.
+    fn hint_again(&mut self, request: &Request) {
+        let now = self.now();
+        match &request.hints {
+            Some(hints) => hints.iter().for_each(|target| self.inbox.settle().hint(now, target.clone())),
+            None if request.paths.is_empty() => self.whole = self.whole.or(Some("another run was in the way")),
+            None => {}
+        }
     }
 
     /// Nothing of the request counts as looked at.
@@ -343,24 +356,28 @@ impl<'a> Desk<'a> {
 
     fn ran(&mut self, request: &Request, report: Arc<Report>, cost: Duration) -> Arc<Report> {
         let whole = request.is_whole();
-        if came_to_its_end(&report) {
-            (self.tries, self.retry, self.trouble) = (0, None, None);
-        } else {
-            self.keep(request);
+        let refused = REFUSED.max(cost * DEAR);
+        match &report.outcome {
+            Outcome::Done => (self.tries, self.retry, self.trouble) = (0, None, None),
+            Outcome::Busy { .. } => {
+                self.retry = Some(self.now() + BUSY);
+                self.hint_again(request);
+            }
+            _ => self.keep(request),
         }
         match &report.outcome {
-            Outcome::Done | Outcome::Aborted | Outcome::Interrupted => {}
-            Outcome::Busy { .. } => self.retry = Some(self.now() + BUSY),
+            Outcome::Done | Outcome::Busy { .. } | Outcome::Interrupted => {}
+            Outcome::Aborted => {
+                self.trouble(Phase::Stuck, "a conflict stops each run, because the policy is to abort".to_owned(), refused);
+            }
             Outcome::Offline { side, message } => {
                 self.trouble(Phase::Offline, format!("the {side} root cannot be reached: {message}"), Duration::ZERO);
             }
-            Outcome::Refused(refusal) => self.trouble(Phase::Stuck, refusal.sentence(), REFUSED),
+            Outcome::Refused(refusal) => self.trouble(Phase::Stuck, refusal.sentence(), refused),
         }
-        let left = report.pending != PerSide::default();
-        if left && request.direction != self.plan.template.direction {
+        if report.pending != PerSide::default() && request.direction != self.plan.template.direction {
             // Seen, and not for this direction to carry.
-            let now = self.now();
-            request.hints.iter().flatten().for_each(|target| self.inbox.settle().hint(now, target.clone()));
+            self.hint_again(request);
         }
         report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
         self.again.rest(self.now(), report.counts != Counts::default(), cost);
@@ -458,8 +475,4 @@ impl<'a> Desk<'a> {
             (self.tell)(Event::Changed);
         }
     }
-}
-
-fn came_to_its_end(report: &Report) -> bool {
-    matches!(report.outcome, Outcome::Done | Outcome::Aborted)
 }

@@ -1,7 +1,9 @@
 //! The watch process on real folders, in this process.
 
 use super::*;
+use crate::engine::report::Outcome;
 use crate::engine::request::{APPEND, Durability, Watched};
+use crate::model::conflict::{Policies, Policy};
 use crate::model::side::Direction;
 use crate::roots::reach::Reach as Asking;
 use std::fs;
@@ -45,10 +47,14 @@ impl World {
 
     /// Runs `act` while the pair is watched and was looked at once.
     fn watched(&self, act: impl FnOnce(&Watching)) {
+        self.watched_with(Request::plain(Direction::Both), act);
+    }
+
+    fn watched_with(&self, template: Request, act: impl FnOnce(&Watching)) {
         let (stop, ran) = (Arc::default(), Mutex::new(Vec::new()));
         let (ready, is_ready) = unbounded();
         let (hand, handed) = unbounded();
-        let template = Request { yes: true, ..Request::plain(Direction::Both) };
+        let template = Request { yes: true, ..template };
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let tell = |event: Event| match event {
@@ -87,8 +93,12 @@ struct Watching<'a> {
 
 impl Watching<'_> {
     fn sync(&self, direction: Direction) -> Arc<Report> {
+        self.ask(Request::plain(direction))
+    }
+
+    fn ask(&self, request: Request) -> Arc<Report> {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        self.handle.sync(Request::plain(direction), move |answer| drop(reply.send(answer)));
+        self.handle.sync(request, move |answer| drop(reply.send(answer)));
         answer.recv_timeout(LIMIT).expect("an answer").expect("a report")
     }
 
@@ -168,5 +178,25 @@ fn a_conflict_is_told_with_each_run_until_somebody_decides() {
         fs::write(world.staging.join("other"), "other").expect("written");
         assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
         assert_eq!(fs::read_to_string(world.network.join("file")).expect("there"), "theirs");
+    });
+}
+
+#[test]
+fn what_an_aborted_run_did_not_carry_is_carried_once_the_conflict_is_gone() {
+    let world = World::new();
+    fs::write(world.staging.join("file"), "agreed").expect("written");
+    let abort = Request { policies: Policies::all(Policy::Abort), ..Request::plain(Direction::Both) };
+    world.watched_with(abort, |watching| {
+        shows(&world.network.join("file"), "agreed");
+        watching.handle.pause(true);
+        fs::write(world.network.join("file"), "theirs").expect("written");
+        fs::write(world.staging.join("file"), "ours!!").expect("written");
+        fs::write(world.staging.join("other"), "other").expect("written");
+        let request = Request { policies: Policies::all(Policy::Abort), ..Request::plain(Direction::Both) };
+        assert_eq!(watching.ask(request).outcome, Outcome::Aborted);
+        assert!(!world.network.join("other").exists());
+        fs::write(world.staging.join("file"), "theirs").expect("written");
+        assert_eq!(watching.sync(Direction::Up).outcome, Outcome::Done);
+        shows(&world.network.join("other"), "other");
     });
 }
