@@ -198,12 +198,12 @@ impl<'a> Desk<'a> {
         if self.paused || self.stop.load(Ordering::Relaxed) || self.retry.is_some_and(|retry| now < retry) {
             return;
         }
-        self.retry = None;
+        let retried = self.retry.take().is_some();
         if self.whole.is_some() || self.scans.due() <= now {
             return self.whole_run();
         }
         let mut targets = self.inbox.settle().take(now);
-        if self.again.due().is_some_and(|due| due <= now) {
+        if retried || self.again.due().is_some_and(|due| due <= now) {
             targets.append(&mut self.again.take());
         }
         if !targets.is_empty() {
@@ -380,7 +380,10 @@ impl<'a> Desk<'a> {
             self.hint_again(request);
         }
         report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
-        self.again.rest(self.now(), report.counts != Counts::default(), cost);
+        // Where another run was in the way nothing was looked at, and the next try follows from that.
+        if !matches!(report.outcome, Outcome::Busy { .. }) {
+            self.again.rest(self.now(), report.counts != Counts::default(), cost);
+        }
         self.note(&report, whole);
         (self.tell)(Event::Ran { report: report.clone(), whole });
         report
