@@ -215,7 +215,7 @@ fn over_tcp_only_who_knows_the_token_is_answered() {
 fn other_machines_are_not_listened_to() {
     let world = World::paired(&[("a", "a")]);
     for address in ["0.0.0.0:0", "[::]:0"] {
-        world.run(&["watch", "--listen", address]).ends_with(1).says("only addresses of this machine");
+        world.run(&["watch", "--listen", address]).ends_with(2).says("only addresses of this machine");
     }
     Watching::ready(&world, &[]).is_well();
 }
