@@ -230,6 +230,10 @@ impl<'a> Desk<'a> {
         if tidy && result.is_ok() {
             self.tidy = now + TIDY;
         }
+        if self.eyes.open(self.plan.pair, &self.options, &self.inbox) {
+            // It has come back, or has our own folder, only now.
+            self.whole = self.whole.or(Some("a root was not watched when it was looked at"));
+        }
         self.try_eyes(now);
         self.space(now);
         // Without chance all machines look at the same time, which is no harm.

@@ -36,8 +36,9 @@ impl Eyes {
     }
 
     /// Watches what is not watched yet. Events of a network mount tell of this machine's changes alone, so that it is not
-    /// worth a watch.
-    pub fn open(&self, pair: &Pair, options: &Options, inbox: &Arc<Inbox>) {
+    /// worth a watch. Is a root watched from now on that was not before?
+    pub fn open(&self, pair: &Pair, options: &Options, inbox: &Arc<Inbox>) -> bool {
+        let mut opened = false;
         for (side, path) in [(Side::Staging, &pair.staging), (Side::Network, &pair.network)] {
             if self.with(side, |eye| eye.watcher.is_some()) {
                 continue;
@@ -52,12 +53,16 @@ impl Eyes {
                 let inbox = inbox.clone();
                 let own = RelPath::root().join(own::FOLDER.as_bytes());
                 match Watcher::start(path, &own, move |said| inbox.hear(side, said)) {
-                    Ok(watcher) => Eye { watcher: Some(watcher), proven: true, why: None },
+                    Ok(watcher) => {
+                        opened = true;
+                        Eye { watcher: Some(watcher), proven: true, why: None }
+                    }
                     Err(error) => Eye { why: Some(error.to_string()), ..Eye::default() },
                 }
             };
             self.set(side, eye);
         }
+        opened
     }
 
     /// Of no use any more: opened anew before the next look at everything.

@@ -42,6 +42,7 @@ impl World {
             reach: Asking::new(Duration::from_secs(20), Arc::default()),
             watched: Watched::default(),
         };
+        engine::init(&pair, &options).expect("paired");
         World { _top: top, staging, network, pair, options }
     }
 
