@@ -27,7 +27,7 @@ use crate::disk::local;
 use crate::manifest::{self, RunId, key};
 use crate::model::entry::Kind;
 use crate::model::finding::Note;
-use crate::model::listing::Seen;
+use crate::model::listing::{Difference, Seen, Unknown};
 use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::side::{PerSide, Side};
@@ -160,6 +160,7 @@ fn run(
     report.scanned = seen.as_ref().map(|count| count.load(Ordering::Relaxed));
     let sight = sight?;
     tracing::debug!(differences = sight.differences.len(), since_start = ?session.began.elapsed(), "looked");
+    let moving = moving(&sight.differences);
     let Decision { mut plan, held, stop: stopped } = decide(&session, request, sight.differences, stop)?;
     tracing::debug!(actions = plan.actions.len(), since_start = ?session.began.elapsed(), "planned");
     tell(Progress::Planned { to: work(&plan) });
@@ -170,7 +171,7 @@ fn run(
     report.notes.append(&mut plan.notes);
     plan.notes = untold;
     report.pending = plan.pending;
-    report.unfinished = plan.held.iter().map(|action| action.path.clone()).collect();
+    report.unfinished = plan.held.iter().map(|action| action.path.clone()).chain(moving).collect();
     if request.list_actions {
         report.actions.clone_from(&plan.actions);
     }
@@ -193,6 +194,14 @@ fn run(
     finish(&mut session, request, report, looked_at)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)
+}
+
+/// What changed while it was looked at. The event of that may not come: on a network drive another machine was at work.
+fn moving(differences: &[Difference]) -> Vec<RelPath> {
+    let is_moving = |difference: &&Difference| {
+        Side::BOTH.into_iter().any(|side| matches!(difference.at(side), Seen::Unknown(Unknown::Moving)))
+    };
+    differences.iter().filter(is_moving).map(|difference| difference.path.clone()).collect()
 }
 
 /// Everything of a run that writes at a root.
@@ -375,4 +384,22 @@ fn would(plan: &Plan) -> Counts {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_while_it_was_looked_at_is_looked_at_again() {
+        let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
+        let shown = |name: &str, staging: Seen, network: Seen| Difference { path: path(name), base: None, staging, network };
+        let moves = || Seen::Unknown(Unknown::Moving);
+        let differences = [
+            shown("here", moves(), Seen::Absent),
+            shown("neither", Seen::Absent, Seen::Unknown(Unknown::Whole)),
+            shown("there", Seen::Absent, moves()),
+        ];
+        assert_eq!(moving(&differences), [path("here"), path("there")]);
+    }
 }

@@ -10,7 +10,7 @@ use crate::model::path::RelPath;
 use crate::model::side::Side;
 use crate::model::target::{Reach, Target};
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -21,17 +21,16 @@ pub fn scan(scope: &Scope<'_>, readers: &(dyn Fn() -> Result<Box<dyn BaseReader>
     let mut sight = Sight::default();
     {
         let mut first = Worker::new(scope, readers().map_err(Error::Base)?);
-        let mut looked_at = scope.targets.map(|_| Vec::new());
+        let mut places = BTreeMap::new();
         let mut fine = HashSet::new();
         for target in starts(scope.targets) {
-            if looked_at.iter().flatten().any(|place: &Target| place.spans(&target)) {
-                continue;
+            if !is_spanned(&places, &target) {
+                let Target { path, reach } = begin(&mut first, target, scope.hints, &mut fine, &stack)?;
+                places.entry(path).and_modify(|known: &mut Reach| *known = (*known).max(reach)).or_insert(reach);
             }
-            let place = begin(&mut first, target, scope.hints, &mut fine, &stack)?;
-            looked_at.iter_mut().for_each(|places| places.push(place.clone()));
         }
         first.finish(&mut sight);
-        sight.looked_at = looked_at;
+        sight.looked_at = scope.targets.map(|_| places.into_iter().map(|(path, reach)| Target { path, reach }).collect());
     }
     if scope.threads <= 1 {
         work(scope, readers, &stack, &mut sight)?;
@@ -84,6 +83,12 @@ fn starts(targets: Option<&[Target]>) -> Vec<Target> {
     sorted.sort_by(|a, b| a.path.cmp(&b.path).then(b.reach.cmp(&a.reach)));
     sorted.dedup_by(|later, earlier| earlier.spans(later));
     sorted
+}
+
+/// Is it looked at for another place? Asked of those above it alone: there may be many thousands.
+fn is_spanned(places: &BTreeMap<RelPath, Reach>, target: &Target) -> bool {
+    let spans = |path: RelPath| places.get(&path).is_some_and(|&reach| Target { path, reach }.spans(target));
+    spans(target.path.clone()) || target.path.ancestors().into_iter().any(spans)
 }
 
 /// Puts a starting place on the stack, and tells of the folders above it that are not on both sides yet: without
@@ -227,5 +232,30 @@ impl Drop for CloseOnPanic<'_> {
         if thread::panicking() {
             self.0.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_looked_at_for_those_above_it() {
+        let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
+        let at = |text: &str, reach| Target { path: path(text), reach };
+        let places = BTreeMap::from([(path("a"), Reach::Tree), (path("b"), Reach::Children), (path("c"), Reach::Entry)]);
+        for (target, spanned) in [
+            (at("a/x/y", Reach::Tree), true),
+            (at("ab", Reach::Entry), false),
+            (at("b/x", Reach::Entry), true),
+            (at("b/x", Reach::Children), false),
+            (at("b/x/y", Reach::Entry), false),
+            (at("c", Reach::Entry), true),
+            (at("c", Reach::Children), false),
+            (at("c/x", Reach::Entry), false),
+        ] {
+            assert_eq!(is_spanned(&places, &target), spanned, "{target:?}");
+        }
+        assert!(is_spanned(&BTreeMap::from([(RelPath::root(), Reach::Tree)]), &at("a/b", Reach::Tree)));
     }
 }
