@@ -10,7 +10,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(60);
 /// As many targets are everything.
 const MOST: usize = 4_096;
-/// A pause is at least as many times what the run before it took.
+/// A pause is at least as many times what the last run that tried them took.
 const COST: u32 = 50;
 
 /// Targets that wait, and when they are tried by themselves.
@@ -18,7 +18,10 @@ const COST: u32 = 50;
 pub(super) struct Again {
     targets: BTreeMap<RelPath, Reach>,
     next: Option<Duration>,
-    pause: Option<Duration>,
+    pause: Duration,
+    cost: Duration,
+    /// The run that is at work has them.
+    taken: bool,
 }
 
 impl Again {
@@ -31,11 +34,25 @@ impl Again {
         *reach = (*reach).max(target.reach);
     }
 
-    /// After a run that took `cost`. Where something was `done` the next try comes soon.
+    /// Does the run that is at work look at all that waits?
+    pub fn is_with_it(&self) -> bool {
+        self.taken || self.targets.is_empty()
+    }
+
+    /// After a run that took `cost`. Where something was `done` the next try comes soon; a run that did not try them never puts
+    /// it off, or those of a busy log would do so for ever.
     pub fn rest(&mut self, now: Duration, done: bool, cost: Duration) {
-        let pause = if done { FIRST } else { self.pause.map_or(FIRST, |pause| (pause * 2).min(LAST)) };
-        self.pause = Some(pause);
-        self.next = (!self.targets.is_empty()).then(|| now + pause.max(cost.saturating_mul(COST)));
+        let tried = std::mem::take(&mut self.taken);
+        if tried {
+            self.cost = cost;
+            self.pause = (self.pause * 2).clamp(FIRST, LAST);
+        }
+        if done || self.pause.is_zero() {
+            self.pause = FIRST;
+        }
+        let due = now + self.pause.max(self.cost.saturating_mul(COST));
+        let due = self.next.filter(|_| !tried).map_or(due, |next| next.min(due));
+        self.next = (!self.targets.is_empty()).then_some(due);
     }
 
     pub fn due(&self) -> Option<Duration> {
@@ -43,7 +60,7 @@ impl Again {
     }
 
     pub fn take(&mut self) -> Vec<Target> {
-        self.next = None;
+        (self.next, self.taken) = (None, true);
         std::mem::take(&mut self.targets).into_iter().map(|(path, reach)| Target { path, reach }).collect()
     }
 }
@@ -56,6 +73,13 @@ mod tests {
         RelPath::parse(text.as_bytes()).expect("a path")
     }
 
+    fn tried(again: &mut Again, now: Duration, done: bool, cost: Duration) -> Option<Duration> {
+        again.take();
+        again.keep(Target::tree(path("a")));
+        again.rest(now, done, cost);
+        again.due()
+    }
+
     #[test]
     fn what_is_left_is_tried_with_pauses_that_grow_and_cost_little() {
         let (none, cheap, dear) = (Duration::ZERO, Duration::from_millis(1), Duration::from_secs(2));
@@ -64,15 +88,29 @@ mod tests {
         assert_eq!(again.due(), None, "nothing waits");
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            again.keep(Target::tree(path("a")));
-            again.rest(none, false, cheap);
-            pauses.push(again.due().expect("something waits").as_secs());
+            pauses.push(tried(&mut again, none, false, cheap).expect("something waits").as_secs());
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
-        again.rest(none, true, cheap);
-        assert_eq!(again.due(), Some(FIRST), "something was done");
-        again.rest(none, true, dear);
-        assert_eq!(again.due(), Some(dear * COST));
+        assert_eq!(tried(&mut again, none, true, cheap), Some(FIRST), "something was done");
+        assert_eq!(tried(&mut again, none, true, dear), Some(dear * COST));
+    }
+
+    #[test]
+    fn runs_that_do_not_try_them_never_put_them_off() {
+        let (cheap, dear, second) = (Duration::from_millis(1), Duration::from_secs(2), Duration::from_secs(1));
+        let mut again = Again::default();
+        assert_eq!(tried(&mut again, second, false, cheap), Some(second * 2));
+        again.rest(second * 3 / 2, true, cheap);
+        assert_eq!(again.due(), Some(second * 2), "a run that did something else");
+        let mut later = Again::default();
+        for _ in 0..5 {
+            tried(&mut later, second, false, cheap);
+        }
+        later.rest(second * 2, true, cheap);
+        assert_eq!(later.due(), Some(second * 3), "what was done may have been in their way");
+        assert_eq!(tried(&mut later, second, true, dear), Some(second + dear * COST));
+        later.rest(second * 2, true, cheap);
+        assert_eq!(later.due(), Some(second + dear * COST), "and they cost as much as ever");
     }
 
     #[test]

@@ -383,12 +383,13 @@ impl<'a> Desk<'a> {
             // Seen, and not for this direction to carry.
             self.hint_again(request);
         }
+        let of_all = whole || self.again.is_with_it();
         report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
         // Where another run was in the way nothing was looked at, and the next try follows from that.
         if !matches!(report.outcome, Outcome::Busy { .. }) {
             self.again.rest(self.now(), report.counts != Counts::default(), cost);
         }
-        self.note(&report, whole);
+        self.note(&report, whole, of_all);
         (self.tell)(Event::Ran { report: report.clone(), whole });
         report
     }
@@ -423,7 +424,8 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn note(&self, report: &Report, whole: bool) {
+    /// `of_all`: it looked at all that was left before, too.
+    fn note(&self, report: &Report, whole: bool, of_all: bool) {
         let mut shown = lock(&self.shown);
         let Counts { written_files, written_bytes, renamed, deleted_files, .. } = report.counts;
         let (conflicts, problems, elapsed_ms) = (report.conflicts.len(), report.problems.len(), report.elapsed_ms);
@@ -444,10 +446,7 @@ impl<'a> Desk<'a> {
         }
         shown.counters.whole_runs += u64::from(whole);
         shown.counters.add(&report.counts);
-        shown.conflicts = report.conflicts.len() as u64;
-        shown.problems = report.problems.len() as u64;
-        shown.held = report.held.as_ref().map_or(0, |held| held.files + held.folders);
-        (shown.pending_up, shown.pending_down) = (report.pending.staging, report.pending.network);
+        shown.left(report, of_all);
         shown.last_run = Some(LastRun {
             ended: rfc3339(clock::now()),
             direction: report.direction.word().to_owned(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disk::clock::now;
-use crate::engine::report::Counts;
+use crate::engine::report::{Counts, Report};
 use crate::model::side::PerSide;
 use crate::model::utc::rfc3339;
 
@@ -137,6 +137,16 @@ impl Snapshot {
     pub fn new(pair: &str) -> Snapshot {
         let (pair, version, since) = (pair.to_owned(), env!("CARGO_PKG_VERSION").to_owned(), rfc3339(now()));
         Snapshot { pair, process: std::process::id(), version, since, ..Snapshot::default() }
+    }
+
+    /// What a run left. One that did not look at all that was left before (`of_all`) does not say that less of it is left.
+    pub(super) fn left(&mut self, report: &Report, of_all: bool) {
+        let now = |known: u64, told: u64| if of_all { told } else { known.max(told) };
+        self.conflicts = now(self.conflicts, report.conflicts.len() as u64);
+        self.problems = now(self.problems, report.problems.len() as u64);
+        self.held = now(self.held, report.held.as_ref().map_or(0, |held| held.files + held.folders));
+        self.pending_up = now(self.pending_up, report.pending.staging);
+        self.pending_down = now(self.pending_down, report.pending.network);
     }
 
     pub fn set_roots(&mut self, roots: PerSide<RootWatch>) {

@@ -179,6 +179,12 @@ fn a_conflict_is_told_with_each_run_until_somebody_decides() {
         fs::write(world.staging.join("other"), "other").expect("written");
         assert_eq!(watching.sync(Direction::Up).conflicts.len(), 1);
         assert_eq!(fs::read_to_string(world.network.join("file")).expect("there"), "theirs");
+        for round in 0..5 {
+            let name = format!("by itself {round}");
+            fs::write(world.staging.join(&name), "more").expect("written");
+            shows(&world.network.join(&name), "more");
+            assert_eq!(watching.handle.snapshot().conflicts, 1, "a run that looked elsewhere says nothing of it");
+        }
     });
 }
 
