@@ -99,8 +99,17 @@ impl Watcher {
     }
 
     /// To be called just before a folder is listed: what happens in it from now on is told.
+    ///
+    /// Those above it are watched first. That a folder was moved away is told by the one above it alone; where nobody hears it, the
+    /// watch goes along with the moved one, and stands in the way of a new one at the path for ever.
     pub fn enter(&self, folder: &RelPath) {
-        if !SINGLY || lock(&self.shared).folders.contains(folder) {
+        if SINGLY && !lock(&self.shared).folders.contains(folder) {
+            folder.ancestors().iter().chain([folder]).for_each(|folder| self.enter_one(folder));
+        }
+    }
+
+    fn enter_one(&self, folder: &RelPath) {
+        if lock(&self.shared).folders.contains(folder) {
             return;
         }
         // Before the watch: where the folder goes away between the two, its event takes the entry out again.

@@ -103,3 +103,20 @@ fn a_link_is_not_followed() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_folder_that_took_the_place_of_one_that_was_entered_alone_is_told_of() {
+    let world = World::new();
+    let at = world.folder.path();
+    let outside = tempfile::tempdir_in(at.parent().expect("a folder")).expect("made");
+    fs::create_dir_all(at.join("a/b")).expect("made");
+    world.watcher.enter(&path("a/b"));
+    world.told();
+    fs::rename(at.join("a/b"), outside.path().join("b")).expect("moved");
+    fs::create_dir(at.join("a/b")).expect("made");
+    world.told();
+    world.watcher.enter(&path("a"));
+    world.watcher.enter(&path("a/b"));
+    fs::write(at.join("a/b/file"), b"1").expect("written");
+    assert!(world.hinted("a/b/file"));
+}
