@@ -503,7 +503,9 @@ impl Users {
         self.versions.edited(side, touched);
         let until = volumes[side].hidden_until();
         self.hidden.extend(touched.paths.iter().map(|path| (path.clone(), until)));
-        self.cached[side].extend(touched.made.iter().map(|content| (*content, until)));
+        // What was moved there, too.
+        let shown = volumes[side].project().into_iter().filter(|(path, _)| touched.paths.iter().any(|top| path.is_within(top)));
+        self.cached[side].extend(shown.filter_map(|(_, content)| content.digest()).map(|content| (content, until)));
         let traits = volumes[side].traits();
         if self.meanwhile && !traits.ctime && !traits.ids {
             self.versions.unseen.extend(&touched.same_size);
