@@ -1,12 +1,13 @@
 //! From differences to a plan that may be carried out: reconcile, renames, guards, room.
 
+use super::deletes;
 use super::error::Error;
 use super::growing;
 use super::moved;
 use super::open::Session;
 use super::partials;
 use super::report::{Held, Outcome, Refusal};
-use super::request::{Deletes, Request};
+use super::request::Request;
 use super::whole;
 use crate::disk::clock::now;
 use crate::disk::{ErrorKind, local};
@@ -14,12 +15,10 @@ use crate::manifest::key;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::guard::{self, Meeting};
 use crate::model::listing::Difference;
-use crate::model::path::RelPath;
 use crate::model::plan::{Op, Plan};
 use crate::model::reconcile::Rules;
 use crate::model::rename;
 use crate::model::side::{PerSide, Side};
-use crate::model::time::Time;
 use crate::scan::{Reading, digest_of};
 
 use std::sync::atomic::AtomicBool;
@@ -31,8 +30,6 @@ pub(super) struct Decision {
     /// `None`: go.
     pub stop: Option<Outcome>,
 }
-
-const HOUR_NS: i64 = 3_600_000_000_000;
 
 pub(super) fn decide(
     session: &Session<'_>,
@@ -64,7 +61,7 @@ pub(super) fn decide(
     let ids = traits.map(|traits| traits.ids);
     plan = rename::pair(plan, ids);
     moved::hold_moved_out(session, request, &mut plan)?;
-    let held = guard_deletes(session, request, &mut plan)?;
+    let held = deletes::guard(session, request, &mut plan)?;
     let stop = no_room(session, &plan)?.map(Outcome::Refused);
     Ok(Decision { plan, held, stop })
 }
@@ -113,64 +110,6 @@ fn read_candidates(session: &Session<'_>, plan: &mut Plan, stop: &AtomicBool) ->
         }
     }
     Ok(())
-}
-
-/// The mass-delete guard, and runs in which no delete is believed.
-fn guard_deletes(session: &Session<'_>, request: &Request, plan: &mut Plan) -> Result<Option<Held>, Error> {
-    let mut answer = None;
-    for side in Side::BOTH {
-        if let Some(why) = session.standing.hold_deletes.as_ref().filter(|_| request.deletes != Deletes::Allow) {
-            let before = plan.held.len();
-            guard::hold_deletes(plan, side);
-            if plan.held.len() > before {
-                answer = Some(held(session, plan, side, why.clone())?);
-                whole::hold_with_deletes(session, plan, side);
-            }
-            continue;
-        }
-        if request.deletes == Deletes::Allow {
-            continue;
-        }
-        if !plan.actions.iter().any(|action| guard::deletes_at(&action.op, side)) {
-            continue;
-        }
-        let since = Time(session.started.0 - HOUR_NS);
-        let earlier = session.store.deletes_since(side, since)?;
-        let base_files = session.store.count_files()?;
-        let below = |folder: &RelPath| session.store.files_below(folder).unwrap_or(0);
-        if let Some(trip) = guard::mass_delete(plan, side, earlier, base_files, &below) {
-            guard::hold_deletes(plan, side);
-            if request.deletes == Deletes::Restore && request.direction.writes(side.other()) {
-                guard::restore_deletes(plan, side);
-            }
-            // A folder that another kind replaces cannot be turned round: it stays held, and that is said.
-            if plan.held.iter().any(|action| action.op.side() == Some(side)) {
-                answer = Some(held(session, plan, side, trip.to_string())?);
-                whole::hold_with_deletes(session, plan, side);
-            }
-        }
-    }
-    Ok(answer)
-}
-
-fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<Held, Error> {
-    let mut held = Held { side, files: 0, folders: 0, of_files: session.store.count_files()?, top: Vec::new(), why };
-    for action in plan.held.iter().filter(|action| action.op.side() == Some(side)) {
-        let folder = matches!(&action.op, Op::Delete { expect, .. } if expect.entry.is_folder());
-        if folder {
-            held.folders += 1;
-            continue;
-        }
-        held.files += 1;
-        let top = guard::top_of(&action.path);
-        match held.top.iter_mut().find(|(path, _)| *path == top) {
-            Some((_, count)) => *count += 1,
-            None => held.top.push((top, 1)),
-        }
-    }
-    held.top.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    held.top.truncate(5);
-    Ok(held)
 }
 
 /// A run that cannot fit stops before it writes. Trash costs nothing here: it is made of renames and links.

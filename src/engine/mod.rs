@@ -12,6 +12,7 @@ mod conflicts;
 mod copies;
 mod databases;
 mod decide;
+mod deletes;
 pub mod doctor;
 mod error;
 mod growing;

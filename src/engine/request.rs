@@ -104,6 +104,8 @@ pub enum Deletes {
     /// Held by the guard.
     #[default]
     Guarded,
+    /// Held, all of them: a mass waits for an answer, and this run does not look at the whole of it.
+    Held,
     /// `--allow-deletes`: this run's deletes go through.
     Allow,
     /// `--restore-deletes`: the other side's copies are written back.

@@ -8,6 +8,7 @@ use crate::disk::clock::now;
 use crate::disk::local;
 use crate::manifest::{self, Manifest, Opened, Reader, View};
 use crate::model::growing::Torn;
+use crate::model::guard::ByTop;
 use crate::model::listing::Row;
 use crate::model::path::RelPath;
 use crate::model::side::Side;
@@ -185,7 +186,7 @@ impl Store {
         self.ask(|view| view.files_below(path))
     }
 
-    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64, Error> {
+    pub fn deletes_since(&self, side: Side, since: Time) -> Result<ByTop, Error> {
         self.ask(|view| view.deletes_since(side, since))
     }
 }

@@ -6,6 +6,7 @@ use super::clean::{self, keep_trash_small};
 use super::copies;
 use super::databases;
 use super::decide::{Decision, decide, work};
+use super::deletes;
 use super::error::Error;
 use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
@@ -343,6 +344,7 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report, looked_
         manifest.forget_former()?;
     }
     if report.counts != Counts::default() {
+        deletes::answered(manifest, request, now)?;
         manifest.prune(Time(now.0 - HISTORY_NS))?;
     }
     Ok(())

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::Manifest;
 use super::columns::{PathColumn, Version, count_at, optional_path_at, path_at, side_at, time_at};
 use super::error::Result;
+use crate::model::guard::{self, ByTop};
 use crate::model::path::RelPath;
 use crate::model::side::Side;
 use crate::model::time::Time;
@@ -122,9 +123,15 @@ fn add_event(connection: &Connection, run: RunId, event: &EventRecord) -> rusqli
         .map(drop)
 }
 
-pub(super) fn deletes_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<u64> {
-    let sql = "SELECT coalesce(sum(deleted_files), 0) FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
-    connection.query_row(sql, params![side.word(), since.0], |row| count_at(row, 0))
+pub(super) fn deletes_since(connection: &Connection, side: Side, since: Time) -> rusqlite::Result<ByTop> {
+    let sql = "SELECT path, deleted_files FROM event WHERE side = ?1 AND at >= ?2 AND deleted_files > 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![side.word(), since.0])?;
+    let mut by_top = ByTop::new();
+    while let Some(row) = rows.next()? {
+        *by_top.entry(guard::top_of(&path_at(row, 0)?)).or_insert(0) += count_at(row, 1)?;
+    }
+    Ok(by_top)
 }
 
 /// The newest first, at most `limit` of them.

@@ -54,6 +54,8 @@ pub mod key {
     pub const FIRST_SYNC_ENDED: &str = "first_sync_ended";
     /// The ignore patterns that the base was made with.
     pub const PATTERNS: &str = "patterns";
+    /// When a run over everything was last allowed its deletes, in ns since 1970: the mass-delete guard counts from there.
+    pub const DELETES_ALLOWED: &str = "deletes_allowed";
     /// Whether the network root may hold copies of this pair's conflicts.
     pub const CONFLICT_COPIES: &str = "conflict_copies";
     /// See [`super::Manifest::own_name`].

@@ -11,6 +11,7 @@ use super::roots::{self, RootRecord};
 use super::{meta, rows, torn};
 use crate::model::entry::Kind;
 use crate::model::growing::Torn;
+use crate::model::guard::ByTop;
 use crate::model::listing::{FolderId, Listing, Row};
 use crate::model::path::RelPath;
 use crate::model::side::Side;
@@ -98,7 +99,7 @@ impl View {
     }
 
     /// Files deleted at `side` at or after `since`.
-    pub fn deletes_since(&self, side: Side, since: Time) -> Result<u64> {
+    pub fn deletes_since(&self, side: Side, since: Time) -> Result<ByTop> {
         Ok(history::deletes_since(&self.connection, side, since).map_err(failed("read the history in", &self.connection))?)
     }
 

@@ -40,7 +40,9 @@ impl fmt::Display for Trip {
         match self {
             Trip::Share { files, of } => write!(f, "{files} of {of} files would be deleted within an hour"),
             Trip::Many { files } => write!(f, "{files} files would be deleted within an hour"),
-            Trip::TopFolder { path, files } => write!(f, "the whole folder {path} with {files} files would be deleted"),
+            Trip::TopFolder { path, files } => {
+                write!(f, "the whole folder {path} with {files} files would be deleted within an hour")
+            }
         }
     }
 }
@@ -54,9 +56,12 @@ pub fn deletes_at(op: &Op, side: Side) -> bool {
     }
 }
 
-/// Files that the plan deletes at `side`, by top-level name; a replaced folder counts what the base forgets below it.
-fn deleted_files(plan: &Plan, side: Side) -> BTreeMap<RelPath, u64> {
-    let mut by_top = BTreeMap::new();
+/// How many files, by the top-level name under which they lie.
+pub type ByTop = BTreeMap<RelPath, u64>;
+
+/// Files that the plan deletes at `side`; a replaced folder counts what the base forgets below it.
+fn deleted_files(plan: &Plan, side: Side) -> ByTop {
+    let mut by_top = ByTop::new();
     let mut replaced: Option<&RelPath> = None;
     for action in &plan.actions {
         let counts = match &action.op {
@@ -81,17 +86,19 @@ pub fn top_of(path: &RelPath) -> RelPath {
 }
 
 /// More than 20 files *and* (a quarter of the base's files, or 1,000 files, or a whole top-level folder of more than 50),
-/// counted over a rolling hour. `earlier` are the files deleted at this side in that hour before this run.
+/// counted over a rolling hour. `earlier` are the files deleted at this side in that hour before this run, which the base and
+/// `files_below` know no more.
 pub fn mass_delete(
     plan: &Plan,
     side: Side,
-    earlier: u64,
+    earlier: &ByTop,
     base_files: u64,
     files_below: &dyn Fn(&RelPath) -> u64,
 ) -> Option<Trip> {
     let by_top = deleted_files(plan, side);
     let now: u64 = by_top.values().sum();
-    let files = now + earlier;
+    let before: u64 = earlier.values().sum();
+    let files = now + before;
     if now == 0 || files <= FEW {
         return None;
     }
@@ -99,12 +106,14 @@ pub fn mass_delete(
         return Some(Trip::Many { files });
     }
     // The base has lost the earlier ones already.
-    let of = base_files + earlier;
+    let of = base_files + before;
     if files * SHARE >= of {
         return Some(Trip::Share { files, of });
     }
-    let whole = by_top.into_iter().find(|(path, gone)| *gone > TOP_FOLDER && *gone >= files_below(path));
-    whole.map(|(path, files)| Trip::TopFolder { path, files })
+    by_top.into_iter().find_map(|(path, now)| {
+        let files = now + earlier.get(&path).copied().unwrap_or(0);
+        (files > TOP_FOLDER && now >= files_below(&path)).then_some(Trip::TopFolder { path, files })
+    })
 }
 
 /// Takes the deletes at `side` out of the plan; they stay pending.
@@ -191,13 +200,17 @@ mod tests {
     use crate::model::plan::Why;
     use crate::model::time::Time;
 
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text.as_bytes()).expect("a path")
+    }
+
     fn deletes(folder: &str, count: u64) -> Plan {
         let time = Time(1);
         let entry = Entry { content: Content::File { size: 1, digest: None }, mtime: time, mode: 0o644 };
         let found = Box::new(Found { entry, stamp: Stamp { size: 1, mtime: time, ctime: time, id: 1 } });
         let why = Why { in_base: true, staging: Change::Deleted, network: Change::None, by: None };
         let action = |n| Action {
-            path: RelPath::parse(format!("{folder}/{n:04}").as_bytes()).expect("a path"),
+            path: path(&format!("{folder}/{n:04}")),
             op: Op::Delete { side: Side::Network, expect: found.clone(), base: None },
             why,
         };
@@ -213,14 +226,20 @@ mod tests {
             ("with those of the last hour", 11, 10, 74, 100, true),
             ("a whole folder of 51", 51, 0, 100_000, 51, true),
             ("a whole folder of 50", 50, 0, 100_000, 50, false),
+            ("the last five of 51", 5, 46, 100_000, 5, true),
+            ("the last five of 50", 5, 45, 100_000, 5, false),
+            ("five of the last six", 5, 46, 100_000, 6, false),
             ("part of a folder", 51, 0, 100_000, 52, false),
             ("a thousand", 1_000, 0, 10_000_000, 5_000, true),
             ("nothing now", 0, 5_000, 10, 0, false),
         ] {
-            let trip = mass_delete(&deletes("top", count), Side::Network, earlier, base, &|_| below);
+            let earlier = ByTop::from([(path("top"), earlier)]);
+            let trip = mass_delete(&deletes("top", count), Side::Network, &earlier, base, &|_| below);
             assert_eq!(trip.is_some(), trips, "{name}: {trip:?}");
-            assert_eq!(mass_delete(&deletes("top", count), Side::Staging, earlier, base, &|_| below), None, "{name}");
+            assert_eq!(mass_delete(&deletes("top", count), Side::Staging, &earlier, base, &|_| below), None, "{name}");
         }
+        let elsewhere = ByTop::from([(path("other"), 46)]);
+        assert_eq!(mass_delete(&deletes("top", 5), Side::Network, &elsewhere, 100_000, &|_| 5), None);
     }
 
     /// A file takes the place of a folder with `count` files, which the base forgets.
@@ -230,7 +249,7 @@ mod tests {
         let mut old = file.clone();
         old.entry.content = Content::Folder;
         plan.actions.iter_mut().for_each(|action| action.op = Op::Forget);
-        let path = RelPath::parse(b"top").expect("a path");
+        let path = path("top");
         let why = Why { in_base: true, staging: Change::Modified, network: Change::None, by: None };
         let op = Op::Write { to: Side::Network, from: file, expect: Seen::There(old), revived: false };
         plan.actions.insert(0, Action { path, op, why });
@@ -239,11 +258,12 @@ mod tests {
 
     #[test]
     fn a_folder_that_another_kind_replaces_counts_with_all_it_held() {
-        let trip = mass_delete(&replaced(21), Side::Network, 0, 84, &|_| 100);
+        let none = ByTop::new();
+        let trip = mass_delete(&replaced(21), Side::Network, &none, 84, &|_| 100);
         assert_eq!(trip, Some(Trip::Share { files: 21, of: 84 }));
-        assert_eq!(mass_delete(&replaced(20), Side::Network, 0, 84, &|_| 100), None);
+        assert_eq!(mass_delete(&replaced(20), Side::Network, &none, 84, &|_| 100), None);
         let mut plan = replaced(21);
-        let (mut forgets, elsewhere) = (replaced(1), RelPath::parse(b"z").expect("a path"));
+        let (mut forgets, elsewhere) = (replaced(1), path("z"));
         let mut other = forgets.actions.remove(1);
         other.path = elsewhere.clone();
         plan.actions.push(other);

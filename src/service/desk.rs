@@ -16,7 +16,7 @@ use crate::disk::clock::{self, Moment, random};
 use crate::engine;
 use crate::engine::Kept;
 use crate::engine::report::{Counts, Outcome, Progress, Report};
-use crate::engine::request::{Options, Request, Watched};
+use crate::engine::request::{Deletes, Options, Request, Watched};
 use crate::model::backoff;
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
@@ -61,6 +61,8 @@ pub(super) struct Desk<'a> {
     eyes: Arc<Eyes>,
     inbox: Arc<Inbox>,
     again: Again,
+    /// A mass of deletes waits for an answer.
+    held: bool,
     cookies: Cookies,
     barriers: Vec<Barrier>,
     scans: Spacing,
@@ -102,6 +104,7 @@ impl<'a> Desk<'a> {
             eyes,
             inbox: Inbox::new(began, plan.pace, words),
             again: Again::default(),
+            held: false,
             cookies: Cookies::default(),
             barriers: Vec::new(),
             scans: Spacing::new(OFTEN, SELDOM, Duration::ZERO),
@@ -203,11 +206,15 @@ impl<'a> Desk<'a> {
             return self.whole_run();
         }
         let mut targets = self.inbox.settle().take(now);
-        if retried || self.again.due().is_some_and(|due| due <= now) {
+        let all = retried || self.again.due().is_some_and(|due| due <= now);
+        if all {
             targets.append(&mut self.again.take());
         }
         if !targets.is_empty() {
-            let _ = self.run(self.request(self.plan.template.direction, Some(targets)));
+            let request = self.request(self.plan.template.direction, Some(targets));
+            // One by one they would be no mass.
+            let deletes = if self.held && !all { Deletes::Held } else { request.deletes };
+            let _ = self.run(Request { deletes, ..request });
         }
     }
 
@@ -384,6 +391,8 @@ impl<'a> Desk<'a> {
             self.hint_again(request);
         }
         let of_all = whole || self.again.is_with_it();
+        let judged = of_all && report.outcome == Outcome::Done && request.direction == self.plan.template.direction;
+        self.held = report.held.is_some() || self.held && !judged;
         report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
         // Where another run was in the way nothing was looked at, and the next try follows from that.
         if !matches!(report.outcome, Outcome::Busy { .. }) {

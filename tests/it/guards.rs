@@ -82,6 +82,9 @@ fn ss_11_a_mass_delete_in_small_steps_is_held() {
     remove(&world.network, 20..25);
     is_held(&world.json(&["sync", "down"], 4), 5);
     assert!(stands(&world.staging.join("d0/f20")));
+    world.json(&["sync", "down", "--allow-deletes"], 0);
+    fs::remove_file(world.network.join("d9/f79")).expect("removed");
+    assert_eq!(world.json(&["sync", "down"], 0)["deleted"]["files"], 1, "that was an answer to all before it");
     // Renames are no deletes.
     let world = many(60);
     for number in 0..10 {
@@ -89,6 +92,22 @@ fn ss_11_a_mass_delete_in_small_steps_is_held() {
     }
     assert_eq!(world.json(&["sync", "up"], 0)["renamed"], 10);
     world.in_step();
+}
+
+/// Mass delete: a folder at the top that goes piece by piece is held when the last of it would go.
+#[test]
+fn ss_11_a_whole_folder_in_small_steps_is_held() {
+    let world = many(600);
+    let folder = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|number| fs::remove_file(world.staging.join(format!("d3/f{}", number * 10 + 3))).expect("removed"));
+    };
+    for start in [0, 20] {
+        folder(start..start + 20);
+        assert_eq!(world.json(&["sync", "up"], 0)["deleted"]["files"], 20);
+    }
+    folder(40..60);
+    is_held(&world.json(&["sync", "up"], 4), 20);
+    world.run(&["sync", "up"]).ends_with(4).says("the whole folder d3 with 60 files would be deleted within an hour");
 }
 
 /// Mass delete: folders that files replace count with what they held, and over the hour too.

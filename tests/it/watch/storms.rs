@@ -120,13 +120,22 @@ fn a_large_folder_that_stays_deleted_is_held() {
     write(&world.staging.join("kept"), "kept");
     let mut watching = Watching::ready(&world, &[]);
     let before = Tree::of(&world.staging);
-    fs::remove_dir_all(world.staging.join("large")).expect("removed");
-    watching.shows("held deletes", |shown| shown["pending_up"].as_u64() >= Some(1_500));
+    (0..1_499).for_each(|n| fs::remove_file(world.staging.join(format!("large/{n}"))).expect("removed"));
+    watching.shows("held deletes", |shown| shown["pending_up"].as_u64() >= Some(1_499));
     write(&world.staging.join("saved"), "saved");
     wait_for("a file saved meanwhile", || stands(&world.network.join("saved")));
+    // One of the many alone would be no mass.
+    write(&world.staging.join("large/77"), "another");
+    fs::remove_file(world.staging.join("large/77")).expect("removed");
+    for later in ["saved with it", "saved after it"] {
+        write(&world.staging.join(later), "saved");
+        wait_for("a file saved later", || stands(&world.network.join(later)));
+    }
     assert_eq!(read(&world.network.join("large/77")), "large 77");
     world.json(&["sync", "--allow-deletes"], 0);
-    assert!(!stands(&world.network.join("large")));
+    assert!(!stands(&world.network.join("large/77")));
+    fs::remove_file(world.staging.join("saved")).expect("removed");
+    wait_for("a delete after the answer", || !stands(&world.network.join("saved")));
     watching.laws(&world, &before.contents());
 }
 
