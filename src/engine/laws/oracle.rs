@@ -22,7 +22,7 @@ pub struct Oracle {
     pub disturbed: bool,
     /// Contents that users of that side made.
     made: PerSide<BTreeSet<Digest>>,
-    /// What runs that were cut off had written: the base does not know it, and takes it for an edit of that side.
+    /// What runs that were cut off, or failed, had written: the base does not know it, and takes it for an edit of that side.
     pub cut_off: BTreeSet<RelPath>,
     /// A policy said which versions count: that reaches everything below a conflict.
     pub ruled: bool,

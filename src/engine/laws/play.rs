@@ -261,8 +261,8 @@ impl Play {
         let request = self.request(sync);
         let ended = self.run(|pair, options, stop| engine::sync(pair, &request, options, &|_| {}, stop));
         self.world.leave_alone();
-        if matches!(ended, Ended::Cut) {
-            self.tally.crashes += 1;
+        self.tally.crashes += u64::from(matches!(ended, Ended::Cut));
+        if !matches!(ended, Ended::Report(_)) {
             for side in Side::BOTH {
                 let written = Touched::since(before[side].clone(), &self.volumes[side]).paths;
                 self.users().oracle.cut_off.extend(written);
