@@ -6,6 +6,7 @@
 //! them (absent where a sync would leave it so).
 
 use super::chunk::{FLUSH_SINGLY, split};
+use super::durable::folder_flushed;
 use super::place::{Kept, Spot, displace_by_rename, displace_folder, place};
 use super::structure::move_proven;
 use super::{Failure, Halt, Run, database, trash};
@@ -240,7 +241,7 @@ pub fn finish_made_again(root: &dyn Root, traits: &Traits, made: &[MadeAgain]) {
     }
 }
 
-/// Makes what these folders got durable. Where a folder cannot be flushed there is nothing better to be had.
+/// Makes what these folders got durable.
 pub fn flush_names(root: &dyn Root, folders: &BTreeSet<RelPath>) -> disk::Result<()> {
     if folders.len() > FLUSH_SINGLY {
         match root.flush_all() {
@@ -248,10 +249,7 @@ pub fn flush_names(root: &dyn Root, folders: &BTreeSet<RelPath>) -> disk::Result
             other => return other,
         }
     }
-    folders.iter().try_for_each(|path| match root.folder(path).and_then(|folder| folder.flush()) {
-        Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::BadName | ErrorKind::Absent) => Ok(()),
-        other => other,
-    })
+    folders.iter().try_for_each(|path| folder_flushed(root.folder(path).and_then(|folder| folder.flush())))
 }
 
 /// Removes folders of a run's trash that hold nothing any more, and those above them up to the run's own.

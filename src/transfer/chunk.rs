@@ -1,7 +1,7 @@
 //! A chunk of files, links and touches: staged together, made durable together, shown one by one.
 
 use super::copy::{Copying, Errand, Staged, stage};
-use super::durable::{Claim, halt_of, settle};
+use super::durable::{Claim, folder_flushed, halt_of, settle};
 use super::place::{Spot, place};
 use super::restamp::{Item, Pending};
 use super::{Ending, Failure, Halt, Outcome, Run, Tally, ending, outcome};
@@ -298,13 +298,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
         self.touched.dedup();
         for (side, path) in std::mem::take(&mut self.touched) {
             let flushed = self.open[side].at(self.run, side, &path).and_then(|folder| folder.flush());
-            match flushed {
-                // A file system that cannot flush a folder has nothing better to offer.
-                Err(source) if !matches!(source.kind, ErrorKind::Unsupported | ErrorKind::BadName | ErrorKind::Absent) => {
-                    return Err(self.not_durable(side, source));
-                }
-                _ => {}
-            }
+            folder_flushed(flushed).map_err(|source| self.not_durable(side, source))?;
         }
         Ok(())
     }

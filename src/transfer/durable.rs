@@ -73,6 +73,16 @@ fn kept(side: Side, flushed: disk::Result<()>) -> Result<(), Halt> {
     }
 }
 
+/// What a flush of a folder that was written to came to. A file system that cannot flush a folder has nothing better to offer;
+/// a folder that is not there any more, or something else now, holds nothing of ours.
+pub(crate) fn folder_flushed(flushed: disk::Result<()>) -> disk::Result<()> {
+    use ErrorKind::{Absent, BadName, Unsupported, WrongKind};
+    match flushed {
+        Err(source) if matches!(source.kind, Absent | BadName | Unsupported | WrongKind) => Ok(()),
+        other => other,
+    }
+}
+
 /// A root that does not answer, has no room, or does not keep what is written.
 pub(crate) fn halt_of(side: Side, source: disk::Error) -> Halt {
     match source.kind {

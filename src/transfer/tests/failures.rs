@@ -85,6 +85,28 @@ fn each_failure_is_the_roots_or_the_paths_and_leaves_nothing() {
     }
 }
 
+/// Somebody puts a file in the place of the folder that was just written to: what was in it is theirs to miss.
+#[test]
+fn a_folder_that_is_a_file_before_it_is_flushed_ends_no_run() {
+    let mut world = world();
+    world.flush = true;
+    world.lay(STAGING, "folder/file", "content");
+    world.lay(NETWORK, "folder/other", "other");
+    world.lay(STAGING, "last", "content");
+    let actions = vec![world.write_to(NETWORK, "folder/file"), world.write_to(NETWORK, "last")];
+    let (file, folder) = (world.file(NETWORK, "folder/file"), world.file(NETWORK, "folder"));
+    world.meddler[NETWORK].before_each(move |_, path| {
+        if path.is_empty() && file.exists() {
+            fs::remove_dir_all(&folder).expect("removed");
+            fs::write(&folder, "a file").expect("written");
+        }
+        None
+    });
+    let (_, halt) = carry(&world.run(), actions);
+    assert!(halt.is_none(), "{halt:?}");
+    assert_eq!(world.shown(NETWORK), tree(&[("folder", "a file"), ("last", "content")]));
+}
+
 #[test]
 fn a_failed_overwrite_leaves_the_old_version() {
     for (op, kind) in [("link", ErrorKind::Busy), ("exchange", ErrorKind::Denied), ("rename", ErrorKind::Denied)] {
