@@ -24,6 +24,9 @@ pub struct Oracle {
     made: PerSide<BTreeSet<Digest>>,
     /// What runs that were cut off, or failed, had written: the base does not know it, and takes it for an edit of that side.
     pub cut_off: BTreeSet<RelPath>,
+    /// What got another spelling alone in the middle of a run, where names are folded: deleted on the other side it goes all the
+    /// same (docs/safety.md, what stamps cannot see).
+    pub respelled: BTreeSet<RelPath>,
     /// A policy said which versions count: that reaches everything below a conflict.
     pub ruled: bool,
 }
@@ -81,7 +84,8 @@ impl Oracle {
         }
         for side in Side::BOTH {
             for (path, wanted) in &self.wanted[side] {
-                if self.taken_back || is_open(path) || self.is_near(side.other(), path) || self.is_below_a_ruling(side, path) {
+                let excused = self.taken_back || self.respelled.contains(path);
+                if excused || is_open(path) || self.is_near(side.other(), path) || self.is_below_a_ruling(side, path) {
                     continue;
                 }
                 // An edit beats a delete (docs/safety.md, what is promised where a run was killed).

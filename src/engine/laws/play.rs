@@ -18,7 +18,7 @@ use crate::engine::{self, undo};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::digest::Digest;
 use crate::model::entry::Content;
-use crate::model::path::RelPath;
+use crate::model::path::{Name, RelPath};
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::reach::Reach;
@@ -507,11 +507,21 @@ impl Users {
         let shown = volumes[side].project().into_iter().filter(|(path, _)| touched.paths.iter().any(|top| path.is_within(top)));
         self.cached[side].extend(shown.filter_map(|(_, content)| content.digest()).map(|content| (content, until)));
         let traits = volumes[side].traits();
+        if self.meanwhile && traits.folds() {
+            let respelled = |path: &&RelPath| touched.paths.iter().any(|other| other != *path && may_fold_to(other, path));
+            self.oracle.respelled.extend(touched.paths.iter().filter(respelled).cloned());
+        }
         if self.meanwhile && !traits.ctime && !traits.ids {
             self.versions.unseen.extend(&touched.same_size);
         }
         self.touched.extend_from_slice(&touched.paths);
     }
+}
+
+fn may_fold_to(one: &RelPath, other: &RelPath) -> bool {
+    let name = |name| Name::new(name).expect("a name of a path");
+    let alike = |(one, other)| name(one).may_fold_to(&name(other));
+    one.names().count() == other.names().count() && one.names().zip(other.names()).all(alike)
 }
 
 /// The side in which a run of this direction writes nothing.
