@@ -330,23 +330,26 @@ impl Play {
         let first = self.world.calls();
         let mut waiting: Vec<Meddling> = sync.meddling.clone();
         let (volumes, users) = (self.volumes.clone(), self.users.clone());
+        // Where two names cannot be exchanged there are windows that nothing can close.
+        let mut window = PerSide::new(false, false);
         self.world.before_each(move |call| {
             waiting.retain(|meddling| {
                 let Meddling { after, side, aimed, edit } = meddling;
-                if call.number < first + u64::from(*after) {
+                let volume = &volumes[*side];
+                if call.number < first + u64::from(*after) || window[*side] && !volume.traits().exchange {
                     return true;
                 }
                 let Some(op) = aimed else {
                     edit_now(&volumes, &users, *side, edit);
                     return false;
                 };
-                // Where two names cannot be exchanged there are windows that nothing can close.
-                let volume = &volumes[*side];
                 let here = call.op == *op && call.volume == volume.name() && volume.traits().exchange;
                 let paths = [Some(&call.path), call.to.as_ref()].into_iter().flatten().filter(|_| here);
                 let aimed = paths.filter_map(|path| edit.aimed(volume, path)).next();
                 aimed.as_ref().inspect(|edit| edit_now(&volumes, &users, *side, edit)).is_none()
             });
+            let side = Side::BOTH.into_iter().find(|&side| call.volume == volumes[side].name());
+            side.into_iter().for_each(|side| window[side] = call.op == "link" || window[side] && call.op != "rename");
             None
         });
         if let Some(stop) = &sync.stop {
