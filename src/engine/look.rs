@@ -18,7 +18,7 @@ use crate::model::vouch::{Effort, vouches};
 use crate::scan::{self, BaseReader, Scope, Sight};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -27,11 +27,25 @@ pub(super) struct Base {
     reader: Option<Reader>,
     /// Set where what the reader could not read is damaged.
     damaged: Arc<AtomicBool>,
+    /// Where the reader goes back to.
+    pool: Arc<Pool>,
+}
+
+type Pool = Mutex<Vec<Option<Reader>>>;
+
+fn lock(pool: &Pool) -> MutexGuard<'_, Vec<Option<Reader>>> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        lock(&self.pool).push(self.reader.take());
+    }
 }
 
 impl Base {
     pub fn of(reader: Option<Reader>) -> Base {
-        Base { reader, damaged: Arc::default() }
+        Base { reader, damaged: Arc::default(), pool: Arc::default() }
     }
 
     fn read<T: Default>(&self, read: impl FnOnce(&Reader) -> manifest::Result<T>) -> Result<T, String> {
@@ -89,16 +103,16 @@ pub(super) fn look(
         stop,
         seen,
     };
-    // One for each worker and one for the first step, opened here: the writer's connection stays with this thread.
-    let pool = (0..=scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?;
-    let pool = Mutex::new(pool);
-    let damaged = Arc::new(AtomicBool::new(false));
+    // One for each worker, opened here: the writer's connection stays with this thread.
+    let pool: Pool = (0..scope.threads).map(|_| session.reader()).collect::<Result<Vec<_>, Error>>()?.into();
+    let (pool, damaged) = (Arc::new(pool), Arc::new(AtomicBool::new(false)));
     let readers = || -> Result<Box<dyn BaseReader>, String> {
-        let reader = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Box::new(Base { reader: reader.ok_or("more workers than readers of the base")?, damaged: damaged.clone() }))
+        let reader = lock(&pool).pop();
+        let reader = reader.ok_or("more workers than readers of the base")?;
+        Ok(Box::new(Base { reader, damaged: Arc::clone(&damaged), pool: Arc::clone(&pool) }))
     };
     let done = AtomicBool::new(false);
-    thread::scope(|threads| {
+    let sight = thread::scope(|threads| {
         let teller = threads.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 tell(Progress::Looking { seen: seen.as_ref().map(|count| count.load(Ordering::Relaxed)) });
@@ -107,8 +121,11 @@ pub(super) fn look(
         });
         let _told = Told { done: &done, teller: teller.thread() };
         scan::scan(&scope, &readers)
-    })
-    .map_err(|error| match error {
+    });
+    if let (Store::Writing(manifest), Some(Some(reader))) = (&session.store, lock(&pool).pop()) {
+        manifest.keep_reader(reader);
+    }
+    sight.map_err(|error| match error {
         scan::Error::Gone { side, source } => Error::Offline { side, message: source.to_string() },
         scan::Error::Base(message) if !damaged.load(Ordering::Relaxed) => Error::Base(message),
         error @ (scan::Error::Base(_) | scan::Error::Circle(_)) => {

@@ -24,8 +24,8 @@ use crate::roots::reach::Reach;
 use crate::roots::{self, own, probe};
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// May this opening write (markers, lock, manifest)?
@@ -158,8 +158,8 @@ impl<'a> Session<'a> {
         let all: Vec<&str> = shared.ignore.iter().flatten().chain(&self.options.ignore).map(String::as_str).collect();
         self.patterns = Patterns::new(all.iter().copied())?;
         self.patterns_text = all.join("\n");
-        self.append = nearest(self.options.append.as_ref(), shared.append, APPEND)?;
-        self.whole = nearest(self.options.whole.as_ref(), shared.whole, WHOLE)?;
+        self.append = nearest(self.options.append.as_ref(), shared.append, &APPENDED)?;
+        self.whole = nearest(self.options.whole.as_ref(), shared.whole, &WHOLES)?;
         Ok(())
     }
 
@@ -193,10 +193,20 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Compiled once a process: a watch process opens its pair with every run.
+static APPENDED: LazyLock<Patterns> = LazyLock::new(|| built_in(APPEND));
+static WHOLES: LazyLock<Patterns> = LazyLock::new(|| built_in(WHOLE));
+
+fn built_in(list: &str) -> Patterns {
+    Patterns::new(list.split(',')).expect("patterns of this program can be read")
+}
+
 /// The patterns of this machine, else those of the network root, else the default.
-fn nearest(own: Option<&Vec<String>>, shared: Option<Vec<String>>, default: &str) -> Result<Patterns, Error> {
-    let list = own.cloned().or(shared).unwrap_or_else(|| default.split(',').map(str::to_owned).collect());
-    Ok(Patterns::new(list.iter().map(String::as_str))?)
+fn nearest(own: Option<&Vec<String>>, shared: Option<Vec<String>>, default: &Patterns) -> Result<Patterns, Error> {
+    match own.or(shared.as_ref()) {
+        Some(list) => Ok(Patterns::new(list.iter().map(String::as_str))?),
+        None => Ok(default.clone()),
+    }
 }
 
 /// A dry run may not try anything out: careful where the mount says network, normal else.
@@ -282,7 +292,7 @@ fn locate_one(side: Side, given: &Path, known: bool, reach: &Reach, last: &mut S
         }
         other => other.map_err(Error::at(side))?,
     };
-    let path = match reach.canonicalize(given) {
+    let path = match reach.canonicalize_on(given, &verdict) {
         Ok(path) => path,
         Err(error) if error.kind == disk::ErrorKind::Gone => {
             *last = error.to_string();
@@ -299,7 +309,7 @@ fn locate_one(side: Side, given: &Path, known: bool, reach: &Reach, last: &mut S
             return Err(Error::Refused(Refusal::Roots { message }));
         }
     };
-    let found = reach.chain(&path);
+    let found = reach.chain(&path, &verdict);
     if let Err(error) = &found
         && (error.kind == disk::ErrorKind::Gone || disk::is_gone(&error.source, verdict.network))
     {

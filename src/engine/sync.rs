@@ -25,7 +25,7 @@ use super::waiting::Waiting;
 use super::whole;
 use crate::disk::clock::{Moment, now};
 use crate::disk::local;
-use crate::manifest::{self, RunId, key};
+use crate::manifest::{self, Manifest, RunId, key};
 use crate::model::entry::Kind;
 use crate::model::finding::Note;
 use crate::model::listing::{Difference, Seen, Unknown};
@@ -235,14 +235,13 @@ fn write(
     }
     let mut lease =
         if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
-    // Under the lease, so that two machines do not raise it from the same number.
-    let takes = writes.staging && !writes.network;
-    let raised = next_generations(session, &writes).and_then(|()| if takes { raise_where_taken(session) } else { Ok(()) });
-    if let Err(error) = raised.and_then(|()| make_claim(session)) {
-        lease.into_iter().for_each(Borrowed::release);
-        return Err(error);
-    }
-    let run_id = begin(session, request, started)?;
+    let run_id = match begin(session, request, &writes, started) {
+        Ok(run_id) => run_id,
+        Err(error) => {
+            lease.into_iter().for_each(Borrowed::release);
+            return Err(error);
+        }
+    };
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
@@ -317,9 +316,23 @@ fn close(ledger: &mut Ledger<'_>, run: RunId, report: &mut Report, carried: &Res
     Ok(())
 }
 
-fn begin(session: &mut Session<'_>, request: &Request, started: Time) -> Result<RunId, Error> {
-    let manifest = session.store.writing().expect("a run that writes has the manifest");
-    Ok(manifest.begin_run(request.direction.word(), started)?)
+/// What has to be known before the first visible step, here in one commit. Under the lease, so that two machines do not raise a
+/// generation from the same number.
+fn begin(session: &mut Session<'_>, request: &Request, writes: &PerSide<bool>, started: Time) -> Result<RunId, Error> {
+    make_claim(session)?;
+    manifest_of(session).begin()?;
+    next_generations(session, writes)?;
+    if writes.staging && !writes.network {
+        raise_where_taken(session)?;
+    }
+    let manifest = manifest_of(session);
+    let run_id = manifest.begin_run(request.direction.word(), started)?;
+    manifest.commit()?;
+    Ok(run_id)
+}
+
+fn manifest_of<'s>(session: &'s mut Session<'_>) -> &'s mut Manifest {
+    session.store.writing().expect("a run that writes has the manifest")
 }
 
 /// After a whole run: what the next one needs to know.

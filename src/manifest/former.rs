@@ -70,7 +70,8 @@ impl Manifest {
     /// The manifest's own name: a random one, kept for ever. `fresh` is taken where it has none yet.
     pub fn own_name(&mut self, fresh: &str) -> Result<String> {
         self.write("name", |connection, _| {
-            connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)", [key::OWN_NAME, fresh])?;
+            let sql = "INSERT OR IGNORE INTO meta (key, value) VALUES (?1, ?2)";
+            connection.prepare_cached(sql)?.execute([key::OWN_NAME, fresh])?;
             Ok(meta(connection, key::OWN_NAME)?.unwrap_or_default())
         })
     }
@@ -112,7 +113,7 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<GivenUp> {
 }
 
 pub(super) fn has_rows(connection: &Connection, table: &'static str) -> rusqlite::Result<bool> {
-    connection.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0))
+    connection.prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM {table})"))?.query_row([], |row| row.get(0))
 }
 
 fn vouched(connection: &Connection, path: &RelPath, side: Side) -> rusqlite::Result<Option<Vouched>> {

@@ -67,7 +67,7 @@ impl Manifest {
     pub fn begin_run(&mut self, direction: &str, started: Time) -> Result<RunId> {
         self.write("record a run in", |connection, _| {
             let sql = "INSERT INTO run (direction, started) VALUES (?1, ?2)";
-            connection.execute(sql, params![direction, started.0])?;
+            connection.prepare_cached(sql)?.execute(params![direction, started.0])?;
             Ok(RunId(connection.last_insert_rowid()))
         })
     }
@@ -80,7 +80,7 @@ impl Manifest {
     pub fn end_run(&mut self, run: RunId, ended: Time, outcome: &str, counts: &[(&str, u64)]) -> Result<()> {
         self.write("record a run in", |connection, _| {
             let sql = "UPDATE run SET ended = ?2, outcome = ?3 WHERE id = ?1";
-            connection.execute(sql, params![run.0, ended.0, outcome])?;
+            connection.prepare_cached(sql)?.execute(params![run.0, ended.0, outcome])?;
             let sql = "INSERT OR REPLACE INTO run_count (run, what, count) VALUES (?1, ?2, ?3)";
             let mut statement = connection.prepare_cached(sql)?;
             counts.iter().try_for_each(|(what, count)| statement.execute(params![run.0, what, count.cast_signed()]).map(drop))
@@ -95,7 +95,7 @@ impl Manifest {
                 "DELETE FROM run_count WHERE run IN (SELECT id FROM run WHERE started < ?1)",
                 "DELETE FROM run WHERE started < ?1",
             ] {
-                connection.execute(sql, [before.0])?;
+                connection.prepare_cached(sql)?.execute([before.0])?;
             }
             Ok(())
         })

@@ -23,6 +23,7 @@ mod tests;
 mod torn;
 mod view;
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,8 @@ const CACHE_KIB: u32 = 2048;
 /// The manifest of one pair, open for writing. Every writing call outside [`Manifest::begin`] and
 /// [`Manifest::commit`] is a transaction of its own.
 pub struct Manifest {
+    /// A reader that nobody uses now. It is closed before the writer, which takes the log away if it is the last.
+    idle: Cell<Option<Connection>>,
     view: View,
     path: PathBuf,
     folders: FolderCache,
@@ -189,7 +192,15 @@ impl Manifest {
 
     /// A reader beside this writer, for another thread. It sees the last committed state.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::beside(&self.path)
+        match self.idle.take() {
+            Some(connection) => Reader::of(connection),
+            None => Reader::beside(&self.path),
+        }
+    }
+
+    /// Takes one back for the next look: to open it costs more than most questions.
+    pub fn keep_reader(&self, reader: Reader) {
+        self.idle.set(reader.let_go().ok());
     }
 
     /// Starts a batch. What it wrote is seen by this manifest at once, by readers after [`Manifest::commit`].
@@ -228,7 +239,8 @@ impl Manifest {
 
     pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
         self.write("record in", |connection, _| {
-            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", [key, value]).map(drop)
+            let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+            connection.prepare_cached(sql)?.execute([key, value]).map(drop)
         })
     }
 
@@ -282,7 +294,17 @@ fn open_existing(folder: &Path, synchronous: Synchronous) -> Result<(Manifest, O
     check_algorithm(&connection, &path)?;
     let opened = if identity == Identity::Empty { Opened::Fresh } else { Opened::Existing };
     let identity = local::identity(&path);
-    Ok((Manifest { view: View { connection }, path, folders: FolderCache::default(), in_batch: false, identity }, opened))
+    Ok((
+        Manifest {
+            idle: Cell::default(),
+            view: View { connection },
+            path,
+            folders: FolderCache::default(),
+            in_batch: false,
+            identity,
+        },
+        opened,
+    ))
 }
 
 fn database(folder: &Path) -> PathBuf {
@@ -290,7 +312,7 @@ fn database(folder: &Path) -> PathBuf {
 }
 
 fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+    connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
 }
 
 fn check_algorithm(connection: &Connection, path: &Path) -> Result<()> {

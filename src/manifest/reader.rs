@@ -80,10 +80,20 @@ impl Reader {
 
     /// A reader beside a writer of this process.
     pub(super) fn beside(path: &Path) -> Result<Reader> {
-        let connection = sqlite::open(path, Access::ReadOnly, CACHE_KIB)?;
+        Reader::of(sqlite::open(path, Access::ReadOnly, CACHE_KIB)?)
+    }
+
+    /// A new one, or one that was let go, at the last state.
+    pub(super) fn of(connection: Connection) -> Result<Reader> {
         one_state(&connection)?;
         let may_vouch = may_vouch(&connection)?;
         Ok(Reader { view: View { connection }, may_vouch, alone: None })
+    }
+
+    /// Holds on to no state any more.
+    pub(super) fn let_go(self) -> Result<Connection> {
+        self.view.connection.execute_batch("COMMIT").map_err(failed("read", &self.view.connection))?;
+        Ok(self.view.connection)
     }
 
     /// Nobody wrote while we read without a lock, so that the answers belong together. A reader beside a writer

@@ -31,7 +31,8 @@ pub(super) fn root(connection: &Connection, side: Side) -> rusqlite::Result<Opti
     let sql = "SELECT id, generation, device, granularity_ns, clock_step_ns, ctime, ids, modes, links, hard_links, exchange,
         folds_case, folds_unicode, remote, fuse FROM root WHERE side = ?1";
     connection
-        .query_row(sql, [side.word()], |row| {
+        .prepare_cached(sql)?
+        .query_row([side.word()], |row| {
             let traits = match row.get::<_, Option<i64>>(3)? {
                 None => None,
                 Some(granularity_ns) => Some(Traits {
@@ -61,26 +62,24 @@ pub(super) fn set_root(connection: &Connection, side: Side, record: &RootRecord)
     let traits = record.traits;
     let flag = |read: fn(&Traits) -> bool| traits.as_ref().map(read);
     connection
-        .execute(
-            sql,
-            params![
-                side.word(),
-                record.id,
-                record.generation.cast_signed(),
-                record.device.cast_signed(),
-                traits.map(|t| t.granularity_ns),
-                traits.map(|t| t.clock_step_ns),
-                flag(|t| t.ctime),
-                flag(|t| t.ids),
-                flag(|t| t.modes),
-                flag(|t| t.links),
-                flag(|t| t.hard_links),
-                flag(|t| t.exchange),
-                flag(|t| t.folds_case),
-                flag(|t| t.folds_unicode),
-                flag(|t| t.remote),
-                flag(|t| t.fuse),
-            ],
-        )
+        .prepare_cached(sql)?
+        .execute(params![
+            side.word(),
+            record.id,
+            record.generation.cast_signed(),
+            record.device.cast_signed(),
+            traits.map(|t| t.granularity_ns),
+            traits.map(|t| t.clock_step_ns),
+            flag(|t| t.ctime),
+            flag(|t| t.ids),
+            flag(|t| t.modes),
+            flag(|t| t.links),
+            flag(|t| t.hard_links),
+            flag(|t| t.exchange),
+            flag(|t| t.folds_case),
+            flag(|t| t.folds_unicode),
+            flag(|t| t.remote),
+            flag(|t| t.fuse),
+        ])
         .map(drop)
 }

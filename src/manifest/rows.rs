@@ -73,7 +73,8 @@ pub(super) fn find(connection: &Connection, path: &RelPath) -> rusqlite::Result<
 
 /// Files in the whole base.
 pub(super) fn count_files(connection: &Connection) -> rusqlite::Result<u64> {
-    let count = connection.query_row("SELECT count(*) FROM entry WHERE kind = ?1", [FILE], |row| row.get::<_, i64>(0))?;
+    let count =
+        connection.prepare_cached("SELECT count(*) FROM entry WHERE kind = ?1")?.query_row([FILE], |row| row.get::<_, i64>(0))?;
     Ok(count.cast_unsigned())
 }
 
@@ -84,7 +85,7 @@ pub(super) fn count_files_below(connection: &Connection, id: FolderId) -> rusqli
             SELECT ?1 UNION
             SELECT entry.child FROM below JOIN entry ON entry.folder = below.id WHERE entry.child IS NOT NULL)
         SELECT count(*) FROM below JOIN entry ON entry.folder = below.id WHERE entry.kind = ?2";
-    let count = connection.query_row(sql, [id.0, FILE], |row| row.get::<_, i64>(0))?;
+    let count = connection.prepare_cached(sql)?.query_row([id.0, FILE], |row| row.get::<_, i64>(0))?;
     Ok(count.cast_unsigned())
 }
 

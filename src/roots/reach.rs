@@ -96,6 +96,11 @@ impl Reach {
         self.ask(path, |asking| asking.canonicalize(path), || local::canonicalize(path))
     }
 
+    /// The same for a path on the mount of `verdict`: the system's mounts are not asked for again.
+    pub fn canonicalize_on(&self, path: &Path, verdict: &Verdict) -> disk::Result<PathBuf> {
+        self.ask_on(path, verdict, |asking| asking.canonicalize(path), || local::canonicalize(path))
+    }
+
     pub fn real_path(&self, path: &Path) -> disk::Result<PathBuf> {
         self.ask(path, |asking| asking.real_path(path), || Ok(local::real_path(path)))
     }
@@ -113,8 +118,9 @@ impl Reach {
         self.ask(path, |asking| asking.is_locked(path), || Ok(local::Lock::is_held(path))).ok().flatten()
     }
 
-    pub fn chain(&self, path: &Path) -> disk::Result<disk::Chain> {
-        self.ask(path, |asking| asking.chain(path), || local::chain(path))
+    /// `path` lies on the mount of `verdict`.
+    pub fn chain(&self, path: &Path, verdict: &Verdict) -> disk::Result<disk::Chain> {
+        self.ask_on(path, verdict, |asking| asking.chain(path), || local::chain(path))
     }
 
     pub fn read_text(&self, path: &Path, limit: u64) -> disk::Result<Option<String>> {
@@ -127,16 +133,27 @@ impl Reach {
         apart: impl Fn(&Asking) -> disk::Result<T>,
         here: impl FnOnce() -> disk::Result<T>,
     ) -> disk::Result<T> {
+        match self.detect(path) {
+            Ok(verdict) => self.ask_on(path, &verdict, apart, here),
+            Err(Error::Disk(error)) => Err(error),
+            // Where the system does not tell of its mounts nothing is known to hang.
+            Err(_) => here(),
+        }
+    }
+
+    #[cfg_attr(not(test), expect(unused_variables, reason = "a simulated volume is known by its path"))]
+    fn ask_on<T>(
+        &self,
+        path: &Path,
+        verdict: &Verdict,
+        apart: impl Fn(&Asking) -> disk::Result<T>,
+        here: impl FnOnce() -> disk::Result<T>,
+    ) -> disk::Result<T> {
         #[cfg(test)]
         if simulated(path).is_some() {
             return here();
         }
-        match self.detect(path) {
-            Ok(verdict) if verdict.may_hang() => self.ask_at(&verdict, apart),
-            Err(Error::Disk(error)) => Err(error),
-            // Where the system does not tell of its mounts nothing is known to hang.
-            Ok(_) | Err(_) => here(),
-        }
+        if verdict.may_hang() { self.ask_at(verdict, apart) } else { here() }
     }
 
     fn ask_at<T>(&self, verdict: &Verdict, question: impl Fn(&Asking) -> disk::Result<T>) -> disk::Result<T> {

@@ -38,7 +38,7 @@ const DEAR: u32 = 50;
 /// The trash is brought within its limits as often.
 const TIDY: Duration = Duration::from_secs(600);
 /// Where no run follows for so long, the manifest is brought to rest.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_secs(10);
 /// Where a root is not seen, the clocks are compared as often.
 const NAP: Duration = Duration::from_secs(60);
 /// The two clocks of the machine drift apart by as much where it slept or its time was set.

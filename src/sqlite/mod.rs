@@ -14,6 +14,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// How long a statement waits for another connection's lock before it is [`ErrorKind::Busy`].
 const PATIENCE: Duration = Duration::from_secs(5);
+/// As many prepared statements are kept; more than there are.
+const STATEMENTS: usize = 64;
 
 /// An SQLite operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +111,7 @@ pub fn open(path: &Path, access: Access, cache_kib: u32) -> Result<Connection> {
     };
     let connection = opened.map_err(|source| Error::new("open", path, source))?;
     connection.busy_timeout(PATIENCE).map_err(failed("set up", &connection))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     if access == Access::Create {
         // Closing brings the log into the file; until write_ahead says that the file is ours it stays as it was found.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed("set up", &connection))?;

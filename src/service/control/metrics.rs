@@ -8,30 +8,26 @@ use crate::service::{Mode, Phase, Snapshot};
 pub(super) fn text(shown: &Snapshot) -> String {
     let mut text = String::new();
     let counters = &shown.counters;
-    for (name, help, value) in [
-        ("runs_total", "Runs of the engine.", counters.runs),
-        ("whole_runs_total", "Runs that looked at everything.", counters.whole_runs),
-        ("failed_runs_total", "Runs that did not come to their end.", counters.failed_runs),
-        ("written_files_total", "Files written at either root.", counters.written_files),
-        ("written_bytes_total", "Bytes written at either root.", counters.written_bytes),
-        ("deleted_total", "Files and folders moved to the trash.", counters.deleted),
-        ("lost_events_total", "Times that the system dropped events.", counters.lost_events),
-    ] {
-        let _ = writeln!(text, "# HELP driftless_{name} {help}\n# TYPE driftless_{name} counter\ndriftless_{name} {value}");
-    }
     let is = |phase| u64::from(shown.phase == phase);
-    for (name, help, value) in [
-        ("conflicts", "Paths that both sides changed.", shown.conflicts),
-        ("problems", "Paths that could not be synchronised.", shown.problems),
-        ("held", "Deletes that the mass-delete guard holds.", shown.held),
-        ("waiting", "Places that may have changed and were not looked at yet.", shown.waiting),
-        ("pending_up", "Changes of staging that the last run left.", shown.pending_up),
-        ("pending_down", "Changes of the network root that the last run left.", shown.pending_down),
-        ("paused", "1 while paused.", is(Phase::Paused)),
-        ("offline", "1 while a root is out of reach.", is(Phase::Offline)),
-        ("stuck", "1 while a guard or a failure stands in the way.", is(Phase::Stuck)),
+    for (kind, name, help, value) in [
+        ("counter", "runs_total", "Runs of the engine.", counters.runs),
+        ("counter", "whole_runs_total", "Runs that looked at everything.", counters.whole_runs),
+        ("counter", "failed_runs_total", "Runs that did not come to their end.", counters.failed_runs),
+        ("counter", "written_files_total", "Files written at either root.", counters.written_files),
+        ("counter", "written_bytes_total", "Bytes written at either root.", counters.written_bytes),
+        ("counter", "deleted_total", "Files and folders moved to the trash.", counters.deleted),
+        ("counter", "lost_events_total", "Times that the system dropped events.", counters.lost_events),
+        ("gauge", "conflicts", "Paths that both sides changed.", shown.conflicts),
+        ("gauge", "problems", "Paths that could not be synchronised.", shown.problems),
+        ("gauge", "held", "Deletes that the mass-delete guard holds.", shown.held),
+        ("gauge", "waiting", "Places that may have changed and were not looked at yet.", shown.waiting),
+        ("gauge", "pending_up", "Changes of staging that the last run left.", shown.pending_up),
+        ("gauge", "pending_down", "Changes of the network root that the last run left.", shown.pending_down),
+        ("gauge", "paused", "1 while paused.", is(Phase::Paused)),
+        ("gauge", "offline", "1 while a root is out of reach.", is(Phase::Offline)),
+        ("gauge", "stuck", "1 while a guard or a failure stands in the way.", is(Phase::Stuck)),
     ] {
-        let _ = writeln!(text, "# HELP driftless_{name} {help}\n# TYPE driftless_{name} gauge\ndriftless_{name} {value}");
+        let _ = writeln!(text, "# HELP driftless_{name} {help}\n# TYPE driftless_{name} {kind}\ndriftless_{name} {value}");
     }
     let _ = writeln!(text, "# HELP driftless_watched 1 where events of all folders come.\n# TYPE driftless_watched gauge");
     for (side, root) in [("staging", &shown.roots.staging), ("network", &shown.roots.network)] {
