@@ -38,6 +38,8 @@ pub fn carry_chunk(run: &Run<'_>, actions: Vec<Action>) -> Result<ChunkEnd, Box<
         Ok(()) => Ok(chunk.end),
         Err(halt) => {
             chunk.drop_staged(&actions);
+            // What was shown before it counts if it is durable.
+            let _ = chunk.keep_shown(&actions);
             Err(Box::new((halt, chunk.end)))
         }
     }
@@ -116,6 +118,14 @@ impl<'a, 'r> Chunk<'a, 'r> {
         if self.together() {
             self.flush_all()?;
             self.show_staged(actions)?;
+        }
+        self.keep_shown(actions)
+    }
+
+    /// Makes durable what was shown, and what it was copied from; else the base must not say that it is done.
+    fn keep_shown(&mut self, actions: &[Action]) -> Result<(), Halt> {
+        if self.end.pending.is_empty() {
+            return Ok(());
         }
         self.flush_folders()?;
         self.settle_sources(actions)

@@ -170,6 +170,36 @@ fn a_chunk_that_halts_leaves_no_temporary_files() {
     }
 }
 
+/// What was shown before a chunk halted is durable before the base learns of it, and else is not told to it.
+#[test]
+fn what_was_shown_before_a_chunk_halted_counts_only_once_it_is_durable() {
+    for (count, flush) in [(2, None), (2, Some(ErrorKind::Other)), (80, None), (80, Some(ErrorKind::Other))] {
+        let mut world = world();
+        world.flush = true;
+        let files: Vec<String> = (0..count).map(|n| format!("file{n:02}")).collect();
+        files.iter().for_each(|file| world.lay(STAGING, file, "content"));
+        let actions: Vec<Action> = files.iter().map(|file| world.write_to(NETWORK, file)).collect();
+        let flushed = Arc::new(AtomicBool::new(false));
+        let (seen, mut full) = (flushed.clone(), false);
+        world.meddler.network.before_each(move |called, path| match called {
+            "rename" if path.contains("file01") => {
+                full = true;
+                Some(ErrorKind::Full)
+            }
+            "flush" if full => {
+                seen.store(true, Ordering::Relaxed);
+                flush
+            }
+            _ => None,
+        });
+        let (outcomes, halt) = carry(&world.run(), actions);
+        assert!(matches!(halt, Some(Halt::Full { side: NETWORK, .. })), "{halt:?}");
+        assert!(flushed.load(Ordering::Relaxed), "{count}: nothing was flushed after it");
+        assert_eq!(outcomes.len(), usize::from(flush.is_none()), "{count}: {outcomes:?}");
+        assert_eq!(world.shown(NETWORK), tree(&[("file00", "content")]));
+    }
+}
+
 #[test]
 fn a_stopped_copy_leaves_nothing() {
     let world = world();
