@@ -135,9 +135,9 @@ pub struct Versions {
     given_up: BTreeSet<Digest>,
     /// Somebody said which versions count, or took some back, since both roots were last at rest.
     pub ruled: bool,
-    /// What a run could not see, as docs/safety.md tells; it is in the trash. What a cache hid in a folder that was replaced.
-    /// And what was saved in the middle of a run in its size, where neither ids nor change times are to be had: in one step of that root's
-    /// clock nobody can tell it from the version before.
+    /// What a run could not see, or not put back any more, as docs/safety.md tells; it is in the trash. What a cache hid in a
+    /// folder that was replaced. What was saved in the middle of a run in its size, where neither ids nor change times are to be
+    /// had: in one step of that root's clock nobody can tell it from the version before. And what a kill left in the trash.
     pub unseen: BTreeSet<Digest>,
     /// What a word of [`Versions::ruled`] put away.
     put_away: BTreeSet<Digest>,

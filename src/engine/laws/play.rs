@@ -33,6 +33,8 @@ pub struct Users {
     touched: Vec<RelPath>,
     /// A run is going on.
     meanwhile: bool,
+    /// What users saved in it.
+    saved: BTreeSet<Digest>,
     /// What was saved on a side that is looked at through a cache, and until when that may show what was before.
     cached: PerSide<Vec<(Digest, Time)>>,
     /// The same for paths.
@@ -208,6 +210,7 @@ impl Play {
             users.hidden.retain(|(_, until)| *until > began);
             users.touched = users.hidden.iter().map(|(path, _)| path.clone()).collect();
             users.meanwhile = true;
+            users.saved.clear();
         }
         let ended = match catch_unwind(AssertUnwindSafe(|| act(&self.pair, &self.options, &stop))) {
             Ok(Ok(report)) => Ended::Report(Box::new(report)),
@@ -217,6 +220,9 @@ impl Play {
         };
         self.users().meanwhile = false;
         self.excuse_what_a_cache_hid(&before, began);
+        if matches!(ended, Ended::Cut) {
+            self.excuse_what_was_about_to_be_put_back();
+        }
         let after = self.equal();
         let touched = std::mem::take(&mut self.users().touched);
         let alone = |path: &RelPath| !touched.iter().any(|other| other.is_within(path) || path.is_within(other));
@@ -242,6 +248,15 @@ impl Play {
             cached[side].retain(|(_, until)| *until >= began);
             versions.unseen.extend(cached[side].iter().map(|(content, _)| *content).filter(|content| gone.contains(content)));
         }
+    }
+
+    /// What somebody saved between a look and the rename into the trash stays there where a kill comes before it is put back
+    /// (docs/safety.md, windows that cannot be closed).
+    fn excuse_what_was_about_to_be_put_back(&self) {
+        let shown = &digests(&self.volumes.staging) | &digests(&self.volumes.network);
+        let mut users = self.users();
+        let Users { versions, saved, .. } = &mut *users;
+        versions.unseen.extend(&*saved - &shown);
     }
 
     /// What both sides show alike.
@@ -504,6 +519,9 @@ impl Users {
     fn note(&mut self, volumes: &PerSide<Volume>, side: Side, touched: &Touched) {
         self.oracle.edited(side, touched, &volumes[side]);
         self.versions.edited(side, touched);
+        if self.meanwhile {
+            self.saved.extend(&touched.made);
+        }
         let until = volumes[side].hidden_until();
         self.hidden.extend(touched.paths.iter().map(|path| (path.clone(), until)));
         // What was moved there, too.
