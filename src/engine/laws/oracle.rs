@@ -133,7 +133,8 @@ fn looks_equal(volumes: &PerSide<Volume>, path: &RelPath) -> bool {
 pub struct Versions {
     /// A user deleted or overwrote it on one side at least.
     given_up: BTreeSet<Digest>,
-    /// Somebody said which versions count, or took some back, since both roots were last at rest.
+    /// Somebody said which versions count, or took some back, since both roots were last at rest with nothing open: the last edit that
+    /// stood against it may go long after the word.
     pub ruled: bool,
     /// What a run could not see, or not put back any more, as docs/safety.md tells; it is in the trash. What a cache hid in a
     /// folder that was replaced. What was saved in the middle of a run in its size, where neither ids nor change times are to be
@@ -181,7 +182,6 @@ impl Versions {
     /// The law for two roots at rest.
     pub fn judge(&mut self, world: &World, volumes: &PerSide<Volume>) -> Vec<String> {
         let stands: BTreeSet<Digest> = &digests(&volumes.staging) | &digests(&volumes.network);
-        let ruled = std::mem::take(&mut self.ruled);
         let mut broken = Vec::new();
         for bytes in world.known() {
             let content = digest::of(&bytes);
@@ -189,7 +189,7 @@ impl Versions {
             if stands.contains(&content) || told.iter().any(|told| told.contains(&content)) {
                 continue;
             }
-            if ruled {
+            if self.ruled {
                 self.put_away.insert(content);
             } else {
                 let text = String::from_utf8_lossy(&bytes[..bytes.len().min(8)]).into_owned();

@@ -477,7 +477,9 @@ impl Play {
             return Err(broken.join("; "));
         }
         if report.conflicts.is_empty() && report.problems.is_empty() {
-            self.users().oracle.forget();
+            let mut users = self.users();
+            users.oracle.forget();
+            users.versions.ruled = false;
         }
         Ok(())
     }
