@@ -10,6 +10,7 @@ mod engine;
 mod manifest;
 mod model;
 mod roots;
+mod run;
 mod scan;
 mod service;
 mod sqlite;

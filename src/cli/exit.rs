@@ -26,6 +26,8 @@ pub enum Exit {
     Offline,
     /// Ended by this signal.
     Signal(u8),
+    /// As the command ended that `run` started.
+    Command(u8),
 }
 
 /// Where several apply, the first of these counts. A signal comes before all: the run was not finished.
@@ -45,6 +47,7 @@ impl Exit {
             Exit::Busy => 8,
             Exit::Offline => 75,
             Exit::Signal(number) => 128_u8.saturating_add(number),
+            Exit::Command(code) => code,
         }
     }
 
@@ -87,6 +90,7 @@ impl Exit {
             Exit::Busy => "busy",
             Exit::Offline => "offline",
             Exit::Signal(_) => "interrupted",
+            Exit::Command(_) => "command",
         }
     }
 }

@@ -6,8 +6,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use crossbeam_channel::Sender;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use crate::disk::signals::is_ignored;
+use crate::run::child::Caught;
 
 /// What was caught so far.
 #[derive(Clone, Default)]
@@ -42,4 +49,39 @@ impl Stop {
     pub fn signal(&self) -> Option<u8> {
         u8::try_from(self.signal.load(Ordering::SeqCst)).ok().filter(|&number| number != 0)
     }
+}
+
+impl Stop {
+    /// Stops as that signal would have.
+    pub fn set(&self, signal: u8) {
+        self.signal.store(usize::from(signal), Ordering::SeqCst);
+        self.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Every signal that would end this program, and those that are passed on, told one by one from here on. What is ignored stays
+/// ignored.
+pub fn hear(words: Sender<Caught>) -> io::Result<()> {
+    const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+    let wanted = ENDING.into_iter().chain([SIGUSR1, SIGUSR2]).filter(|&number| !is_ignored(number));
+    let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
+    let caught = |origin: &Origin| Caught {
+        number: origin.signal,
+        from_terminal: is_from_terminal(origin),
+        asks_to_end: ENDING.contains(&origin.signal),
+    };
+    // Not joined: it ends with the program.
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for origin in &mut signals.forever() {
+            if words.send(caught(&origin)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The kernel has no process to name for what a terminal sends.
+fn is_from_terminal(origin: &Origin) -> bool {
+    matches!(origin.cause, Cause::Kernel) || origin.process.is_none_or(|process| process.pid == 0)
 }

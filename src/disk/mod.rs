@@ -14,6 +14,7 @@ pub mod beside;
 pub mod clock;
 pub mod error;
 pub mod local;
+pub mod signals;
 #[cfg(unix)]
 pub mod log;
 #[cfg(test)]

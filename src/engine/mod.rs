@@ -33,6 +33,7 @@ pub mod report;
 pub mod request;
 mod reverse;
 mod runs;
+pub mod staged;
 mod status;
 mod store;
 mod sync;
@@ -44,7 +45,8 @@ mod whole;
 
 pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};
-pub use open::{init, take_post};
+pub use open::{Duty, init, take_post};
 pub use status::{LastRun, RootHealth, Status, status};
 pub use store::Kept;
 pub use sync::sync;
+pub use unsent::unsent;

@@ -351,9 +351,16 @@ fn open_roots(
     Ok(PerSide::new(open(Side::Staging)?, open(Side::Network)?))
 }
 
-/// The place of the one who watches a pair ([`super::request::Watched`]). It is no lock of the pair: each run takes that, so
-/// that others come in between two runs.
+/// The place of the one who watches a pair ([`super::request::Watched`]), or of the one who runs a command on its staging root.
+/// It is no lock of the pair: each run takes that, so that others come in between two runs.
 pub struct Post(#[expect(dead_code, reason = "freed when it goes")] local::Lock);
+
+/// Whose place it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    Watch,
+    Run,
+}
 
 /// Takes that place.
 ///
@@ -362,14 +369,19 @@ pub struct Post(#[expect(dead_code, reason = "freed when it goes")] local::Lock)
 pub fn take_post(
     pair: &Pair,
     options: &Options,
+    duty: Duty,
     wait: Duration,
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
 ) -> Result<Post, Error> {
+    let place = match duty {
+        Duty::Watch => own::post_path(&pair.staging),
+        Duty::Run => own::run_path(&pair.staging),
+    };
     let verdict = options.reach.detect(&pair.staging).map_err(Error::at(Side::Staging))?;
     let root = options.reach.open_root(&pair.staging, &verdict).map_err(Error::disk_at(Side::Staging))?;
     make_own_folder(&*root)?;
-    Ok(Post(try_lock(&own::post_path(&pair.staging), &Waiting::new(wait, tell, stop))?))
+    Ok(Post(try_lock(&place, &Waiting::new(wait, tell, stop))?))
 }
 
 /// The pair's lock lies in staging, so that two state folders share it; its holder can be read.

@@ -20,6 +20,7 @@ use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Options, Pair, Request};
 use super::runs::run_name;
+use super::staged;
 use super::unsent::unsent;
 use super::waiting::Waiting;
 use super::whole;
@@ -119,7 +120,7 @@ fn outcome(result: Result<Outcome, Error>) -> Result<Outcome, Error> {
     }
 }
 
-fn empty_report(pair: &Pair, request: &Request) -> Report {
+pub(super) fn empty_report(pair: &Pair, request: &Request) -> Report {
     Report {
         pair: pair.name.clone(),
         direction: request.direction,
@@ -352,6 +353,9 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report, looked_
     }
     if request.is_whole() && manifest.meta(key::FIRST_SYNC_ENDED)?.is_none() {
         manifest.set_meta(key::FIRST_SYNC_ENDED, "1")?;
+    }
+    if staged::is_completed_by(request, report) && manifest.meta(key::STAGING_COMPLETE)?.is_none() {
+        manifest.set_meta(key::STAGING_COMPLETE, "1")?;
     }
     if request.is_whole() {
         manifest.forget_former()?;

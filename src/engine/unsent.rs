@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Paths of staging that a run would carry to the network, were it there. `None` where that cannot be found out: no base, or
 /// a staging root that is not the one it speaks of. Writes nothing.
-pub(super) fn unsent(pair: &Pair, options: &Options, stop: &AtomicBool) -> Option<u64> {
+pub fn unsent(pair: &Pair, options: &Options, stop: &AtomicBool) -> Option<u64> {
     count(pair, options, stop).inspect_err(|why| tracing::debug!(why, "what staging holds alone was not counted")).ok()
 }
 

@@ -53,8 +53,9 @@ impl Manifest {
                 set_root(connection, side, &roots[side])?;
             }
             connection.execute_batch("DELETE FROM entry; DELETE FROM conflict; DELETE FROM problem; DELETE FROM torn;")?;
-            let of_the_base = [key::FIRST_SYNC_BEGUN, key::FIRST_SYNC_ENDED, key::PATTERNS, key::CONFLICT_COPIES];
-            connection.execute("DELETE FROM meta WHERE key IN (?1, ?2, ?3, ?4)", of_the_base)?;
+            let of_the_base =
+                [key::FIRST_SYNC_BEGUN, key::FIRST_SYNC_ENDED, key::STAGING_COMPLETE, key::PATTERNS, key::CONFLICT_COPIES];
+            connection.execute("DELETE FROM meta WHERE key IN (?1, ?2, ?3, ?4, ?5)", of_the_base)?;
             Ok(given_up)
         })
     }

@@ -53,6 +53,9 @@ pub mod key {
     pub const FIRST_SYNC_BEGUN: &str = "first_sync_done";
     /// Set once a run over everything came to its end: from then on the two folders have met.
     pub const FIRST_SYNC_ENDED: &str = "first_sync_ended";
+    /// Set once a run over everything left nothing on the network that staging could have taken: from then on a command may
+    /// work there.
+    pub const STAGING_COMPLETE: &str = "staging_complete";
     /// The ignore patterns that the base was made with.
     pub const PATTERNS: &str = "patterns";
     /// When a run over everything was last allowed its deletes, in ns since 1970: the mass-delete guard counts from there.

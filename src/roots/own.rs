@@ -46,6 +46,11 @@ pub fn post_path(staging: &Path) -> PathBuf {
     staging.join(FOLDER).join("watch-lock")
 }
 
+/// The lock of the one who runs a command on a staging root.
+pub fn run_path(staging: &Path) -> PathBuf {
+    staging.join(FOLDER).join("run-lock")
+}
+
 /// Files by which somebody who watches a root sees that events come through begin so.
 pub const COOKIE: &str = "cookie-";
 

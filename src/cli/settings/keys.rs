@@ -73,6 +73,18 @@ pub const KEYS: &[Key] = &[
         "`full`: a file is on the disk before the manifest says so. `none`: as the operating system likes; for folders that can be thrown away.",
     ),
     own(
+        "hooks",
+        Kind::Hooks,
+        "",
+        "Command lines that run around the syncs of `sync`, `run` and `step`, with the report on their stdin; at most 30 s each.",
+    ),
+    own(
+        "push_every",
+        Kind::Span,
+        "60s",
+        "How often `run` sends results while its command works, where no step was begun (`--push-every`); `0s`: only at the end.",
+    ),
+    own(
         "reserve",
         Kind::Size,
         "auto",
@@ -109,7 +121,8 @@ pub const PAIR_KEYS: [&str; 2] = ["network", "staging"];
 pub const FLAGS_ONLY: [&str; 5] = ["allow_deletes", "restore_deletes", "yes", "verify", "trust_times"];
 
 /// `DRIFTLESS_*` variables that are no settings.
-pub const OTHER_VARIABLES: [&str; 3] = ["DRIFTLESS_HOME", "DRIFTLESS_PAIR", "DRIFTLESS_LOG"];
+pub const OTHER_VARIABLES: [&str; 5] =
+    ["DRIFTLESS_HOME", "DRIFTLESS_PAIR", "DRIFTLESS_LOG", "DRIFTLESS_STAGING_HOME", "DRIFTLESS_HOOK"];
 
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
@@ -118,7 +131,7 @@ pub fn find(name: &str) -> Option<&'static Key> {
 impl Key {
     /// The variable that sets it; a table has none.
     pub fn variable(&self) -> Option<String> {
-        (self.kind != Kind::Table).then(|| format!("DRIFTLESS_{}", self.name.to_uppercase()))
+        (!matches!(self.kind, Kind::Table | Kind::Hooks)).then(|| format!("DRIFTLESS_{}", self.name.to_uppercase()))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::engine::request::{Durability, Options, Pair, Watched};
 use crate::model::conflict::{Policies, Policy};
 use crate::model::ignore::BadPattern;
 use crate::roots::reach::Reach;
+use crate::run::hooks::Hooks;
 use file::Mistake;
 use keys::{KEYS, Layer, OTHER_VARIABLES, SILENCE};
 use value::{Value, nearest};
@@ -55,6 +56,9 @@ pub struct Settings {
     /// The policies were given for this run.
     pub policies_by_flag: bool,
     pub wait: Duration,
+    /// How often `run` sends results; `None`: only at its end.
+    pub push_every: Option<Duration>,
+    pub hooks: Hooks,
     pub warnings: Vec<String>,
 }
 
@@ -185,6 +189,8 @@ fn resolve(layers: &[Layer], warnings: Vec<String>, reach: &Reach) -> Result<Set
         policies: policies(listed)?,
         policies_by_flag,
         wait: span("wait"),
+        push_every: Some(span("push_every")).filter(|every| !every.is_zero()),
+        hooks: if let Value::Hooks(hooks) = &values["hooks"] { hooks.clone() } else { Hooks::new() },
         warnings,
     })
 }

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use crate::model::conflict::Policy;
 use crate::model::shown::short;
+use crate::run::hooks::{Hooks, Occasion};
 
 /// What may stand behind a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Kind {
     Span,
     /// 1 to 256, or `auto`.
     Count,
+    /// Command lines by occasion; not in a variable.
+    Hooks,
     /// Belongs to a later layer; kept closed.
     Table,
 }
@@ -34,6 +37,7 @@ pub enum Value {
     Size(Option<u64>),
     Span(Duration),
     Count(Option<usize>),
+    Hooks(Hooks),
     Table,
 }
 
@@ -52,6 +56,10 @@ impl Kind {
             Kind::Size => "a size, like `\"20GiB\"`, or bytes, or `\"auto\"`".to_owned(),
             Kind::Span => "a duration, like `\"30s\"` or `\"7d\"`".to_owned(),
             Kind::Count => format!("a number from 1 to {MAX_COUNT}, or `\"auto\"`"),
+            Kind::Hooks => {
+                let words = Occasion::ALL.map(|occasion| format!("`{}`", occasion.word()));
+                format!("a table of command lines, by {}", words.join(", "))
+            }
             Kind::Table => "a table".to_owned(),
         }
     }
@@ -71,7 +79,8 @@ impl Kind {
             Kind::Span => humantime::parse_duration(text).ok().map(Value::Span),
             Kind::Count if text == AUTO => Some(Value::Count(None)),
             Kind::Count => text.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n)).map(|n| Value::Count(Some(n))),
-            Kind::Table => None,
+            Kind::Hooks if text.is_empty() => Some(Value::Hooks(Hooks::new())),
+            Kind::Hooks | Kind::Table => None,
         };
         parsed.ok_or_else(|| format!("`{}` is not valid here; it takes {}", short(text), self.words()))
     }
@@ -80,6 +89,7 @@ impl Kind {
     pub fn read(self, value: &DeValue<'_>) -> Result<Value, String> {
         match (self, value) {
             (Kind::Table, DeValue::Table(_)) => Ok(Value::Table),
+            (Kind::Hooks, DeValue::Table(table)) => hooks(table),
             (Kind::Policies, DeValue::String(text)) => policies(std::iter::once(&**text)),
             (Kind::Policies, DeValue::Array(items)) => {
                 let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
@@ -123,6 +133,18 @@ pub fn policies<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Value, Strin
         Ok((pattern, policy))
     };
     texts.map(one).collect::<Result<_, String>>().map(Value::Policies)
+}
+
+fn hooks(table: &toml::de::DeTable<'_>) -> Result<Value, String> {
+    let one = |name: &str, value: &DeValue<'_>| {
+        let occasion = Occasion::parse(name).ok_or_else(|| {
+            let near = nearest(name, Occasion::ALL.into_iter().map(Occasion::word)).unwrap_or_default();
+            format!("`{}` is no occasion; did you mean `{near}`? It takes {}", short(name), Kind::Hooks.words())
+        })?;
+        let line = value.as_str().ok_or_else(|| format!("`{name}` takes a command line, like \"notify-send done\""))?;
+        Ok((occasion, line.to_owned()))
+    };
+    table.iter().map(|(name, value)| one(name.get_ref(), value.get_ref())).collect::<Result<_, String>>().map(Value::Hooks)
 }
 
 fn policy_words() -> String {
@@ -199,7 +221,7 @@ mod tests {
         fn any_text_is_a_value_or_a_line(
             text in hostile_text(&["20GiB", "1_000 kB", "auto", "1h 30m", "7d", "8", "a,b", "hold,*.x=abort", "full", "18446744073709551615s"]),
         ) {
-            let kinds = [Kind::Choice(&["full", "none"]), Kind::Patterns, Kind::Policies, Kind::Size, Kind::Span, Kind::Count, Kind::Table];
+            let kinds = [Kind::Choice(&["full", "none"]), Kind::Patterns, Kind::Policies, Kind::Size, Kind::Span, Kind::Count, Kind::Hooks, Kind::Table];
             for kind in kinds {
                 if let Err(line) = kind.parse(&text) {
                     prop_assert!(is_tame(&line), "{kind:?} {line:?}");

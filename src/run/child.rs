@@ -1,0 +1,254 @@
+//! The command as a process: started in the same process group, asked to end, ended, waited for.
+//!
+//! Invariants. It is reaped here alone, so that its number is never somebody else's when it is signalled. A signal that the
+//! terminal has given to it too is not given a second time.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+/// A signal that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caught {
+    pub number: i32,
+    /// The terminal sent it, to the command as well.
+    pub from_terminal: bool,
+    /// It asks for an end; others are only passed on.
+    pub asks_to_end: bool,
+}
+
+/// On a terminal, one that comes later than this after the last is a first one again: in a prompt, Ctrl-C only ends a line.
+const AGAIN: Duration = Duration::from_secs(3);
+/// After the second, how long until it is ended by SIGTERM, and then by SIGKILL.
+const TERM_AFTER: Duration = Duration::from_secs(2);
+const KILL_AFTER: Duration = Duration::from_secs(10);
+/// Nobody can be waited for that a signal does not end.
+const GONE_AFTER: Duration = Duration::from_secs(2);
+
+/// Does `job` on another thread, and meanwhile hears signals.
+pub fn attend<T: Send>(words: &Receiver<Caught>, heard: &mut dyn FnMut(Caught), job: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let (told, over) = bounded::<()>(0);
+        let job = scope.spawn(move || {
+            let _until_done = told;
+            job()
+        });
+        loop {
+            select! {
+                recv(over) -> _ => break,
+                recv(words) -> caught => match caught {
+                    Ok(caught) => heard(caught),
+                    Err(_) => break,
+                },
+            }
+        }
+        job.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// How often somebody asked for an end.
+#[derive(Clone, Debug, Default)]
+pub struct Presses {
+    count: u32,
+    last: Option<Instant>,
+    /// The number of the last signal.
+    pub signal: Option<u8>,
+}
+
+impl Presses {
+    /// Counts one and answers which it is.
+    pub fn press(&mut self, caught: Caught, now: Instant) -> u32 {
+        let late = self.last.is_some_and(|last| now.saturating_duration_since(last) > AGAIN);
+        if caught.from_terminal && late {
+            self.count = 0;
+        }
+        self.count += 1;
+        self.last = Some(now);
+        self.signal = u8::try_from(caught.number).ok();
+        self.count
+    }
+
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code, 128+n where signal n ended it, 127 or 126 where it could not be started.
+    pub code: u8,
+    /// Somebody asked three times: nothing more is to be begun.
+    pub given_up: bool,
+}
+
+/// The code of a command that could not be started, as shells have it.
+pub fn code_of(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+/// Runs the command to its end; `say` tells the user what a signal came to.
+///
+/// # Errors
+/// That it could not be started.
+pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presses, say: &dyn Fn(&str)) -> io::Result<Ended> {
+    let mut child = command.spawn()?;
+    let over = notice_end(&child)?;
+    let mut ends = Ends::Never;
+    loop {
+        let due = ends.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+        select! {
+            recv(over) -> _ => return Ok(Ended { code: code(child.wait()?), given_up: presses.count() >= 3 }),
+            recv(due) -> _ => ends = ends.next(&child),
+            recv(words) -> caught => {
+                let Ok(caught) = caught else { return Ok(Ended { code: code(child.wait()?), given_up: false }) };
+                if !caught.from_terminal {
+                    tell(&child, caught.number);
+                }
+                match if caught.asks_to_end { presses.press(caught, Instant::now()) } else { 0 } {
+                    0 | 1 => {}
+                    2 => {
+                        say("the command is told to end; once more gives up what is not on the network yet");
+                        ends = Ends::Term(Instant::now() + TERM_AFTER);
+                    }
+                    _ => {
+                        tell(&child, Signal::KILL.as_raw());
+                        return given_up(&mut child, &over);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn given_up(child: &mut Child, over: &Receiver<()>) -> io::Result<Ended> {
+    let killed = 128 + 9;
+    let code = match over.recv_timeout(GONE_AFTER) {
+        Err(RecvTimeoutError::Timeout) => killed,
+        _ => code(child.wait()?),
+    };
+    Ok(Ended { code, given_up: true })
+}
+
+/// What is still to be done so that the command ends.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    Never,
+    Term(Instant),
+    Kill(Instant),
+}
+
+impl Ends {
+    fn due(self) -> Option<Instant> {
+        match self {
+            Ends::Never => None,
+            Ends::Term(at) | Ends::Kill(at) => Some(at),
+        }
+    }
+
+    fn next(self, child: &Child) -> Ends {
+        match self {
+            Ends::Term(at) => {
+                tell(child, Signal::TERM.as_raw());
+                Ends::Kill(at + KILL_AFTER)
+            }
+            Ends::Kill(_) => {
+                tell(child, Signal::KILL.as_raw());
+                Ends::Never
+            }
+            Ends::Never => Ends::Never,
+        }
+    }
+}
+
+/// A word when the child has ended. It is not reaped then, so that its number stays its own.
+fn notice_end(child: &Child) -> io::Result<Receiver<()>> {
+    let (told, over): (Sender<()>, Receiver<()>) = bounded(1);
+    let id = Pid::from_child(child);
+    // Not joined: a process that the kernel does not let go would keep it.
+    std::thread::Builder::new().name("command".to_owned()).spawn(move || {
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
+        drop(told);
+    })?;
+    Ok(over)
+}
+
+/// It is there: nobody has reaped it. What may not be signalled (a program with more rights) is left alone.
+fn tell(child: &Child, number: i32) {
+    if let Some(signal) = Signal::from_named_raw(number) {
+        let _ = kill_process(Pid::from_child(child), signal);
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let by_signal = || 128_i32.saturating_add(status.signal().unwrap_or_default());
+    u8::try_from(status.code().unwrap_or_else(by_signal)).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caught(number: i32, from_terminal: bool) -> Caught {
+        Caught { number, from_terminal, asks_to_end: true }
+    }
+
+    #[test]
+    fn ctrl_c_in_a_prompt_stays_a_first_one_and_a_program_that_asks_again_means_it() {
+        let began = Instant::now();
+        let at = |seconds: u64| began + Duration::from_secs(seconds);
+        let count = |from_terminal: bool, times: &[u64]| {
+            let mut presses = Presses::default();
+            times.iter().map(|&seconds| presses.press(caught(2, from_terminal), at(seconds))).collect::<Vec<_>>()
+        };
+        assert_eq!(count(true, &[0, 1, 2]), [1, 2, 3]);
+        assert_eq!(count(true, &[0, 4, 8, 10, 11]), [1, 1, 1, 2, 3]);
+        assert_eq!(count(false, &[0, 60, 120]), [1, 2, 3]);
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn it_ends_with_the_commands_code() {
+        let (_told, words) = bounded(1);
+        let code = |script: &str| work(shell(script), &words, &mut Presses::default(), &|_| {}).expect("started").code;
+        assert_eq!([code("exit 0"), code("exit 7"), code("kill -TERM $$")], [0, 7, 143]);
+        let missing = work(Command::new("/no/such/program"), &words, &mut Presses::default(), &|_| {}).expect_err("not there");
+        assert_eq!(code_of(&missing), 127);
+    }
+
+    #[test]
+    fn a_program_that_asks_is_passed_on_and_the_terminal_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ready = folder.path().join("ready");
+        let trapped = format!("trap 'exit 5' INT; : >'{}'; while :; do sleep 0.05; done", ready.display());
+        let (told, words) = bounded(4);
+        told.send(caught(2, true)).expect("there is room");
+        let asked = std::thread::spawn(move || {
+            while !crate::disk::local::is_file(&ready) {
+                std::thread::yield_now();
+            }
+            told.send(caught(2, false)).expect("somebody hears");
+        });
+        let mut presses = Presses::default();
+        let ended = work(shell(&trapped), &words, &mut presses, &|_| {}).expect("started");
+        asked.join().expect("joined");
+        assert_eq!((ended.code, ended.given_up, presses.count(), presses.signal), (5, false, 2, Some(2)));
+    }
+
+    #[test]
+    fn a_third_one_ends_what_hears_nothing() {
+        let (told, words) = bounded(4);
+        (0..3).for_each(|_| told.send(caught(2, true)).expect("there is room"));
+        let ended = work(shell("trap '' INT TERM; exec sleep 60"), &words, &mut Presses::default(), &|_| {});
+        assert_eq!(ended.expect("started"), Ended { code: 137, given_up: true });
+    }
+}

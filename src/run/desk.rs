@@ -1,0 +1,117 @@
+//! What goes on beside the command: words about steps, and a push now and then.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::{Carrier, Wait};
+use super::mailbox::Mailbox;
+use super::steps::Record;
+use crate::model::shown::tame;
+use crate::model::side::Direction;
+
+/// How often the mailbox is looked into.
+const EAR: Duration = Duration::from_millis(50);
+/// A push takes at most a tenth of the time.
+const SPACING: u32 = 10;
+
+/// Tends the mailbox, and pushes every `push_every` where no step was ever begun, until `over` is closed.
+pub fn tend(
+    record: &Record,
+    mailbox: Option<&mut Mailbox>,
+    carrier: &dyn Carrier,
+    push_every: Option<Duration>,
+    over: &Receiver<()>,
+) {
+    let mut mailbox = mailbox;
+    let mut push_at = push_every.map(|every| Instant::now() + every);
+    let mut last_code = 0;
+    while over.recv_timeout(EAR) == Err(RecvTimeoutError::Timeout) {
+        if let Some(mailbox) = &mut mailbox {
+            mailbox.tend(record, carrier);
+        }
+        let (Some(every), Some(at)) = (push_every, push_at) else { continue };
+        if Instant::now() < at {
+            continue;
+        }
+        // Who has steps says by them what is whole.
+        if !record.steps().is_empty() {
+            push_at = None;
+            continue;
+        }
+        let began = Instant::now();
+        let carried = carrier.carry(Direction::Up, Wait::No);
+        // Once for each trouble: the drive may be away for hours.
+        if carried.code != 0 && carried.code != last_code {
+            carrier.say(&format!("results are kept in staging for now: {}", tame(&carried.trouble())));
+        }
+        last_code = carried.code;
+        push_at = Some(Instant::now() + every.max(began.elapsed() * SPACING));
+    }
+    // Who asked at the last moment is answered: the final up comes.
+    if let Some(mailbox) = &mut mailbox {
+        mailbox.tend(record, carrier);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Carried;
+    use crossbeam_channel::{Sender, bounded};
+
+    /// Tells of each sync.
+    struct Tells(Sender<Direction>);
+
+    impl Carrier for Tells {
+        fn carry(&self, direction: Direction, _: Wait) -> Carried {
+            self.0.send(direction).expect("somebody hears");
+            Carried { code: 0, report: serde_json::json!({}) }
+        }
+
+        fn hold(&self, _: bool) -> bool {
+            false
+        }
+
+        fn say(&self, _: &str) {}
+    }
+
+    #[test]
+    fn pushes_come_until_the_first_step() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = Record::of(folder.path().to_path_buf());
+        let (told, heard) = bounded(100);
+        let (go, over) = bounded::<()>(0);
+        std::thread::scope(|scope| {
+            let desk = scope.spawn(|| tend(&record, None, &Tells(told.clone()), Some(Duration::from_millis(1)), &over));
+            assert_eq!([heard.recv(), heard.recv()], [Ok(Direction::Up); 2]);
+            record.begin("a", &Tells(told.clone())).expect("written");
+            record.end("a", false, &Tells(told.clone())).expect("written");
+            drop(go);
+            desk.join().expect("joined");
+        });
+        let seen = heard.try_iter().collect::<Vec<_>>();
+        assert_eq!(seen.iter().filter(|direction| **direction == Direction::Down).count(), 1, "{seen:?}");
+    }
+
+    #[test]
+    fn nothing_is_pushed_where_a_step_was_begun_or_nobody_wants_it() {
+        for (begun, every) in [(true, Some(Duration::ZERO)), (false, None)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let record = Record::of(folder.path().to_path_buf());
+            let (told, heard) = bounded(100);
+            if begun {
+                record.begin("a", &Tells(told.clone())).expect("written");
+            }
+            let (go, over) = bounded::<()>(0);
+            let ended = std::thread::spawn(move || {
+                let rounds = 4;
+                std::thread::sleep(EAR * rounds);
+                drop(go);
+            });
+            tend(&record, None, &Tells(told), every, &over);
+            ended.join().expect("joined");
+            assert!(!heard.try_iter().any(|direction| direction == Direction::Up));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Commands of the user around a sync, with its report on their stdin.
+//!
+//! Invariants. They come from this machine's configuration alone. None is waited for beyond its time, and none of their failures
+//! changes what a sync did or how it ends.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// A hook may take this long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(5);
+/// Set for a hook, so that a sync in it runs none.
+pub const VARIABLE: &str = "DRIFTLESS_HOOK";
+
+/// When a hook runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Occasion {
+    BeforeSync,
+    AfterSync,
+    AfterDown,
+    AfterUp,
+    OnConflict,
+    OnOffline,
+    OnHeld,
+}
+
+impl Occasion {
+    pub const ALL: [Occasion; 7] = [
+        Occasion::BeforeSync,
+        Occasion::AfterSync,
+        Occasion::AfterDown,
+        Occasion::AfterUp,
+        Occasion::OnConflict,
+        Occasion::OnOffline,
+        Occasion::OnHeld,
+    ];
+
+    /// The key in `pair.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Occasion::BeforeSync => "before_sync",
+            Occasion::AfterSync => "after_sync",
+            Occasion::AfterDown => "after_down",
+            Occasion::AfterUp => "after_up",
+            Occasion::OnConflict => "on_conflict",
+            Occasion::OnOffline => "on_offline",
+            Occasion::OnHeld => "on_held",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Occasion> {
+        Occasion::ALL.into_iter().find(|occasion| occasion.word() == word)
+    }
+}
+
+/// The command lines by occasion.
+pub type Hooks = BTreeMap<Occasion, String>;
+
+/// Runs the hook of an occasion, where there is one. `input` is its stdin, what it prints goes to `stderr` of this program.
+///
+/// # Errors
+/// A sentence: it could not be started, failed, or took too long and was ended.
+pub fn run(hooks: &Hooks, occasion: Occasion, pair: &str, folder: &Path, input: &str, patience: Duration) -> Result<(), String> {
+    let Some(line) = hooks.get(&occasion) else { return Ok(()) };
+    let word = occasion.word();
+    let failed = |error: io::Error| format!("the hook {word} could not be run: {error}");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", line]).current_dir(folder).env(VARIABLE, word).env("DRIFTLESS_PAIR", pair);
+    // A group of its own, so that all of it can be ended. Its words are no result of ours.
+    command.process_group(0).stdin(Stdio::piped()).stdout(io::stderr());
+    let mut child = command.spawn().map_err(failed)?;
+    let mut stdin = child.stdin.take().expect("asked for above");
+    let text = input.to_owned();
+    // One that does not read is not waited for: the thread ends with the pipe.
+    std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+    match wait(&mut child, patience).map_err(failed)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("the hook {word} failed ({status})")),
+        None => Err(format!("the hook {word} took longer than {} s and was ended", patience.as_secs_f32())),
+    }
+}
+
+/// `None`: it took too long and was ended.
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<std::process::ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > patience {
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_gets_the_report_and_its_end_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hooks = |line: &str| Hooks::from([(Occasion::AfterUp, line.to_owned())]);
+        let run = |line: &str, occasion| run(&hooks(line), occasion, "p", folder.path(), "{\"a\":1}", Duration::from_millis(300));
+        assert_eq!(run("cat >got; echo $DRIFTLESS_HOOK $DRIFTLESS_PAIR >>got", Occasion::AfterUp), Ok(()));
+        let got = std::fs::read_to_string(folder.path().join("got")).expect("written");
+        assert_eq!(got, "{\"a\":1}after_up p\n");
+        assert_eq!(run("exit 3", Occasion::AfterDown), Ok(()), "another occasion");
+        assert!(run("exit 3", Occasion::AfterUp).expect_err("failed").contains("after_up failed"));
+        assert!(run("sleep 60; exit 0", Occasion::AfterUp).expect_err("too long").contains("was ended"));
+    }
+
+    #[test]
+    fn every_occasion_has_its_word() {
+        for occasion in Occasion::ALL {
+            assert_eq!(Occasion::parse(occasion.word()), Some(occasion));
+        }
+    }
+}
