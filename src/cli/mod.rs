@@ -11,6 +11,7 @@ mod detect;
 mod doctor;
 mod exit;
 mod failure;
+mod ferry;
 mod history;
 mod init;
 mod json;
@@ -21,15 +22,18 @@ mod pairs;
 mod paths;
 mod place;
 mod progress;
+mod project;
 mod relink;
 mod render;
 mod revert;
+mod run;
 #[cfg(test)]
 mod samples;
 mod settings;
 mod signals;
 mod status;
 mod steer;
+mod step;
 mod sync;
 mod trash;
 mod undo;
@@ -113,6 +117,9 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
     if let Command::Detect(detect) = &typed.command {
         return detect::run(detect, typed.common);
     }
+    if let Command::Run(run) = &typed.command {
+        return run::run(run, typed.common);
+    }
     if let Command::Man(man) = &typed.command {
         return man::run(man, typed.common);
     }
@@ -134,6 +141,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Sync(sync) => sync::run(&context, &sync),
         Command::Status(status) => status::run(&context, &status),
         Command::Watch(watch) => watch::run(&context, &watch),
+        Command::Step(step) => step::run(&context, &step),
         Command::Stop(steer) => steer::stop(&context, &steer),
         Command::Pause(steer) => steer::pause(&context, &steer, true),
         Command::Resume(steer) => steer::pause(&context, &steer, false),
@@ -146,7 +154,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Logs(logs) => logs::run(&context, &logs),
         Command::Service(service) => unit::run(&context, &service),
-        Command::Detect(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
+        Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
     answer.map_err(|failure| match context.stop.signal() {
@@ -163,6 +171,8 @@ impl Command {
             Command::Sync(_) => "sync",
             Command::Status(_) => "status",
             Command::Watch(_) => "watch",
+            Command::Run(_) => "run",
+            Command::Step(_) => "step",
             Command::Stop(_) => "stop",
             Command::Pause(_) => "pause",
             Command::Resume(_) => "resume",

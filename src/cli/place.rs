@@ -50,10 +50,14 @@ fn state_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<P
 }
 
 fn data_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
-    let own = variable("DRIFTLESS_HOME").map(|home| PathBuf::from(home).join(".staging"));
+    let set = variable(STAGING_HOME).map(PathBuf::from);
+    let own = set.or_else(|| Some(PathBuf::from(variable("DRIFTLESS_HOME")?).join(".staging")));
     let below_home = || Some(PathBuf::from(variable("HOME")?).join(".local/share"));
     own.or_else(|| Some(absolute(variable("XDG_DATA_HOME")).or_else(below_home)?.join("driftless/staging")))
 }
+
+/// The variable that names the folder for staging folders.
+pub const STAGING_HOME: &str = "DRIFTLESS_STAGING_HOME";
 
 /// The XDG rules: a relative path there is left out.
 fn absolute(path: Option<OsString>) -> Option<PathBuf> {

@@ -10,11 +10,12 @@ use crate::cli::pairs::{self, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::render::{Paint, count};
 use crate::cli::{Answer, Context, json, print, warn};
+use crate::engine::report::Progress;
 use crate::engine::request::{Deletes, Pair, Request};
 use crate::roots::own;
-use crate::service::Snapshot;
 use crate::service::control::client::{self, Ask, Error, Heard};
 use crate::service::control::{Address, Asked, Done, Told};
+use crate::service::{Phase, Snapshot};
 
 /// A run that tells nothing for so long hangs.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -62,6 +63,12 @@ pub fn pause(context: &Context, typed: &Steer, paused: bool) -> Result<Answer, F
     Ok(steered(context, "resume", &pair, process, "carries changes again"))
 }
 
+/// Lets the watch process of a pair carry nothing by itself, or go on. `true` where one answered that was not so before.
+pub fn hold(pair: &Pair, held: bool) -> bool {
+    let before = snapshot(pair).map(|shown| shown.phase == Phase::Paused);
+    before == Some(!held) && post(pair, if held { "/pause" } else { "/resume" }).is_ok()
+}
+
 fn not_watched(pair: &Pair) -> Failure {
     Failure::failed(format!("The pair {} is not watched.", pair.name)).advise("`driftless watch --detach` starts that.")
 }
@@ -81,7 +88,15 @@ fn post(pair: &Pair, path: &str) -> Result<(), Failure> {
 }
 
 /// A `sync` by the watch process, where one answers and the request is one of those that it does; `None`: do it here.
-pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<Answer, Failure>> {
+pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<Done, Failure>> {
+    let shown = Shown::start();
+    let done = ask(context, pair, request, &|progress| shown.tell(progress));
+    shown.finish();
+    done
+}
+
+/// The same, with nothing shown.
+pub fn ask(context: &Context, pair: &Pair, request: &Request, tell: &dyn Fn(Progress)) -> Option<Result<Done, Failure>> {
     let plain = request.paths.is_empty() && !request.policies_by_flag && request.deletes == Deletes::Guarded;
     if !plain || request.dry_run || request.verify || request.trust_times || request.yes {
         return None;
@@ -95,21 +110,20 @@ pub fn sync(context: &Context, pair: &Pair, request: &Request) -> Option<Result<
         wait_ms: Some(u64::try_from(request.wait.as_millis()).unwrap_or(u64::MAX)),
     };
     let body = serde_json::to_string(&asked).expect("text keys only");
-    let (shown, mut end) = (Shown::start(), None);
+    let mut end = None;
     let mut hear = |heard: Heard| {
         if heard.event != "progress" {
             end = Some(heard);
             return false;
         }
         if let Some(progress) = serde_json::from_str(&heard.data).ok().and_then(Told::progress) {
-            shown.tell(progress);
+            tell(progress);
         }
         true
     };
     let listened = client::listen(&address, &Ask::post("/sync", body), Some(SILENCE), context.stop.flag(), &mut hear);
-    shown.finish();
     match (listened, end) {
-        (Ok(()), Some(heard)) if heard.event == "done" => answer(context, &heard.data).transpose(),
+        (Ok(()), Some(heard)) if heard.event == "done" => answer(&heard.data).transpose(),
         (Err(Error::Stopped), _) => {
             let stopped = Failure { exit: Exit::interrupted(context.stop.signal()), ..Failure::failed("Stopped waiting.") };
             Some(Err(stopped.advise("The watch process goes on with it.")))
@@ -130,7 +144,7 @@ fn nobody_listens(error: &io::Error) -> bool {
 }
 
 /// `None` where it was refused: here somebody may be asked.
-fn answer(context: &Context, data: &str) -> Result<Option<Answer>, Failure> {
+fn answer(data: &str) -> Result<Option<Done>, Failure> {
     let done: Done = serde_json::from_str(data)
         .map_err(|error| Failure::failed(format!("The answer of the watch process cannot be read: {error}.")))?;
     let exit = Exit::of_code(done.exit_code);
@@ -138,7 +152,7 @@ fn answer(context: &Context, data: &str) -> Result<Option<Answer>, Failure> {
     if report["outcome"] == exit.outcome() && exit == Exit::Refused {
         return Ok(None);
     }
-    Ok(Some(context.answer(exit, || format!("{}\n", done.report.get()), || done.text.clone())))
+    Ok(Some(done))
 }
 
 /// `status --watch`: a line for each thing that happens, until Ctrl-C or the end of the watch process.
@@ -203,7 +217,7 @@ pub fn line(shown: &Snapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{Mode, Phase};
+    use crate::service::Mode;
 
     #[test]
     fn a_moment_is_one_line_and_tells_only_what_there_is() {

@@ -1,15 +1,17 @@
 //! `sync`: one run, the first-sync question, and its report.
 
 use crate::cli::args::Sync;
+use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, refusal_words};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::settings::{self, Settings};
-use crate::cli::{Answer, Context, exit, init, json, paths, render, steer, warn};
+use crate::cli::{Answer, Context, exit, ferry, init, json, paths, render, steer, warn};
 use crate::engine;
 use crate::engine::report::{Outcome, Refusal, Report, Work};
 use crate::engine::request::{Deletes, Request};
 use crate::model::side::PerSide;
+use crate::run::Carried;
 
 pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let (direction, typed_paths) = typed.direction_and_paths();
@@ -32,10 +34,23 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     if chosen.new && !typed.dry_run {
         init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
     }
+    let pair = &chosen.pair;
+    let hooked = |direction, code, object: &str| {
+        if !typed.dry_run {
+            let report = serde_json::from_str(object).unwrap_or_default();
+            ferry::after_sync(&settings, pair, direction, &Carried { code, report });
+        }
+    };
+    if !typed.dry_run {
+        ferry::before_sync(&settings, pair, direction);
+    }
     if !chosen.new
-        && let Some(answer) = steer::sync(context, &chosen.pair, &request)
+        && let Some(done) = steer::sync(context, pair, &request)
     {
-        return answer;
+        let done = done?;
+        hooked(direction, done.exit_code, done.report.get());
+        let exit = Exit::of_code(done.exit_code);
+        return Ok(context.answer(exit, || format!("{}\n", done.report.get()), || done.text.clone()));
     }
     let (mut report, mut done) = once(context, &chosen, &request, &settings)?;
     if let Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. }) = &report.outcome
@@ -46,11 +61,9 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
         (report, done) = once(context, &chosen, &request, &settings)?;
     }
     let (exit, outcome) = exit::of_report(&report, context.stop.signal());
-    Ok(context.answer(
-        exit,
-        || json::sync("sync", &report, exit, outcome, request.list_actions, "scan"),
-        || render::sync(&report, done, request.list_actions, context.paint),
-    ))
+    let object = json::sync("sync", &report, exit, outcome, request.list_actions, "scan");
+    hooked(direction, exit.code(), &object);
+    Ok(context.answer(exit, || object.clone(), || render::sync(&report, done, request.list_actions, context.paint)))
 }
 
 /// One run, shown while it goes on.

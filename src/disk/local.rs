@@ -294,6 +294,11 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
+/// The permission bits of a folder or file; `None` where it cannot be asked.
+pub fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().map(|meta| meta.mode() & 0o777)
+}
+
 /// A file's length in bytes and its mtime; `None` where it cannot be asked.
 pub fn length_and_time(path: &Path) -> Option<(u64, SystemTime)> {
     let meta = path.metadata().ok()?;

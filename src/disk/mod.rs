@@ -14,9 +14,9 @@ pub mod beside;
 pub mod clock;
 pub mod error;
 pub mod local;
-pub mod signals;
 #[cfg(unix)]
 pub mod log;
+pub mod signals;
 #[cfg(test)]
 pub mod sim;
 #[cfg(unix)]

@@ -102,7 +102,7 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
     loop {
         let due = ends.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
         select! {
-            recv(over) -> _ => return Ok(Ended { code: code(child.wait()?), given_up: presses.count() >= 3 }),
+            recv(over) -> _ => return Ok(Ended { code: code(child.wait()?), given_up: false }),
             recv(due) -> _ => ends = ends.next(&child),
             recv(words) -> caught => {
                 let Ok(caught) = caught else { return Ok(Ended { code: code(child.wait()?), given_up: false }) };

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::{Carrier, Wait};
 use super::mailbox::Mailbox;
 use super::steps::Record;
+use super::{Carrier, Wait};
 use crate::model::shown::tame;
 use crate::model::side::Direction;
 

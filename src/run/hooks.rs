@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::engine::request::Pair;
 
 /// A hook may take this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,16 +63,18 @@ impl Occasion {
 /// The command lines by occasion.
 pub type Hooks = BTreeMap<Occasion, String>;
 
-/// Runs the hook of an occasion, where there is one. `input` is its stdin, what it prints goes to `stderr` of this program.
+/// Runs the hook of an occasion, where there is one, in the pair's state folder: no root has to be there. `input` is its stdin, what
+/// it prints goes to `stderr` of this program.
 ///
 /// # Errors
 /// A sentence: it could not be started, failed, or took too long and was ended.
-pub fn run(hooks: &Hooks, occasion: Occasion, pair: &str, folder: &Path, input: &str, patience: Duration) -> Result<(), String> {
+pub fn run(hooks: &Hooks, occasion: Occasion, pair: &Pair, input: &str, patience: Duration) -> Result<(), String> {
     let Some(line) = hooks.get(&occasion) else { return Ok(()) };
     let word = occasion.word();
     let failed = |error: io::Error| format!("the hook {word} could not be run: {error}");
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", line]).current_dir(folder).env(VARIABLE, word).env("DRIFTLESS_PAIR", pair);
+    command.args(["-c", line]).current_dir(&pair.state).env(VARIABLE, word).env("DRIFTLESS_PAIR", &pair.name);
+    command.env("NETWORK_PROJECT_PATH", &pair.network).env("LOCAL_PROJECT_PATH", &pair.staging);
     // A group of its own, so that all of it can be ended. Its words are no result of ours.
     command.process_group(0).stdin(Stdio::piped()).stdout(io::stderr());
     let mut child = command.spawn().map_err(failed)?;
@@ -110,7 +113,9 @@ mod tests {
     fn a_hook_gets_the_report_and_its_end_is_told() {
         let folder = tempfile::tempdir().expect("a folder");
         let hooks = |line: &str| Hooks::from([(Occasion::AfterUp, line.to_owned())]);
-        let run = |line: &str, occasion| run(&hooks(line), occasion, "p", folder.path(), "{\"a\":1}", Duration::from_millis(300));
+        let state = folder.path().to_path_buf();
+        let pair = Pair { name: "p".to_owned(), state, staging: "/s".into(), network: "/n".into(), others: Vec::new() };
+        let run = |line: &str, occasion| run(&hooks(line), occasion, &pair, "{\"a\":1}", Duration::from_millis(300));
         assert_eq!(run("cat >got; echo $DRIFTLESS_HOOK $DRIFTLESS_PAIR >>got", Occasion::AfterUp), Ok(()));
         let got = std::fs::read_to_string(folder.path().join("got")).expect("written");
         assert_eq!(got, "{\"a\":1}after_up p\n");

@@ -41,7 +41,11 @@ impl Word {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         let named = |name: &str| {
             let name = name.trim();
-            if valid_name(name) { Ok(name.to_owned()) } else { Err("the step's name is missing, too long or not plain".to_owned()) }
+            if valid_name(name) {
+                Ok(name.to_owned())
+            } else {
+                Err("the step's name is missing, too long or not plain".to_owned())
+            }
         };
         match verb {
             "begin" => named(rest).map(Word::Begin),
@@ -112,7 +116,8 @@ impl Mailbox {
             Err(error) => return tracing::debug!(%error, "the mailbox cannot be listed"),
         };
         let asked = asked.iter().filter(|item| item.value.is_file() && !self.stuck.contains(&item.name));
-        let asked: Vec<(Name, String)> = asked.filter_map(|item| Some((item.name.clone(), id_of(&item.name)?))).take(ROUND).collect();
+        let asked: Vec<(Name, String)> =
+            asked.filter_map(|item| Some((item.name.clone(), id_of(&item.name)?))).take(ROUND).collect();
         for (file, id) in asked {
             let (code, words) = match read(&*folder, &file).and_then(|text| Word::parse(&text)) {
                 Ok(word) => word.answer(record, carrier),
@@ -139,7 +144,8 @@ impl Mailbox {
     fn sweep(&self) {
         let Ok(folder) = self.folder() else { return };
         for item in folder.list().iter().flat_map(|listing| listing.iter()) {
-            let ours = [ASK, ANSWER].iter().any(|ending| item.name.ends_with(ending.as_bytes())) || *item.name == *OPEN.as_bytes();
+            let ours =
+                [ASK, ANSWER].iter().any(|ending| item.name.ends_with(ending.as_bytes())) || *item.name == *OPEN.as_bytes();
             if ours && !item.value.is_folder() {
                 let _ = folder.remove_file(&item.name);
             }
@@ -201,9 +207,18 @@ mod tests {
         ] {
             assert_eq!(Word::parse(text), expected, "{text:?}");
         }
-        for text in
-            ["", "begin", "begin ", "end --failed", "status now", "sync up", "begin a\nend a", "begin \u{1b}[2J", "run -- rm", "begin --x"]
-        {
+        for text in [
+            "",
+            "begin",
+            "begin ",
+            "end --failed",
+            "status now",
+            "sync up",
+            "begin a\nend a",
+            "begin \u{1b}[2J",
+            "run -- rm",
+            "begin --x",
+        ] {
             assert!(Word::parse(text).is_err(), "{text:?}");
         }
     }

@@ -247,7 +247,10 @@ mod tests {
     impl Carrier for Asked {
         fn carry(&self, direction: Direction, _: Wait) -> Carried {
             self.log.lock().expect("unharmed").push(direction.word().to_owned());
-            Carried { code: self.code, report: json!({"written": {"files": 2, "bytes": 5}, "message": "the drive is \u{1b}away"}) }
+            Carried {
+                code: self.code,
+                report: json!({"written": {"files": 2, "bytes": 5}, "message": "the drive is \u{1b}away"}),
+            }
         }
 
         fn hold(&self, held: bool) -> bool {

@@ -123,7 +123,14 @@ pub fn watch<T>(
     tell: &(dyn Fn(Event) + Sync),
     begun: impl FnOnce(Handle) -> Result<T, Error>,
 ) -> Result<(), Error> {
-    let _post = engine::take_post(plan.pair, plan.options, engine::Duty::Watch, plan.wait, &|progress| tell(Event::Progress(progress)), stop)?;
+    let _post = engine::take_post(
+        plan.pair,
+        plan.options,
+        engine::Duty::Watch,
+        plan.wait,
+        &|progress| tell(Event::Progress(progress)),
+        stop,
+    )?;
     let (say, words) = unbounded();
     let shown = Arc::new(Mutex::new(Snapshot::new(&plan.pair.name)));
     let _kept = begun(Handle { words: say.clone(), stop: stop.clone(), shown: shown.clone() })?;

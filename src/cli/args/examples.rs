@@ -120,3 +120,23 @@ pub const MAN_EXAMPLES: &str = "\
 Examples:
   driftless man sync | man -l -
   driftless man --dir ~/.local/share/man/man1";
+
+pub const RUN_EXAMPLES: &str = "\
+Examples:
+  driftless run -- docker compose up   in a folder on a network drive, or on a local disk
+  driftless run -- sh -c 'make && make test'
+  driftless run --network /mnt/lab/project -- python3 analyse.py
+  driftless run --push-every 0s -- ./workflow.sh     results are sent at the end only
+  driftless run --staging /scratch/project -- bash
+
+The command finds SMART_SYNC_ENABLED, NETWORK_PROJECT_PATH, LOCAL_PROJECT_PATH, PROJECT_PATH and
+DRIFTLESS_PAIR in its environment. Ctrl-C asks it to end, a second one ends it, and its results are
+sent all the same; a third one gives up.";
+
+pub const STEP_EXAMPLES: &str = "\
+Examples:
+  driftless step begin align           take the network's changes; nothing is sent until it ends
+  driftless step end align             send the results
+  driftless step end align --failed    send nothing
+  driftless step status
+  driftless step end align --strict    fail where the results could not be sent";

@@ -2,6 +2,7 @@
 
 pub mod background;
 mod examples;
+pub mod run;
 mod watch;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use background::{LOGS_EXAMPLES, Logs, SERVICE_EXAMPLES, Service};
 use examples::*;
+use run::{Run, Step};
 
 pub use watch::{Steer, Watch};
 
@@ -58,6 +60,12 @@ pub enum Command {
     /// Keep a pair in step for as long as this runs: changes are carried as they happen
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
+    /// Run a command on the staged copy of a project: take the network's changes, run it, send the results
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Run),
+    /// Tell that a step of a workflow begins or ends: its changes are taken before, its results sent after it
+    #[command(subcommand, after_help = STEP_EXAMPLES)]
+    Step(Step),
     /// End the watch process of a pair
     #[command(after_help = STOP_EXAMPLES)]
     Stop(Steer),
@@ -509,6 +517,14 @@ mod tests {
             "driftless undo first",
             "driftless history 1 --path a",
             "driftless detect",
+            "driftless run",
+            "driftless run --",
+            "driftless run make",
+            "driftless run --push-every soon -- make",
+            "driftless step",
+            "driftless step begin",
+            "driftless step begin --x",
+            "driftless step begin a --failed",
             "driftless logs -n all",
             "driftless watch --listen 0.0.0.0:80",
             "driftless watch --listen localhost",

@@ -5,10 +5,19 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{PathText, line};
+use crate::cli::detect::Then;
 use crate::roots::mounts::Verdict;
 
 /// What `detect` found.
-pub fn detect(path: &Path, verdict: &Verdict) -> String {
+pub fn detect(path: &Path, verdict: &Verdict, then: &Then) -> String {
+    #[derive(Serialize)]
+    struct Run<'a> {
+        staged: bool,
+        /// `null` where there is none yet.
+        pair: Option<&'a str>,
+        staging: Option<PathText>,
+        message: Option<&'a str>,
+    }
     #[derive(Serialize)]
     struct Object<'a> {
         schema: &'static str,
@@ -20,7 +29,16 @@ pub fn detect(path: &Path, verdict: &Verdict) -> String {
         mount_point: PathText,
         source: &'a str,
         reason: &'a str,
+        run: Run<'a>,
     }
+    let nothing = Run { staged: false, pair: None, staging: None, message: None };
+    let run = match then {
+        Then::Bare => nothing,
+        Then::Staged { staging, pair, known } => {
+            Run { staged: true, pair: known.then_some(pair.as_str()), staging: Some(PathText::whole(staging)), ..nothing }
+        }
+        Then::Refused(message) => Run { message: Some(message), ..nothing },
+    };
     line(&Object {
         schema: "driftless.detect/1",
         exit_code: 0,
@@ -30,5 +48,6 @@ pub fn detect(path: &Path, verdict: &Verdict) -> String {
         mount_point: PathText::whole(&verdict.mount_point),
         source: &verdict.source,
         reason: &verdict.reason,
+        run,
     })
 }

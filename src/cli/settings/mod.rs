@@ -142,6 +142,13 @@ pub fn flag_layer(policies: &[(Option<String>, Policy)], wait: Option<Duration>)
     policies.into_iter().chain(wait.map(|wait| ("wait", Value::Span(wait)))).collect()
 }
 
+/// The flags of `run` and `step` that stand for settings.
+pub fn run_layer(wait: Option<Duration>, push_every: Option<Duration>) -> Layer {
+    let mut layer = flag_layer(&[], wait);
+    layer.extend(push_every.map(|every| ("push_every", Value::Span(every))));
+    layer
+}
+
 /// Those without a pattern count for everything, the last one of them.
 fn policies(list: &[(Option<String>, Policy)]) -> Result<Policies, Error> {
     let default = list.iter().rev().find(|(pattern, _)| pattern.is_none()).map(|(_, policy)| *policy).unwrap_or_default();

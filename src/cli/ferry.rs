@@ -1,0 +1,136 @@
+//! The syncs of `run` and `step`: by the watch process where there is one, else here, with the user's hooks around them.
+
+use std::sync::atomic::AtomicBool;
+
+use serde_json::{Value, json};
+
+use crate::cli::exit::{self, Exit};
+use crate::cli::failure::Failure;
+use crate::cli::settings::{Settings, variable};
+use crate::cli::{Context, json as objects, say, steer, warn};
+use crate::engine;
+use crate::engine::report::{Progress, Report};
+use crate::engine::request::{Pair, Request};
+use crate::model::side::Direction;
+use crate::run::hooks::{self, Occasion};
+use crate::run::{Carried, Carrier, Wait};
+
+/// What the syncs of one command share.
+pub struct Ferry<'a> {
+    pub context: &'a Context,
+    pub pair: &'a Pair,
+    pub settings: &'a Settings,
+}
+
+/// One sync.
+#[derive(Debug)]
+pub struct Done {
+    pub carried: Carried,
+    /// Where it was done here.
+    pub report: Option<Report>,
+}
+
+impl Ferry<'_> {
+    /// As the settings say.
+    pub fn request(&self, direction: Direction) -> Request {
+        Request {
+            policies: self.settings.policies.clone(),
+            policies_by_flag: self.settings.policies_by_flag,
+            wait: self.settings.wait,
+            yes: self.context.common.yes,
+            ..Request::plain(direction)
+        }
+    }
+
+    /// One sync with its hooks.
+    pub fn sync(&self, request: &Request, tell: &(dyn Fn(Progress) + Sync)) -> Done {
+        before_sync(self.settings, self.pair, request.direction);
+        let done = self.sync_alone(request, tell);
+        after_sync(self.settings, self.pair, request.direction, &done.carried);
+        done
+    }
+
+    fn sync_alone(&self, request: &Request, tell: &(dyn Fn(Progress) + Sync)) -> Done {
+        // It tries once more at once what is still written to; the watch process does not.
+        let asked = (!request.insist).then(|| steer::ask(self.context, self.pair, request, tell)).flatten();
+        if let Some(Ok(done)) = &asked {
+            let report = serde_json::from_str(done.report.get()).unwrap_or_default();
+            return Done { carried: Carried { code: done.exit_code, report }, report: None };
+        }
+        let failed = |failure: Failure| {
+            let report = serde_json::from_str(&objects::failure("sync", &failure)).unwrap_or_default();
+            Done { carried: Carried { code: failure.exit.code(), report }, report: None }
+        };
+        if let Some(Err(failure)) = asked {
+            return failed(failure);
+        }
+        match engine::sync(self.pair, request, &self.settings.options, tell, self.context.stop.flag()) {
+            Ok(report) => {
+                let (exit, outcome) = exit::of_report(&report, self.context.stop.signal());
+                let object = objects::sync("sync", &report, exit, outcome, false, "scan");
+                let carried = Carried { code: exit.code(), report: serde_json::from_str(&object).unwrap_or_default() };
+                Done { carried, report: Some(report) }
+            }
+            Err(error) => failed(error.into()),
+        }
+    }
+
+    /// Changes that are in staging alone, in words.
+    pub fn unsent(&self) -> String {
+        match engine::unsent(self.pair, &self.settings.options, &AtomicBool::new(false)) {
+            Some(1) => "1 change is".to_owned(),
+            Some(number) => format!("{number} changes are"),
+            None => "What changed is".to_owned(),
+        }
+    }
+}
+
+impl Carrier for Ferry<'_> {
+    fn carry(&self, direction: Direction, wait: Wait) -> Carried {
+        let mut request = self.request(direction);
+        if wait == Wait::No {
+            request.wait = std::time::Duration::ZERO;
+        }
+        // The terminal is the command's.
+        self.sync(&request, &|_| {}).carried
+    }
+
+    fn hold(&self, held: bool) -> bool {
+        steer::hold(self.pair, held)
+    }
+
+    fn say(&self, line: &str) {
+        say(&format!("driftless: {line}\n"));
+    }
+}
+
+/// The hook before a sync.
+pub fn before_sync(settings: &Settings, pair: &Pair, direction: Direction) {
+    run_hook(settings, pair, Occasion::BeforeSync, &json!({"pair": pair.name, "direction": direction.word()}));
+}
+
+/// The hooks behind a sync, by how it ended.
+pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carried: &Carried) {
+    let report = &carried.report;
+    let has = |key: &str| report[key].as_array().is_some_and(|list| !list.is_empty());
+    let held = ["files", "dirs"].iter().any(|key| report["held"][key].as_u64().is_some_and(|number| number > 0));
+    let due = [
+        (Occasion::AfterSync, true),
+        (Occasion::AfterDown, direction != Direction::Up),
+        (Occasion::AfterUp, direction != Direction::Down),
+        (Occasion::OnConflict, has("conflicts")),
+        (Occasion::OnOffline, carried.code == Exit::Offline.code()),
+        (Occasion::OnHeld, held),
+    ];
+    due.into_iter().filter(|(_, due)| *due).for_each(|(occasion, _)| run_hook(settings, pair, occasion, report));
+}
+
+fn run_hook(settings: &Settings, pair: &Pair, occasion: Occasion, input: &Value) {
+    if settings.hooks.is_empty() || variable(hooks::VARIABLE).is_some() {
+        return;
+    }
+    let text = format!("{input}\n");
+    if let Err(sentence) = hooks::run(&settings.hooks, occasion, pair, &text, hooks::PATIENCE) {
+        warn(&sentence);
+    }
+}

@@ -1,0 +1,349 @@
+//! `run -- CMD`: the network's changes down, the command on the staged copy, its results up, whatever happened in between.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::cli::args::Common;
+use crate::cli::args::run::Run;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, refusal_words, shown};
+use crate::cli::ferry::{Done, Ferry};
+use crate::cli::pairs::Chosen;
+use crate::cli::place::Place;
+use crate::cli::progress::Shown;
+use crate::cli::project::{self, Way};
+use crate::cli::render::Paint;
+use crate::cli::signals::{self, Stop};
+use crate::cli::{Answer, Context, init, json, render, say, settings, warn};
+use crate::disk::local;
+use crate::engine::report::{Outcome, Refusal};
+use crate::engine::request::{Pair, Request};
+use crate::engine::{self, Duty, staged};
+use crate::model::side::{Direction, PerSide};
+use crate::roots::reach::{Reach, SILENCE};
+use crate::run::child::{self, Caught, Ended, Presses};
+use crate::run::gates::{self, Gate};
+use crate::run::mailbox::Mailbox;
+use crate::run::steps::{Record, State, Step};
+use crate::run::{Carrier, desk};
+
+/// Signals that wait to be heard.
+const QUEUE: usize = 32;
+/// The third of all gives up, or the second of those that came after the command had ended by itself.
+const GIVING_UP: u32 = 3;
+const GIVING_UP_AFTER: u32 = 2;
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// `None`: it was not started.
+    pub command: Option<Ended>,
+    pub down: Option<Done>,
+    pub up: Option<Done>,
+    pub steps: Vec<Step>,
+}
+
+pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
+    let stop = Stop::default();
+    let reach = Reach::new(settings::silence()?.unwrap_or(SILENCE), stop.shared());
+    let here =
+        std::env::current_dir().map_err(|error| Failure::failed(format!("The current folder cannot be read: {error}.")))?;
+    let (project, place) = project::find(Place::find(reach.clone()), &reach, &here, &typed.choice)?;
+    match (project.way, place) {
+        (Way::Staged { chosen, below }, Some(place)) => {
+            let context = Context { common, place, stop, paint: Paint::for_stderr() };
+            on_a_copy(&context, typed, &chosen, &below)
+        }
+        (Way::Within, _) => bare(typed, common, &here, None),
+        (Way::Bare | Way::Staged { .. }, _) => bare(typed, common, &here, Some(&project.folder)),
+    }
+}
+
+/// As if this program were not there. `project`: the environment is to say that there is no staging.
+fn bare(typed: &Run, common: Common, here: &Path, project: Option<&Path>) -> Result<Answer, Failure> {
+    let mut command = command(typed, project.unwrap_or(here));
+    if let Some(project) = project {
+        consult_gates(project)?;
+        command.env("SMART_SYNC_ENABLED", "false").env("PROJECT_PATH", project).env("LOCAL_PROJECT_PATH", project);
+        command.env_remove("NETWORK_PROJECT_PATH");
+    }
+    if !common.json {
+        return Err(not_started_by(typed, &command.exec()));
+    }
+    let words = hear()?;
+    let ended = child::work(command, &words, &mut Presses::default(), &|line| say(&format!("driftless: {line}\n")));
+    let ended = ended.map_err(|error| not_started_by(typed, &error))?;
+    let exit = Exit::Command(ended.code);
+    let told = Told { command: Some(ended), ..Told::default() };
+    Ok(common.answer(exit, || json::run(None, &told, exit, None), String::new))
+}
+
+fn command(typed: &Run, folder: &Path) -> Command {
+    let (program, arguments) = typed.command.split_first().expect("asked for by the arguments");
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).env("PWD", folder);
+    command
+}
+
+fn not_started_by(typed: &Run, error: &io::Error) -> Failure {
+    let program = shown(Path::new(typed.command.first().map_or(OsStr::new(""), |program| program)));
+    Failure { exit: Exit::Command(child::code_of(error)), ..Failure::failed(format!("{program} cannot be started: {error}.")) }
+}
+
+fn consult_gates(project: &Path) -> Result<(), Failure> {
+    // The checks of repository, image and container will stand here, as the project's settings name them.
+    let configured: [&dyn Gate; 0] = [];
+    let stops = gates::consult(&configured, project);
+    let Some(first) = stops.first() else { return Ok(()) };
+    let exit = Exit::of_code(first.code);
+    let message = stops.iter().map(|stop| stop.message.as_str()).collect::<Vec<_>>().join("\n");
+    Err(Failure { exit, ..Failure::failed(message) }.advise("The command was not started."))
+}
+
+fn hear() -> Result<Receiver<Caught>, Failure> {
+    let (told, words) = bounded(QUEUE);
+    signals::hear(told).map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
+    Ok(words)
+}
+
+fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> Result<Answer, Failure> {
+    let words = hear()?;
+    if let Some(note) = &context.place.note {
+        warn(note);
+    }
+    let pair = &chosen.pair;
+    let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
+    if chosen.new {
+        if pair.staging.starts_with(&context.place.staging) {
+            project::make_place(&context.place)?;
+        }
+        init::establish(chosen, &settings)?.iter().for_each(|note| warn(note));
+    }
+    let ferry = Ferry { context, pair, settings: &settings };
+    let wait = typed.wait.unwrap_or_default();
+    let _post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
+        .map_err(|error| no_post(pair, error))?;
+    let record = Record::of(pair.state.clone());
+    record.clear(&ferry)?;
+    let mut work = Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default() };
+    work.down()?;
+    consult_gates(&pair.staging)?;
+    work.command(below);
+    work.finish()
+}
+
+fn no_post(pair: &Pair, error: engine::Error) -> Failure {
+    match error {
+        engine::Error::Busy { holder } => Failure {
+            exit: Exit::Busy,
+            ..Failure::failed(format!("A command runs on the staged copy of {} already ({holder}).", pair.name))
+        }
+        .advise(format!(
+            "Its results go up when it ends. The copy is {}; another command may be run there.",
+            shown(&pair.staging)
+        )),
+        _ if !local::is_folder(&pair.staging) => {
+            Failure::refused(format!("The staged copy {} is not there any more.", shown(&pair.staging))).advise(format!(
+                "Nothing was changed. If it is gone for good, make an empty folder there and run `driftless relink --pair {}`.",
+                pair.name
+            ))
+        }
+        error => error.into(),
+    }
+}
+
+/// A run on a staged copy, from the `down` on.
+struct Work<'a> {
+    context: &'a Context,
+    typed: &'a Run,
+    ferry: Ferry<'a>,
+    record: Record,
+    words: Receiver<Caught>,
+    presses: Presses,
+    told: Told,
+}
+
+impl Work<'_> {
+    fn pair(&self) -> &Pair {
+        self.ferry.pair
+    }
+
+    /// The network's changes, and whether the command may start.
+    fn down(&mut self) -> Result<(), Failure> {
+        let mut request = self.ferry.request(Direction::Down);
+        let mut done = self.sync_before(&request);
+        if let Some(Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. })) =
+            done.report.as_ref().map(|report| &report.outcome)
+            && !request.yes
+            && self.context.ask(&format!("{} Work with them all the same?", refusal_words(refusal).0)) == Some(true)
+        {
+            request.yes = true;
+            done = self.sync_before(&request);
+        }
+        if let Some(signal) = self.presses.signal {
+            let failure = Failure { exit: Exit::Signal(signal), ..Failure::failed("Stopped. The command was not started.") };
+            return Err(failure.advise("What was taken from the network is recorded; the next run goes on from there."));
+        }
+        self.show(&done);
+        let (code, trouble) = (done.carried.code, done.carried.trouble());
+        let complete = staged::is_complete(self.pair()).unwrap_or(false);
+        if !complete && !self.typed.start_anyway {
+            let exit = if code == 0 { Exit::Partial } else { Exit::of_code(code) };
+            let message = format!("The staged copy never held all of the project, and does not now: {trouble}.");
+            return Err(Failure { exit, ..Failure::failed(message) }.advise(format!(
+                "The command was not started, because it would find files missing. Mend it and run again, or add --start-anyway to \
+                 work with what is in {}.",
+                shown(&self.pair().staging)
+            )));
+        }
+        if code != 0 {
+            warn(&format!(
+                "the network's changes were not all taken ({trouble}); the command works with the staged copy as it is"
+            ));
+        }
+        self.told.down = Some(done);
+        Ok(())
+    }
+
+    /// Any signal stops it: there is nothing yet to be saved.
+    fn sync_before(&mut self, request: &Request) -> Done {
+        let (ferry, presses, stop) = (&self.ferry, &mut self.presses, &self.context.stop);
+        let mut heard = |caught: Caught| {
+            if caught.asks_to_end {
+                presses.press(caught, Instant::now());
+                stop.set(presses.signal.unwrap_or(2));
+            }
+        };
+        child::attend(&self.words, &mut heard, || shown_sync(ferry, request))
+    }
+
+    /// The command, with what goes on beside it.
+    fn command(&mut self, below: &Path) {
+        let staging = &self.pair().staging;
+        let folder = Some(below).filter(|below| *below != Path::new("")).map(|below| staging.join(below));
+        let command = self.prepared(folder.as_ref().filter(|folder| local::is_folder(folder)).unwrap_or(staging));
+        let mut mailbox = self.mailbox();
+        let every = self.ferry.settings.push_every;
+        let (ferry, record, words, presses, stop) =
+            (&self.ferry, &self.record, &self.words, &mut self.presses, &self.context.stop);
+        let (go, over) = bounded::<()>(0);
+        let started = std::thread::scope(|scope| {
+            scope.spawn(move || desk::tend(record, mailbox.as_mut(), ferry, every, &over));
+            let ended = child::work(command, words, presses, &|line| ferry.say(line));
+            if matches!(ended, Ok(Ended { given_up: true, .. })) {
+                stop.set(presses.signal.unwrap_or(2));
+            }
+            drop(go);
+            ended
+        });
+        self.told.command = Some(started.unwrap_or_else(|error| {
+            let failure = not_started_by(self.typed, &error);
+            say(&render::failure(&failure, self.context.paint));
+            Ended { code: failure.exit.code(), given_up: false }
+        }));
+    }
+
+    fn prepared(&self, folder: &Path) -> Command {
+        let pair = self.pair();
+        let mut command = command(self.typed, folder);
+        command.env("SMART_SYNC_ENABLED", "true").env("NETWORK_PROJECT_PATH", &pair.network);
+        command.env("LOCAL_PROJECT_PATH", &pair.staging).env("PROJECT_PATH", &pair.staging).env("DRIFTLESS_PAIR", &pair.name);
+        command
+    }
+
+    /// Without one, steps inside a container are told nothing; everything else works.
+    fn mailbox(&self) -> Option<Mailbox> {
+        let options = &self.ferry.settings.options;
+        let staging = &self.pair().staging;
+        let opened = options.reach.detect(staging).map_err(|error| error.to_string()).and_then(|verdict| {
+            let root = options.reach.open_root(staging, &verdict).map_err(|error| error.to_string())?;
+            Mailbox::open(root, local::mode(staging).unwrap_or(0o700)).map_err(|error| error.to_string())
+        });
+        opened.inspect_err(|error| warn(&format!("steps cannot be told from inside a container: {error}"))).ok()
+    }
+
+    /// The final up, whatever was before, and the end.
+    fn finish(mut self) -> Result<Answer, Failure> {
+        let ended = self.told.command.unwrap_or(Ended { code: 1, given_up: false });
+        self.told.steps = self.record.steps();
+        for step in self.told.steps.iter().filter(|step| step.state == State::Open) {
+            warn(&format!("step {} was begun and never ended", step.name));
+        }
+        if !ended.given_up {
+            let up = self.final_up();
+            self.told.up = Some(up);
+        }
+        if let Err(error) = self.record.clear(&self.ferry) {
+            warn(&format!("the record of steps stays: {error}"));
+        }
+        let stopped = self.context.stop.signal();
+        let up = self.told.up.as_ref().map(|done| &done.carried);
+        if stopped.is_some() || up.is_none_or(|carried| !matches!(carried.code, 0 | 3)) {
+            self.tell_what_is_left(stopped.is_some());
+        }
+        let exit = match (ended.code, stopped, up) {
+            (_, Some(signal), _) => Exit::Signal(signal),
+            (0, None, Some(carried)) => Exit::of_code(carried.code),
+            (code, None, _) => Exit::Command(code),
+        };
+        let pair = &self.ferry.pair.name;
+        Ok(self.context.answer(exit, || json::run(Some(pair), &self.told, exit, stopped), String::new))
+    }
+
+    fn final_up(&mut self) -> Done {
+        // One copy more of what is being written to: there may be no later run.
+        let request = Request { insist: true, ..self.ferry.request(Direction::Up) };
+        let (ferry, presses, stop) = (&self.ferry, &mut self.presses, &self.context.stop);
+        let last = if presses.count() == 0 { GIVING_UP_AFTER } else { GIVING_UP };
+        let mut heard = |caught: Caught| {
+            if !caught.asks_to_end {
+                return;
+            }
+            if presses.press(caught, Instant::now()) >= last {
+                return stop.set(presses.signal.unwrap_or(2));
+            }
+            ferry.say("the command has ended; its results are being sent. Once more gives up");
+        };
+        let done = child::attend(&self.words, &mut heard, || shown_sync(ferry, &request));
+        self.show(&done);
+        done
+    }
+
+    /// In a line or two, where something was done or left.
+    fn show(&self, done: &Done) {
+        let Some(report) = &done.report else { return };
+        let nothing = report.counts == Default::default() && done.carried.code == 0 && report.notes.is_empty();
+        if !nothing {
+            say(&render::sync(report, PerSide::default(), self.context.common.verbose, self.context.paint));
+        }
+    }
+
+    fn tell_what_is_left(&self, given_up: bool) {
+        let pair = self.pair();
+        let why = match (&self.told.up, given_up) {
+            (_, true) | (None, _) => "it was given up".to_owned(),
+            (Some(done), false) => done.carried.trouble(),
+        };
+        warn(&format!(
+            "not all results are on the network: {why}. {} in {} alone; nothing is lost. `driftless sync up --pair {}`, or the next \
+             run, sends it",
+            self.ferry.unsent(),
+            shown(&pair.staging),
+            pair.name
+        ));
+    }
+}
+
+/// With progress on the terminal: the command is not at work.
+fn shown_sync(ferry: &Ferry<'_>, request: &Request) -> Done {
+    let shown = Shown::start();
+    let done = ferry.sync(request, &|progress| shown.tell(progress));
+    shown.finish();
+    done
+}
