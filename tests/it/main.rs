@@ -27,6 +27,7 @@ mod question;
 mod relink;
 mod repositories;
 mod resume;
+mod run;
 mod services;
 mod threats;
 mod trash;

@@ -1,0 +1,166 @@
+//! A project on sshfs that nobody paired: detected, staged, cut off in the middle, and back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{Running, WAIT};
+use crate::harness::{World, read, stands, wait_for, write};
+use crate::services::{Server, Sshfs};
+use crate::tree::Tree;
+
+/// Fields go in order: the mount before its server.
+struct Mounted {
+    mount: Option<Sshfs>,
+    server: Server,
+    served: PathBuf,
+    world: World,
+}
+
+impl Mounted {
+    fn new(options: &str) -> Mounted {
+        let mut world = World::new();
+        world.set("DRIFTLESS_DURABILITY", "none");
+        world.set("DRIFTLESS_SILENCE", "2s");
+        let served = world.top().join("served");
+        for n in 0..20 {
+            write(&served.join(format!("plate {}/well {n}.csv", n % 4)), format!("well {n}\n").repeat(n));
+        }
+        write(&served.join(".workflow_status/import.success"), "");
+        let server = Server::start(&world.top().join("server"));
+        let mount = Some(server.mount(&served, &world.network, options));
+        Mounted { mount, server, served, world }
+    }
+
+    /// In the project's folder, as its users run it.
+    fn begins(&self, more: &[&str], script: &str) -> Running {
+        let words = [&["run"], more, &["--", "sh", "-c", script]].concat();
+        Running::of(self.world.command(&self.world.network, &words), &self.world)
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.world.state.join(".staging/network")
+    }
+
+    fn in_step(&self) {
+        Tree::coarse(&self.copy()).assert_same(&Tree::coarse(&self.served), "staging against the server");
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if self.server.is_running() {
+            self.server.wake();
+        }
+    }
+}
+
+#[test]
+fn ss_01_03_04_a_project_on_a_network_drive_is_found_staged_and_sent_back() {
+    let world = Mounted::new("dir_cache=no");
+    let detected = world.world.run_in(&world.world.top(), &["detect", "network", "--json"]).json();
+    assert_eq!((&detected["needs_staging"], &detected["run"]["pair"]), (&true.into(), &serde_json::Value::Null), "{detected}");
+    let ended = world.begins(&[], "pwd; cat 'plate 1/well 5.csv'; echo result > result; rm 'plate 2/well 2.csv'").ends();
+    let copy = world.copy();
+    assert!(ended.ends_with(0).stdout.starts_with(&format!("{}\nwell 5\n", copy.to_str().expect("text"))), "{ended}");
+    ended.says("files synced from the network").says("1 file synced to the network");
+    assert_eq!(detected["run"]["staging"]["path"], copy.to_str().expect("text"));
+    assert_eq!(read(&world.served.join("result")), "result\n");
+    let rights =
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(copy.parent().expect("its place")).expect("there").permissions());
+    assert_eq!(rights & 0o077, 0, "the place for copies is this user's alone");
+    world.in_step();
+    // The second run has nothing to take, and finds the same copy.
+    let again = world.begins(&[], "pwd").ends();
+    assert_eq!((again.stdout.trim(), again.stderr.as_str()), (copy.to_str().expect("text"), ""), "{again}");
+}
+
+#[test]
+fn ss_11_12_a_drive_that_is_cut_off_takes_nothing_with_it() {
+    let mut world = Mounted::new("reconnect,dir_cache=no");
+    let script =
+        format!("{WAIT} echo 1 > first; echo > $T/begun; wait_for cut; echo 2 > second; echo > $T/second; wait_for go; exit 6");
+    let running = world.begins(&["--push-every", "100ms", "--wait", "1s"], &script);
+    running.tells("begun");
+    wait_for("a push", || stands(&world.served.join("first")));
+    world.server.kill();
+    running.go("cut");
+    running.tells("second");
+    running.go("go");
+    running.ends().ends_with(6).says("not all results are on the network").says(" alone; nothing is lost");
+    // Still away: the command works on what there is.
+    let words = ["run", "--network", "network", "--wait", "1s", "--", "sh", "-c", "cat second; echo 3 > third"];
+    world
+        .world
+        .run_in(&world.world.top(), &words)
+        .ends_with(75)
+        .says("works with the staged copy as it is")
+        .says("2 changes are in");
+    world.server.resume();
+    wait_for("the mount to answer", || stands(&world.world.network.join("first")));
+    world.begins(&[], "cat third").ends().ends_with(0);
+    assert_eq!(read(&world.served.join("third")), "3\n");
+    world.in_step();
+}
+
+#[test]
+fn ss_12_a_drive_that_is_back_before_the_end_gets_everything() {
+    let mut world = Mounted::new("reconnect,dir_cache=no");
+    let script = format!("{WAIT} echo > $T/begun; wait_for cut; echo 2 > second; echo > $T/second; wait_for go");
+    let running = world.begins(&["--push-every", "0s", "--wait", "60s"], &script);
+    running.tells("begun");
+    world.server.kill();
+    running.go("cut");
+    running.tells("second");
+    running.go("go");
+    // It ends and is waited for; the server comes back under way.
+    wait_for("the command's end", || !stands(&world.copy().join(".driftless/steps/open")));
+    world.server.resume();
+    running.ends().ends_with(0);
+    assert_eq!(read(&world.served.join("second")), "2\n");
+    world.in_step();
+}
+
+/// A mount that drops out leaves an empty local folder, which is nobody's project.
+#[test]
+fn an_empty_folder_under_a_mount_that_dropped_out_is_not_believed() {
+    let mut world = Mounted::new("");
+    let script = format!("{WAIT} echo 1 > mine; echo > $T/begun; wait_for go");
+    let running = world.begins(&["--push-every", "0s", "--wait", "1s"], &script);
+    running.tells("begun");
+    world.server.kill();
+    world.mount.as_ref().expect("mounted").wait_gone();
+    running.go("go");
+    running.ends().says("not all results are on the network");
+    assert_eq!(fs::read_dir(&world.world.network).expect("a local folder").count(), 0, "written below the mount");
+    assert!(stands(&world.copy().join("plate 1/well 5.csv")) && stands(&world.copy().join("mine")));
+    world.mount = None;
+    world.server.resume();
+    world.mount = Some(world.server.mount(&world.served, &world.world.network, ""));
+    // Where it was mounted anew, deletes wait for one run; there are none here.
+    world.begins(&[], "true").ends().ends_with(0);
+    world.in_step();
+}
+
+/// Nothing that hangs in the kernel keeps a signal from being heard.
+#[test]
+fn a_drive_that_hangs_does_not_keep_a_run_from_ending() {
+    let mut world = Mounted::new("dir_cache=no");
+    world.world.set("DRIFTLESS_SILENCE", "60s");
+    let script = format!("{WAIT} echo 1 > mine; echo > $T/begun; wait_for go");
+    let running = world.begins(&["--push-every", "0s"], &script);
+    running.tells("begun");
+    world.server.stall();
+    running.go("go");
+    wait_for("the command's end", || !stands(&world.copy().join(".driftless/steps/open")));
+    let began = Instant::now();
+    running.signal(Signal::INT);
+    running.signal(Signal::TERM);
+    running.ends().ends_with(128 + 15).says("1 change is in");
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+    world.server.wake();
+    world.begins(&[], "true").ends().ends_with(0);
+    world.in_step();
+}

@@ -1,0 +1,163 @@
+//! Ctrl-C once, twice, three times; signals of programs; a terminal; `nohup`.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use super::{Running, WAIT};
+use crate::harness::{Ended, World, read, stands, wait_for, write};
+
+#[test]
+fn the_first_asks_the_command_and_its_results_go_up() {
+    for (signal, name) in [(Signal::INT, "INT"), (Signal::TERM, "TERM"), (Signal::HUP, "HUP"), (Signal::QUIT, "QUIT")] {
+        let world = World::paired(&[("a", "1")]);
+        let script = format!("{WAIT} trap 'echo 2 > b; exit 5' {name}; echo > $T/begun; wait_for never");
+        let running = world.begins(&[], &script);
+        running.tells("begun");
+        running.signal(signal);
+        running.ends().ends_with(5);
+        assert_eq!(read(&world.network.join("b")), "2\n", "after {name}");
+    }
+}
+
+#[test]
+fn a_command_that_a_signal_ends_gives_its_code() {
+    let world = World::paired(&[("a", "1")]);
+    let running = world.begins(&[], "echo 2 > b; echo > $T/begun; exec sleep 60");
+    running.tells("begun");
+    running.signal(Signal::TERM);
+    running.ends().ends_with(143);
+    assert!(stands(&world.network.join("b")));
+}
+
+#[test]
+fn other_signals_are_passed_on_and_end_nothing() {
+    let world = World::paired(&[("a", "1")]);
+    let running = world.begins(&[], &format!("{WAIT} trap 'echo > $T/heard' USR1; echo > $T/begun; wait_for go"));
+    running.tells("begun");
+    running.signal(Signal::USR1);
+    running.tells("heard");
+    running.go("go");
+    running.ends().ends_with(0);
+}
+
+#[test]
+fn the_second_ends_a_command_that_hears_nothing_and_its_results_go_up() {
+    let world = World::paired(&[("a", "1")]);
+    let running = world.begins(&[], "echo 2 > b; trap '' INT; echo > $T/begun; exec sleep 60");
+    running.tells("begun");
+    let ended = running.ends_after_asking(2);
+    ended.ends_with(143).says("is told to end");
+    assert!(stands(&world.network.join("b")));
+}
+
+#[test]
+fn the_third_gives_up_and_says_what_is_left() {
+    let world = World::paired(&[("a", "1")]);
+    let running = world.begins(&["--push-every", "0s"], "echo 2 > b; rm a; trap '' INT TERM; echo > $T/begun; exec sleep 60");
+    running.tells("begun");
+    let ended = running.ends_after_asking(3);
+    ended
+        .ends_with(130)
+        .says("not all results are on the network")
+        .says("2 changes are in")
+        .says("driftless sync up --pair network");
+    assert!(!stands(&world.network.join("b")));
+    world.sh(&[], "true").ends_with(0);
+    world.in_step();
+    assert!(stands(&world.network.join("b")) && !stands(&world.network.join("a")));
+}
+
+/// The terminal gives it to the command as well: a second one would mean force to many programs.
+#[test]
+fn ctrl_c_on_a_terminal_reaches_the_command_once() {
+    let world = World::paired(&[("a", "1")]);
+    let script = format!(
+        "{WAIT} hits=0; trap 'hits=$((hits+1)); echo $hits > $T/count; echo $hits > count' INT; test -t 0 && test -t 1 && echo > $T/begun; wait_for go"
+    );
+    let words = world.run_words(&[], &script);
+    let run = world.command(&world.top(), &words);
+    let mut command = Command::new("python3");
+    command.arg("-c").arg(include_str!("terminal.py")).arg(run.get_program()).args(run.get_args());
+    command.current_dir(world.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = Running::of(command, &world).ends();
+    ended.ends_with(0);
+    assert_eq!(read(&world.network.join("count")), "1\n", "{ended}");
+}
+
+#[test]
+fn what_was_ignored_at_the_start_stays_ignored_for_both() {
+    let world = World::paired(&[("a", "1")]);
+    let run = world.command(&world.top(), &world.run_words(&[], &format!("{WAIT} echo > $T/begun; wait_for go; echo 2 > b")));
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    command.current_dir(world.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let running = Running::of(command, &world);
+    running.tells("begun");
+    running.signal(Signal::HUP);
+    running.go("go");
+    running.ends().ends_with(0);
+    assert!(stands(&world.network.join("b")));
+}
+
+/// The command goes on without it; what it writes is in staging, and goes with the next run.
+#[test]
+fn a_run_that_is_killed_loses_nothing() {
+    let world = World::paired(&[("a", "1")]);
+    let running = world
+        .begins(&["--push-every", "0s"], &format!("{WAIT} echo 2 > b; echo > $T/begun; wait_for go; echo 3 > c; echo > $T/over"));
+    running.tells("begun");
+    running.signal(Signal::KILL);
+    running.go("go");
+    running.tells("over");
+    assert_eq!(running.ends().code, -9);
+    assert!(!stands(&world.network.join("c")));
+    write(&world.network.join("d"), "theirs");
+    let next = world.sh(&[], "cat d");
+    next.ends_with(0).says("left for another run");
+    assert_eq!(read(&world.network.join("c")), "3\n");
+    world.in_step();
+}
+
+/// Nothing of this run is to be sent yet.
+#[test]
+fn a_signal_before_the_command_ends_it_without_one() {
+    let world = World::paired(&[("a", "1")]);
+    let lock = std::fs::File::open(world.staging.join(".driftless/lock")).expect("the pair's lock");
+    lock.lock().expect("free");
+    let running = world.begins(&["--wait", "60s"], "echo > $T/begun");
+    wait_for("the run to wait for the lock", || world.has_a_run());
+    running.signal(Signal::INT);
+    running.ends().ends_with(130).says("The command was not started");
+    assert!(!stands(&world.top().join("begun")));
+}
+
+impl World {
+    /// One holds the post: it hears signals.
+    fn has_a_run(&self) -> bool {
+        let post = std::fs::File::open(self.staging.join(".driftless/run-lock"));
+        post.is_ok_and(|post| post.try_lock_shared().is_err())
+    }
+}
+
+impl Running {
+    /// Sends it Ctrl-C until it has heard so many, and waits for its end.
+    #[track_caller]
+    fn ends_after_asking(mut self, times: u32) -> Ended {
+        let mut child = self.child.take().expect("not ended yet");
+        let id = rustix::process::Pid::from_child(&child);
+        // Two at once are one to the kernel: the next goes when the last was taken.
+        let pending = |id: rustix::process::Pid| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", id.as_raw_nonzero())).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap_or_default();
+            u64::from_str_radix(line.trim_start_matches("ShdPnd:").trim(), 16).unwrap_or_default() & (1 << 1) != 0
+        };
+        for _ in 0..times {
+            wait_for("the last signal to be taken", || !pending(id));
+            if child.try_wait().expect("our own child").is_none() {
+                rustix::process::kill_process(id, Signal::INT).expect("our own child");
+            }
+        }
+        Ended::of(child.wait_with_output().expect("waited for"))
+    }
+}
