@@ -31,6 +31,7 @@ mod run;
 mod samples;
 mod settings;
 mod signals;
+mod staging;
 mod status;
 mod steer;
 mod step;
@@ -142,6 +143,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Status(status) => status::run(&context, &status),
         Command::Watch(watch) => watch::run(&context, &watch),
         Command::Step(step) => step::run(&context, &step),
+        Command::Staging(staging) => staging::run(&context, &staging),
         Command::Stop(steer) => steer::stop(&context, &steer),
         Command::Pause(steer) => steer::pause(&context, &steer, true),
         Command::Resume(steer) => steer::pause(&context, &steer, false),
@@ -173,6 +175,7 @@ impl Command {
             Command::Watch(_) => "watch",
             Command::Run(_) => "run",
             Command::Step(_) => "step",
+            Command::Staging(_) => "staging",
             Command::Stop(_) => "stop",
             Command::Pause(_) => "pause",
             Command::Resume(_) => "resume",

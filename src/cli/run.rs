@@ -22,7 +22,7 @@ use crate::cli::render::Paint;
 use crate::cli::signals::{self, Stop};
 use crate::cli::{Answer, Context, init, json, render, say, settings, warn};
 use crate::disk::local;
-use crate::engine::report::{Outcome, Refusal};
+use crate::engine::report::{Counts, Outcome, Refusal};
 use crate::engine::request::{Pair, Request};
 use crate::engine::{self, Duty, staged};
 use crate::model::side::{Direction, PerSide};
@@ -318,8 +318,9 @@ impl Work<'_> {
     /// In a line or two, where something was done or left.
     fn show(&self, done: &Done) {
         let Some(report) = &done.report else { return };
-        let nothing = report.counts == Default::default() && done.carried.code == 0 && report.notes.is_empty();
-        if !nothing {
+        let nothing = report.counts == Counts::default() && done.carried.code == 0 && report.notes.is_empty();
+        // A root that is away is told of below, with what that means here.
+        if !nothing && !matches!(report.outcome, Outcome::Offline { .. }) {
             say(&render::sync(report, PerSide::default(), self.context.common.verbose, self.context.paint));
         }
     }

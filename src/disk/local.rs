@@ -369,6 +369,29 @@ pub fn sweep_scratch(parent: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How many files, links and special ones there are below a folder, without those in folders named `but_not`. Nothing is
+/// followed.
+pub fn count_below(path: &Path, but_not: &str) -> Result<u64> {
+    let (mut open, mut count) = (vec![path.to_path_buf()], 0);
+    while let Some(folder) = open.pop() {
+        let failed = |source| error("list", &folder, source);
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            match entry.file_type().map_err(failed)?.is_dir() {
+                true if entry.file_name() == but_not => {}
+                true => open.push(entry.path()),
+                false => count += 1,
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Removes a folder with all that is in it. Links are removed, not followed; a mount in it is for the caller to rule out.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    fs::remove_dir_all(path).map_err(|source| error("remove", path, source))
+}
+
 /// A kernel lock on a file, freed by the kernel when its holder dies; who holds it can be read in the file.
 pub struct Lock(fs::File);
 

@@ -360,6 +360,8 @@ pub struct Post(#[expect(dead_code, reason = "freed when it goes")] local::Lock)
 pub enum Duty {
     Watch,
     Run,
+    /// That of each run of the engine, for who keeps all of them out.
+    Sync,
 }
 
 /// Takes that place.
@@ -377,6 +379,7 @@ pub fn take_post(
     let place = match duty {
         Duty::Watch => own::post_path(&pair.staging),
         Duty::Run => own::run_path(&pair.staging),
+        Duty::Sync => own::lock_path(&pair.staging),
     };
     let verdict = options.reach.detect(&pair.staging).map_err(Error::at(Side::Staging))?;
     let root = options.reach.open_root(&pair.staging, &verdict).map_err(Error::disk_at(Side::Staging))?;

@@ -43,6 +43,12 @@ pub(super) fn options(text: &[u8], verdict: &Verdict) -> Option<String> {
     text.split(|&byte| byte == b'\n').rev().find_map(of_line)
 }
 
+/// The first mount point below `path`.
+pub(super) fn below(text: &[u8], path: &Path) -> Option<PathBuf> {
+    let points = text.split(|&byte| byte == b'\n').filter_map(parse).map(|line| line.mount.point);
+    points.into_iter().find(|point| point != path && point.starts_with(path))
+}
+
 /// Walks `path` link by link, without asking about what lies on a network file system.
 fn follow(table: &Table, path: &Path, read_link: &mut ReadLink<'_>) -> Verdict {
     /// As the kernel; a loop is judged by where it was left.

@@ -67,6 +67,18 @@ pub fn options(verdict: &Verdict) -> Option<String> {
     mountinfo::options(&read_table().ok()?, verdict)
 }
 
+/// The first mount point below `path`, which has no links in it; `None` where there is none or the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn below(path: &Path) -> Result<Option<PathBuf>> {
+    let text = read_table().map_err(|source| Error::Mounts { path: path.display().to_string(), source })?;
+    Ok(mountinfo::below(&text, path))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn below(_path: &Path) -> Result<Option<PathBuf>> {
+    Ok(None)
+}
+
 #[cfg(not(target_os = "linux"))]
 pub fn options(_verdict: &Verdict) -> Option<String> {
     None

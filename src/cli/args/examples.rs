@@ -140,3 +140,9 @@ Examples:
   driftless step end align --failed    send nothing
   driftless step status
   driftless step end align --strict    fail where the results could not be sent";
+
+pub const STAGING_EXAMPLES: &str = "\
+Examples:
+  driftless staging list
+  driftless staging remove --pair project
+  driftless staging remove --network /mnt/lab/project --yes";

@@ -19,7 +19,7 @@ use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 use background::{LOGS_EXAMPLES, Logs, SERVICE_EXAMPLES, Service};
 use examples::*;
-use run::{Run, Step};
+use run::{Run, Staging, Step};
 
 pub use watch::{Steer, Watch};
 
@@ -66,6 +66,9 @@ pub enum Command {
     /// Tell that a step of a workflow begins or ends: its changes are taken before, its results sent after it
     #[command(subcommand, after_help = STEP_EXAMPLES)]
     Step(Step),
+    /// List or remove staged copies of projects
+    #[command(subcommand, after_help = STAGING_EXAMPLES)]
+    Staging(Staging),
     /// End the watch process of a pair
     #[command(after_help = STOP_EXAMPLES)]
     Stop(Steer),
@@ -521,6 +524,7 @@ mod tests {
             "driftless run --",
             "driftless run make",
             "driftless run --push-every soon -- make",
+            "driftless staging",
             "driftless step",
             "driftless step begin",
             "driftless step begin --x",

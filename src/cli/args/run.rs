@@ -64,3 +64,17 @@ fn step_name(typed: &str) -> Result<String, String> {
     let odd = || "a step's name has no control characters and is at most 100 bytes long".to_owned();
     if valid_name(typed) { Ok(typed.to_owned()) } else { Err(odd()) }
 }
+
+#[derive(Debug, Subcommand)]
+pub enum Staging {
+    /// List the staged copies of this machine, with what is in them alone
+    List,
+    /// Remove the staged copy of a pair and what this machine knows of it; never what is not on the network yet
+    Remove {
+        #[command(flatten)]
+        choice: Choice,
+        /// How long an unreachable root is waited for, like 30s or 5m
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        wait: Option<Duration>,
+    },
+}

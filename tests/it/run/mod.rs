@@ -6,6 +6,7 @@ mod copy;
 mod left_alone;
 mod mount;
 mod signals;
+mod staging;
 mod steps;
 mod trouble;
 
