@@ -318,7 +318,8 @@ impl Work<'_> {
     /// In a line or two, where something was done or left.
     fn show(&self, done: &Done) {
         let Some(report) = &done.report else { return };
-        let nothing = report.counts == Counts::default() && done.carried.code == 0 && report.notes.is_empty();
+        // What is only worth a note is so with every run.
+        let nothing = report.counts == Counts::default() && done.carried.code == 0 && report.pending == PerSide::default();
         // A root that is away is told of below, with what that means here.
         if !nothing && !matches!(report.outcome, Outcome::Offline { .. }) {
             say(&render::sync(report, PerSide::default(), self.context.common.verbose, self.context.paint));

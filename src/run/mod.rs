@@ -69,9 +69,13 @@ impl Carried {
     pub fn trouble(&self) -> String {
         let list = |key: &str| self.report[key].as_array().map_or(0, Vec::len);
         let text = |key: &str| self.report[key].as_str();
-        let found = [(list("conflicts"), "conflicts held"), (list("problems"), "paths left")];
-        let listed: Vec<String> =
-            found.into_iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+        let count = |number: usize, one: &str, many: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            number => Some(format!("{number} {many}")),
+        };
+        let found = [count(list("conflicts"), "conflict", "conflicts"), count(list("problems"), "path left", "paths left")];
+        let listed: Vec<String> = found.into_iter().flatten().collect();
         match text("message") {
             Some(message) => message.trim_end_matches('.').to_owned(),
             None if listed.is_empty() => text("outcome").unwrap_or("failed").to_owned(),
@@ -92,7 +96,7 @@ mod tests {
         assert_eq!(done.words(), "1 file (9 bytes), 2 deleted, 1.4 s, network seen at most 1.4 s ago");
         for (report, expected) in [
             (json!({"message": "It is away."}), "It is away"),
-            (json!({"conflicts": [1], "problems": [1, 2], "outcome": "conflicts"}), "1 conflicts held, 2 paths left"),
+            (json!({"conflicts": [1], "problems": [1, 2], "outcome": "conflicts"}), "1 conflict, 2 paths left"),
             (json!({"outcome": "held"}), "held"),
             (json!({}), "failed"),
         ] {

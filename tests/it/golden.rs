@@ -69,6 +69,14 @@ const SESSION: &[Step] = &[
     Edit(log_something),
     Run("logs", &["logs", "--pair", "lab", "-n", "3"]),
     Run("service-uninstall-none", &["service", "uninstall", "--pair", "lab"]),
+    Run("run", &["run", "--pair", "lab", "--", "sh", "-c", "echo hello; echo more > made.txt; exit 3"]),
+    Run("run-no-such-command", &["run", "--pair", "lab", "--", "no-such-command"]),
+    Run("step-begin", &["step", "begin", "align", "--pair", "lab"]),
+    Run("step-status", &["step", "status", "--pair", "lab"]),
+    Run("step-end", &["step", "end", "align", "--pair", "lab"]),
+    Run("step-end-failed", &["step", "end", "count", "--failed", "--pair", "lab"]),
+    Run("staging-list", &["staging", "list"]),
+    Run("staging-remove-refused", &["staging", "remove", "--pair", "lab"]),
     Edit(lose_the_marker),
     Run("sync-refused", &["sync", "--pair", "lab"]),
     Run("relink-dry-run", &["relink", "--pair", "lab", "--dry-run"]),
@@ -92,6 +100,9 @@ const COMMANDS: &[&str] = &[
     "relink",
     "detect",
     "doctor",
+    "run",
+    "step",
+    "staging",
     "watch",
     "stop",
     "pause",
@@ -115,6 +126,7 @@ const USAGE: &[(&str, &[&str])] = &[
     ("usage-no-such-pair", &["status", "--pair", "nope"]),
     ("usage-path-missing", &["trash", "restore"]),
     ("usage-doctor-both", &["doctor", "some/folder", "--pair", "lab"]),
+    ("usage-run-without-dashes", &["run", "make"]),
     ("usage-man-no-such-page", &["man", "snyc"]),
     ("man-detect", &["man", "detect"]),
 ];
@@ -201,6 +213,7 @@ impl Masks {
             (format!(r"({compact})T\d{{6}}Z"), "STAMP"),
             (format!(r"driftless( |\\-)?v?{}", quoted(env!("CARGO_PKG_VERSION"))), "driftless VERSION"),
             (r#""elapsed_ms":\d+"#.to_owned(), r#""elapsed_ms":0"#),
+            (r"\d+\.\d s\b".to_owned(), "0.0 s"),
             (format!(r#""host":"{}""#, quoted(&host)), r#""host":"HOST""#),
             (r#""free":\d+"#.to_owned(), r#""free":0"#),
             (r#""(file_system|source|reason)":"([^"\\]|\\.)*""#.to_owned(), r#""$1":"…""#),
@@ -257,7 +270,9 @@ fn session(form: &str, files: &mut Files) {
         let mut typed: Vec<String> =
             words.iter().map(|word| word.replace("{network}", network).replace("{staging}", staging)).collect();
         if form == "json" {
-            typed.push("--json".to_owned());
+            // What follows `--` belongs to somebody else.
+            let end = typed.iter().position(|word| word == "--").unwrap_or(typed.len());
+            typed.insert(end, "--json".to_owned());
         }
         let ended = world.run_in(&world.top(), &typed);
         assert!(!ended.stderr.contains("panicked"), "{ended}");

@@ -39,6 +39,7 @@ const OF_A_PAIR: &[&str] = &[
     "trash",
     "doctor",
     "relink",
+    "step",
 ];
 
 pub(crate) struct World {
