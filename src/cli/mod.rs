@@ -214,16 +214,20 @@ impl Context {
         Ok(settings)
     }
 
-    /// Asks on the terminal; `None` where nobody is there to answer.
     fn ask(&self, question: &str) -> Option<bool> {
-        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            return None;
-        }
-        say(&format!("{question} [y/N] "));
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).ok()?;
-        Some(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+        ask(question)
     }
+}
+
+/// Asks on the terminal; `None` where nobody is there to answer.
+fn ask(question: &str) -> Option<bool> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return None;
+    }
+    say(&format!("{question} [y/N] "));
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).ok()?;
+    Some(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Prints the output. A closed pipe ends the printing, not the program; another error counts, because a script would

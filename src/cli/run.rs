@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, bounded, select};
 
 use crate::cli::args::Common;
 use crate::cli::args::run::Run;
@@ -20,11 +20,11 @@ use crate::cli::progress::Shown;
 use crate::cli::project::{self, Way};
 use crate::cli::render::Paint;
 use crate::cli::signals::{self, Stop};
-use crate::cli::{Answer, Context, init, json, render, say, settings, warn};
+use crate::cli::{Answer, Context, ask, init, json, render, say, settings, warn};
 use crate::disk::local;
 use crate::engine::report::{Counts, Outcome, Refusal};
 use crate::engine::request::{Pair, Request};
-use crate::engine::{self, Duty, staged};
+use crate::engine::{self, Duty, Post, staged};
 use crate::model::side::{Direction, PerSide};
 use crate::roots::reach::{Reach, SILENCE};
 use crate::run::child::{self, Caught, Ended, Presses};
@@ -60,14 +60,15 @@ pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
             let context = Context { common, place, stop, paint: Paint::for_stderr() };
             on_a_copy(&context, typed, &chosen, &below)
         }
-        (Way::Within, _) => bare(typed, common, &here, None),
-        (Way::Bare | Way::Staged { .. }, _) => bare(typed, common, &here, Some(&project.folder)),
+        (Way::Within, _) => bare(typed, common, None),
+        // It lies on a local disk, so that it can be asked.
+        (Way::Bare | Way::Staged { .. }, _) => bare(typed, common, Some(&local::real_path(&project.folder))),
     }
 }
 
 /// As if this program were not there. `project`: the environment is to say that there is no staging.
-fn bare(typed: &Run, common: Common, here: &Path, project: Option<&Path>) -> Result<Answer, Failure> {
-    let mut command = command(typed, project.unwrap_or(here));
+fn bare(typed: &Run, common: Common, project: Option<&Path>) -> Result<Answer, Failure> {
+    let mut command = command(typed, project.filter(|_| typed.choice.network.is_some()));
     if let Some(project) = project {
         consult_gates(project)?;
         command.env("SMART_SYNC_ENABLED", "false").env("PROJECT_PATH", project).env("LOCAL_PROJECT_PATH", project);
@@ -84,16 +85,25 @@ fn bare(typed: &Run, common: Common, here: &Path, project: Option<&Path>) -> Res
     Ok(common.answer(exit, || json::run(None, &told, exit, None), String::new))
 }
 
-fn command(typed: &Run, folder: &Path) -> Command {
+/// In that folder, else where this program was started.
+fn command(typed: &Run, folder: Option<&Path>) -> Command {
     let (program, arguments) = typed.command.split_first().expect("asked for by the arguments");
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).env("PWD", folder);
+    command.args(arguments);
+    if let Some(folder) = folder {
+        command.current_dir(folder).env("PWD", folder);
+    }
     command
 }
 
 fn not_started_by(typed: &Run, error: &io::Error) -> Failure {
     let program = shown(Path::new(typed.command.first().map_or(OsStr::new(""), |program| program)));
     Failure { exit: Exit::Command(child::code_of(error)), ..Failure::failed(format!("{program} cannot be started: {error}.")) }
+}
+
+fn stopped_before(signal: u8) -> Failure {
+    Failure { exit: Exit::Signal(signal), ..Failure::failed("Stopped. The command was not started.") }
+        .advise("What was taken from the network is recorded; the next run goes on from there.")
 }
 
 fn consult_gates(project: &Path) -> Result<(), Failure> {
@@ -119,19 +129,10 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
     }
     let pair = &chosen.pair;
     let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
-    if chosen.new {
-        if pair.staging.starts_with(&context.place.staging) {
-            project::make_place(&context.place)?;
-        }
-        init::establish(chosen, &settings)?.iter().for_each(|note| warn(note));
-    }
     let ferry = Ferry { context, pair, settings: &settings };
-    let wait = typed.wait.unwrap_or_default();
-    let _post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
-        .map_err(|error| no_post(pair, error))?;
     let record = Record::of(pair.state.clone());
-    record.clear(&ferry)?;
     let mut work = Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default() };
+    let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
     consult_gates(&pair.staging)?;
     work.command(below);
@@ -174,21 +175,52 @@ impl Work<'_> {
         self.ferry.pair
     }
 
+    /// The pair and the post: nobody else runs a command there, and no step is open.
+    fn place(&self, chosen: &Chosen) -> Result<Post, Failure> {
+        let (context, pair, settings) = (self.context, self.pair(), self.ferry.settings);
+        if chosen.new {
+            if pair.staging.starts_with(&context.place.staging) {
+                project::make_place(&context.place)?;
+            }
+            init::establish(chosen, settings)?.iter().for_each(|note| warn(note));
+        }
+        let wait = self.typed.wait.unwrap_or_default();
+        let post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
+            .map_err(|error| no_post(pair, error))?;
+        self.record.clear(&self.ferry)?;
+        Ok(post)
+    }
+
+    /// Does something that comes before the command. Any signal stops it: there is nothing yet to be saved.
+    fn before<T: Send>(&mut self, job: impl FnOnce(&Work<'_>) -> T + Send) -> Result<T, Failure> {
+        let mut presses = std::mem::take(&mut self.presses);
+        let stop = &self.context.stop;
+        let mut heard = |caught: Caught| {
+            if caught.asks_to_end {
+                presses.press(caught, Instant::now());
+                stop.set(presses.signal.unwrap_or(2));
+            }
+        };
+        let this = &*self;
+        let done = child::attend(&this.words, &mut heard, || job(this));
+        self.presses = presses;
+        match self.presses.signal {
+            None => Ok(done),
+            Some(signal) => Err(stopped_before(signal)),
+        }
+    }
+
     /// The network's changes, and whether the command may start.
     fn down(&mut self) -> Result<(), Failure> {
         let mut request = self.ferry.request(Direction::Down);
-        let mut done = self.sync_before(&request);
+        let mut done = self.before(|work| shown_sync(&work.ferry, &request))?;
         if let Some(Outcome::Refused(refusal @ Refusal::MostlyDifferent { .. })) =
             done.report.as_ref().map(|report| &report.outcome)
             && !request.yes
-            && self.context.ask(&format!("{} Work with them all the same?", refusal_words(refusal).0)) == Some(true)
+            && self.ask(format!("{} Work with them all the same?", refusal_words(refusal).0))?
         {
             request.yes = true;
-            done = self.sync_before(&request);
-        }
-        if let Some(signal) = self.presses.signal {
-            let failure = Failure { exit: Exit::Signal(signal), ..Failure::failed("Stopped. The command was not started.") };
-            return Err(failure.advise("What was taken from the network is recorded; the next run goes on from there."));
+            done = self.before(|work| shown_sync(&work.ferry, &request))?;
         }
         self.show(&done);
         let (code, trouble) = (done.carried.code, done.carried.trouble());
@@ -211,16 +243,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Any signal stops it: there is nothing yet to be saved.
-    fn sync_before(&mut self, request: &Request) -> Done {
-        let (ferry, presses, stop) = (&self.ferry, &mut self.presses, &self.context.stop);
-        let mut heard = |caught: Caught| {
-            if caught.asks_to_end {
-                presses.press(caught, Instant::now());
-                stop.set(presses.signal.unwrap_or(2));
+    /// Asks on the terminal. Ctrl-C is an answer too.
+    fn ask(&mut self, question: String) -> Result<bool, Failure> {
+        let (told, answered) = bounded(1);
+        // Not joined: it may wait for a line for ever.
+        std::thread::spawn(move || told.send(ask(&question)));
+        loop {
+            select! {
+                recv(answered) -> answer => return Ok(answer == Ok(Some(true))),
+                recv(self.words) -> caught => {
+                    if let Ok(Caught { asks_to_end: true, number, .. }) = caught {
+                        return Err(stopped_before(u8::try_from(number).unwrap_or(2)));
+                    }
+                }
             }
-        };
-        child::attend(&self.words, &mut heard, || shown_sync(ferry, request))
+        }
     }
 
     /// The command, with what goes on beside it.
@@ -251,7 +288,7 @@ impl Work<'_> {
 
     fn prepared(&self, folder: &Path) -> Command {
         let pair = self.pair();
-        let mut command = command(self.typed, folder);
+        let mut command = command(self.typed, Some(folder));
         command.env("SMART_SYNC_ENABLED", "true").env("NETWORK_PROJECT_PATH", &pair.network);
         command.env("LOCAL_PROJECT_PATH", &pair.staging).env("PROJECT_PATH", &pair.staging).env("DRIFTLESS_PAIR", &pair.name);
         command

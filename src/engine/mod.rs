@@ -45,7 +45,7 @@ mod whole;
 
 pub use conflicts::{KeptConflict, conflicts};
 pub use error::{Error, ErrorKind};
-pub use open::{Duty, init, take_post};
+pub use open::{Duty, Post, init, take_post};
 pub use status::{LastRun, RootHealth, Status, status};
 pub use store::Kept;
 pub use sync::sync;

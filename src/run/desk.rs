@@ -12,6 +12,8 @@ use crate::model::side::Direction;
 
 /// How often the mailbox is looked into.
 const EAR: Duration = Duration::from_millis(50);
+/// The code of a sync that another one was in the way of: the next push is soon enough.
+const BUSY: u8 = 8;
 /// A push takes at most a tenth of the time.
 const SPACING: u32 = 10;
 
@@ -42,7 +44,7 @@ pub fn tend(
         let began = Instant::now();
         let carried = carrier.carry(Direction::Up, Wait::No);
         // Once for each trouble: the drive may be away for hours.
-        if carried.code != 0 && carried.code != last_code {
+        if !matches!(carried.code, 0 | BUSY) && carried.code != last_code {
             carrier.say(&format!("results are kept in staging for now: {}", tame(&carried.trouble())));
         }
         last_code = carried.code;
