@@ -9,6 +9,7 @@ mod signals;
 mod staging;
 mod steps;
 mod trouble;
+mod workflow;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

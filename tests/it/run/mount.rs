@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::staging::copied;
 use super::{Running, WAIT};
 use crate::harness::{World, read, stands, wait_for, write};
-use crate::services::{Server, Sshfs};
+use crate::services::{Loop, Server, Sshfs, is_mounted};
 use crate::tree::Tree;
 
 /// Fields go in order: the mount before its server.
@@ -163,4 +164,17 @@ fn a_drive_that_hangs_does_not_keep_a_run_from_ending() {
     world.server.wake();
     world.begins(&[], "true").ends().ends_with(0);
     world.in_step();
+}
+
+#[test]
+fn something_mounted_in_it_is_not_removed_with_it() {
+    let (world, copy) = copied();
+    let point = copy.join("mounted");
+    fs::create_dir(&point).expect("a folder");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    let _mount = Loop::memory("size=1M", &point);
+    write(&point.join("precious"), "1");
+    assert!(is_mounted(&point));
+    world.staging_remove(&["--yes"]).ends_with(4).says("mounted in it");
+    assert!(stands(&point.join("precious")));
 }

@@ -7,10 +7,9 @@ use serde_json::json;
 
 use super::{WAIT, lists};
 use crate::harness::{Ended, World, stands, write};
-use crate::services::{Loop, is_mounted};
 
 /// A pair whose staged copy was made in its place.
-fn copied() -> (World, PathBuf) {
+pub(super) fn copied() -> (World, PathBuf) {
     let mut world = World::new();
     write(&world.network.join("a"), "1");
     world.run_in(&world.top(), &["init", "--network", "network"]).ends_with(0);
@@ -22,7 +21,7 @@ fn copied() -> (World, PathBuf) {
 }
 
 impl World {
-    fn staging_remove(&self, more: &[&str]) -> Ended {
+    pub(super) fn staging_remove(&self, more: &[&str]) -> Ended {
         self.run_in(&self.top(), &[&["staging", "remove", "--pair", "network"], more].concat())
     }
 }
@@ -104,17 +103,4 @@ fn a_place_that_its_user_chose_is_the_users_to_remove() {
     let world = World::paired(&[("a", "1")]);
     world.staging_remove(&["--yes"]).ends_with(4).says("its place was chosen by you");
     assert_eq!(lists(&world.staging), ["a"]);
-}
-
-#[test]
-fn something_mounted_in_it_is_not_removed_with_it() {
-    let (world, copy) = copied();
-    let point = copy.join("mounted");
-    fs::create_dir(&point).expect("a folder");
-    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
-    let _mount = Loop::memory("size=1M", &point);
-    write(&point.join("precious"), "1");
-    assert!(is_mounted(&point));
-    world.staging_remove(&["--yes"]).ends_with(4).says("mounted in it");
-    assert!(stands(&point.join("precious")));
 }
