@@ -131,7 +131,8 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
     let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
     let ferry = Ferry { context, pair, settings: &settings };
     let record = Record::of(pair.state.clone());
-    let mut work = Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default() };
+    let mut work =
+        Work { context, typed, ferry, record, words, presses: Presses::default(), last_press: GIVING_UP, told: Told::default() };
     let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
     consult_gates(&pair.staging)?;
@@ -167,6 +168,8 @@ struct Work<'a> {
     record: Record,
     words: Receiver<Caught>,
     presses: Presses,
+    /// After the command's end, the press that gives up.
+    last_press: u32,
     told: Told,
 }
 
@@ -270,15 +273,19 @@ impl Work<'_> {
         let (ferry, record, words, presses, stop) =
             (&self.ferry, &self.record, &self.words, &mut self.presses, &self.context.stop);
         let (go, over) = bounded::<()>(0);
-        let started = std::thread::scope(|scope| {
-            scope.spawn(move || desk::tend(record, mailbox.as_mut(), ferry, every, &over));
+        let (started, last) = std::thread::scope(|scope| {
+            let desk = scope.spawn(move || desk::tend(record, mailbox.as_mut(), ferry, every, &over));
             let ended = child::work(command, words, presses, &|line| ferry.say(line));
             if matches!(ended, Ok(Ended { given_up: true, .. })) {
                 stop.set(presses.signal.unwrap_or(2));
             }
+            let last = if presses.count() == 0 { GIVING_UP_AFTER } else { GIVING_UP };
             drop(go);
-            ended
+            // It may be in the middle of a sync.
+            child::attend(words, &mut |caught| hear_after(caught, presses, last, stop, ferry), || drop(desk.join()));
+            (ended, last)
         });
+        self.last_press = last;
         self.told.command = Some(started.unwrap_or_else(|error| {
             let failure = not_started_by(self.typed, &error);
             say(&render::failure(&failure, self.context.paint));
@@ -337,16 +344,7 @@ impl Work<'_> {
         // One copy more of what is being written to: there may be no later run.
         let request = Request { insist: true, ..self.ferry.request(Direction::Up) };
         let (ferry, presses, stop) = (&self.ferry, &mut self.presses, &self.context.stop);
-        let last = if presses.count() == 0 { GIVING_UP_AFTER } else { GIVING_UP };
-        let mut heard = |caught: Caught| {
-            if !caught.asks_to_end {
-                return;
-            }
-            if presses.press(caught, Instant::now()) >= last {
-                return stop.set(presses.signal.unwrap_or(2));
-            }
-            ferry.say("the command has ended; its results are being sent. Once more gives up");
-        };
+        let mut heard = |caught| hear_after(caught, presses, self.last_press, stop, ferry);
         let done = child::attend(&self.words, &mut heard, || shown_sync(ferry, &request));
         self.show(&done);
         done
@@ -377,6 +375,17 @@ impl Work<'_> {
             pair.name
         ));
     }
+}
+
+/// A signal after the command has ended: only its results are still to be sent.
+fn hear_after(caught: Caught, presses: &mut Presses, last: u32, stop: &Stop, ferry: &Ferry<'_>) {
+    if !caught.asks_to_end {
+        return;
+    }
+    if presses.press(caught, Instant::now()) >= last {
+        return stop.set(presses.signal.unwrap_or(2));
+    }
+    ferry.say("the command has ended; its results are being sent. Once more gives up");
 }
 
 /// With progress on the terminal: the command is not at work.

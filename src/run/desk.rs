@@ -12,6 +12,7 @@ use crate::model::side::Direction;
 
 /// How often the mailbox is looked into.
 const EAR: Duration = Duration::from_millis(50);
+const LONGEST_EAR: Duration = Duration::from_secs(2);
 /// The code of a sync that another one was in the way of: the next push is soon enough.
 const BUSY: u8 = 8;
 /// A push takes at most a tenth of the time.
@@ -28,9 +29,13 @@ pub fn tend(
     let mut mailbox = mailbox;
     let mut push_at = push_every.map(|every| Instant::now() + every);
     let mut last_code = 0;
-    while over.recv_timeout(EAR) == Err(RecvTimeoutError::Timeout) {
+    let mut pause = EAR;
+    while over.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         if let Some(mailbox) = &mut mailbox {
+            let began = Instant::now();
             mailbox.tend(record, carrier);
+            // Somebody may have filled it with anything.
+            pause = (began.elapsed() * 2).clamp(EAR, LONGEST_EAR);
         }
         let (Some(every), Some(at)) = (push_every, push_at) else { continue };
         if Instant::now() < at {

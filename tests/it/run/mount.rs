@@ -166,6 +166,28 @@ fn a_drive_that_hangs_does_not_keep_a_run_from_ending() {
     world.in_step();
 }
 
+/// The same where a push hangs when the command ends.
+#[test]
+fn a_push_that_hangs_does_not_keep_a_run_from_ending() {
+    let mut world = Mounted::new("dir_cache=no");
+    world.world.set("DRIFTLESS_SILENCE", "60s");
+    let script = format!("{WAIT} echo > $T/begun; wait_for go; echo 1 > mine; sleep 0.5; echo > $T/over");
+    let running = world.begins(&["--push-every", "1ms"], &script);
+    running.tells("begun");
+    world.server.stall();
+    running.go("go");
+    running.tells("over");
+    let began = Instant::now();
+    // One of them may still have met the command.
+    [Signal::INT, Signal::TERM, Signal::HUP].into_iter().for_each(|signal| running.signal(signal));
+    let ended = running.ends();
+    assert!(ended.code > 128 && began.elapsed() < Duration::from_secs(15), "it took {:?}; {ended}", began.elapsed());
+    ended.says("1 change is in");
+    world.server.wake();
+    world.begins(&[], "true").ends().ends_with(0);
+    world.in_step();
+}
+
 #[test]
 fn something_mounted_in_it_is_not_removed_with_it() {
     let (world, copy) = copied();
