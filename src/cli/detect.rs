@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::args::{Common, Detect};
 use crate::cli::exit::Exit;
@@ -10,7 +11,10 @@ use crate::cli::place::Place;
 use crate::cli::project::{self, Way};
 use crate::cli::{Answer, json, settings};
 use crate::roots::mounts::Verdict;
-use crate::roots::reach::{Reach, SILENCE};
+use crate::roots::reach::Reach;
+
+/// A hanging mount is told from the kernel's table; what `run` does there is not worth a long wait.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// What `run` does in a folder.
 #[derive(Debug)]
