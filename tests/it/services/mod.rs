@@ -3,9 +3,11 @@
 //! Only processes that were started here are ended, and only below the folder that a service was given is anything made
 //! (but for the one folder that sshd insists on). A machine that cannot do it fails the test with what is missing.
 
+mod engine;
 mod loops;
 mod ssh;
 
+pub use engine::Engine;
 pub use loops::{Kind, Loop};
 pub use ssh::{Server, Sshfs};
 
