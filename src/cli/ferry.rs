@@ -2,17 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
-use serde_json::{Value, json};
-
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::cli::settings::{Settings, variable};
-use crate::cli::{Context, json as objects, say, steer, warn};
+use crate::cli::settings::Settings;
+use crate::cli::{Context, hooks, json as objects, say, steer};
 use crate::engine;
 use crate::engine::report::{Progress, Report};
 use crate::engine::request::{Pair, Request};
 use crate::model::side::Direction;
-use crate::run::hooks::{self, Occasion};
 use crate::run::{Carried, Carrier, Wait};
 
 /// What the syncs of one command share.
@@ -44,9 +41,9 @@ impl Ferry<'_> {
 
     /// One sync with its hooks.
     pub fn sync(&self, request: &Request, tell: &(dyn Fn(Progress) + Sync)) -> Done {
-        before_sync(self.settings, self.pair, request.direction);
+        hooks::before_sync(self.settings, self.pair, request.direction);
         let done = self.sync_alone(request, tell);
-        after_sync(self.settings, self.pair, request.direction, &done.carried);
+        hooks::after_sync(self.settings, self.pair, request.direction, &done.carried);
         done
     }
 
@@ -101,36 +98,5 @@ impl Carrier for Ferry<'_> {
 
     fn say(&self, line: &str) {
         say(&format!("driftless: {line}\n"));
-    }
-}
-
-/// The hook before a sync.
-pub fn before_sync(settings: &Settings, pair: &Pair, direction: Direction) {
-    run_hook(settings, pair, Occasion::BeforeSync, &json!({"pair": pair.name, "direction": direction.word()}));
-}
-
-/// The hooks behind a sync, by how it ended.
-pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carried: &Carried) {
-    let report = &carried.report;
-    let has = |key: &str| report[key].as_array().is_some_and(|list| !list.is_empty());
-    let held = ["files", "dirs"].iter().any(|key| report["held"][key].as_u64().is_some_and(|number| number > 0));
-    let due = [
-        (Occasion::AfterSync, true),
-        (Occasion::AfterDown, direction != Direction::Up),
-        (Occasion::AfterUp, direction != Direction::Down),
-        (Occasion::OnConflict, has("conflicts")),
-        (Occasion::OnOffline, carried.code == Exit::Offline.code()),
-        (Occasion::OnHeld, held),
-    ];
-    due.into_iter().filter(|(_, due)| *due).for_each(|(occasion, _)| run_hook(settings, pair, occasion, report));
-}
-
-fn run_hook(settings: &Settings, pair: &Pair, occasion: Occasion, input: &Value) {
-    if settings.hooks.is_empty() || variable(hooks::VARIABLE).is_some() {
-        return;
-    }
-    let text = format!("{input}\n");
-    if let Err(sentence) = hooks::run(&settings.hooks, occasion, pair, &text, hooks::PATIENCE) {
-        warn(&sentence);
     }
 }

@@ -13,6 +13,7 @@ mod exit;
 mod failure;
 mod ferry;
 mod history;
+mod hooks;
 mod init;
 mod json;
 mod logbook;

@@ -6,7 +6,7 @@ use crate::cli::failure::{Failure, refusal_words};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::settings::{self, Settings};
-use crate::cli::{Answer, Context, exit, ferry, init, json, paths, render, steer, warn};
+use crate::cli::{Answer, Context, exit, hooks, init, json, paths, render, steer, warn};
 use crate::engine;
 use crate::engine::report::{Outcome, Refusal, Report, Work};
 use crate::engine::request::{Deletes, Request};
@@ -38,11 +38,11 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let hooked = |direction, code, object: &str| {
         if !typed.dry_run {
             let report = serde_json::from_str(object).unwrap_or_default();
-            ferry::after_sync(&settings, pair, direction, &Carried { code, report });
+            hooks::after_sync(&settings, pair, direction, &Carried { code, report });
         }
     };
     if !typed.dry_run {
-        ferry::before_sync(&settings, pair, direction);
+        hooks::before_sync(&settings, pair, direction);
     }
     if !chosen.new
         && let Some(done) = steer::sync(context, pair, &request)

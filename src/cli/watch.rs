@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{self, Paint};
 use crate::cli::settings::{self, Settings};
-use crate::cli::{Answer, Context, detach, init, json, logbook, warn};
+use crate::cli::{Answer, Context, detach, hooks, init, json, logbook, warn};
 use crate::disk;
 use crate::engine;
 use crate::engine::report::{Counts, Outcome, Report, Work};
@@ -56,8 +56,12 @@ fn stay(context: &Context, typed: &Watch, pair: &Pair, settings: &Settings) -> R
         told.begin(&handle.snapshot(), &server);
         Ok((server, Waker::start(handle).map_err(failed)?))
     };
+    let hooks = hooks::Watching::start(settings, pair).map_err(|error| Failure::failed(error.to_string()))?;
     let tell = |event: Event| {
         told.tell(&event);
+        if let Event::Ran { report, whole, asked } = &event {
+            hooks.ran(report, *whole, *asked);
+        }
         hub.tell(event);
     };
     service::watch(&plan, &context.stop.shared(), &tell, begun).map_err(|error| match error {

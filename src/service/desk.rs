@@ -214,7 +214,7 @@ impl<'a> Desk<'a> {
             let request = self.request(self.plan.template.direction, Some(targets));
             // One by one they would be no mass.
             let deletes = if self.held && !all { Deletes::Held } else { request.deletes };
-            let _ = self.run(Request { deletes, ..request });
+            let _ = self.run(Request { deletes, ..request }, false);
         }
     }
 
@@ -232,7 +232,7 @@ impl<'a> Desk<'a> {
         let began = self.now();
         let request = self.request(self.plan.template.direction, None);
         let tidy = request.tidy;
-        let result = self.run(request);
+        let result = self.run(request, false);
         let now = self.now();
         if tidy && result.is_ok() {
             self.tidy = now + TIDY;
@@ -307,11 +307,11 @@ impl<'a> Desk<'a> {
     }
 
     fn answer(&mut self, request: Request, hints: Option<Vec<Target>>, reply: Reply) {
-        let answer = self.run(Request { hints, tidy: false, ..request });
+        let answer = self.run(Request { hints, tidy: false, ..request }, true);
         reply(answer);
     }
 
-    fn run(&mut self, request: Request) -> Answer {
+    fn run(&mut self, request: Request, asked: bool) -> Answer {
         let phase = if self.ready { Phase::Running } else { Phase::Starting };
         // What stood in the way does so until this run has seen both roots: it may hang for long.
         lock(&self.shown).phase = self.trouble.as_ref().map_or(phase, |(trouble, _)| *trouble);
@@ -329,7 +329,12 @@ impl<'a> Desk<'a> {
         lock(&self.shown).counters.runs += 1;
         self.rest = Some(self.now() + REST);
         let answer = match result {
-            Ok(report) => Ok(self.ran(&request, Arc::new(report), cost)),
+            Ok(report) => {
+                let report = Arc::new(report);
+                self.ran(&request, &report, cost);
+                (self.tell)(Event::Ran { report: report.clone(), whole: request.is_whole(), asked });
+                Ok(report)
+            }
             Err(error) => {
                 self.keep(&request);
                 self.trouble(Phase::Stuck, error.to_string(), REFUSED.max(cost * DEAR));
@@ -365,7 +370,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn ran(&mut self, request: &Request, report: Arc<Report>, cost: Duration) -> Arc<Report> {
+    fn ran(&mut self, request: &Request, report: &Report, cost: Duration) {
         let whole = request.is_whole();
         let refused = REFUSED.max(cost * DEAR);
         match &report.outcome {
@@ -398,9 +403,7 @@ impl<'a> Desk<'a> {
         if !matches!(report.outcome, Outcome::Busy { .. }) {
             self.again.rest(self.now(), report.counts != Counts::default(), cost);
         }
-        self.note(&report, whole, of_all);
-        (self.tell)(Event::Ran { report: report.clone(), whole });
-        report
+        self.note(report, whole, of_all);
     }
 
     /// Something stands in the way of every run; it is tried again after a pause that grows.

@@ -59,6 +59,8 @@ pub enum Event {
     Ran {
         report: Arc<Report>,
         whole: bool,
+        /// Somebody waited for it.
+        asked: bool,
     },
     Failed(String),
     /// The snapshot has another phase, or a root is watched in another way.

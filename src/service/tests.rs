@@ -60,7 +60,7 @@ impl World {
             scope.spawn(|| {
                 let tell = |event: Event| match event {
                     Event::Ready => ready.send(()).expect("somebody waits"),
-                    Event::Ran { report, whole } => lock(&ran).push((report, whole)),
+                    Event::Ran { report, whole, .. } => lock(&ran).push((report, whole)),
                     Event::Failed(message) => panic!("{message}"),
                     Event::Progress(_) | Event::Changed => {}
                 };

@@ -292,7 +292,7 @@ async fn events(State(desk): State<Desk>) -> Sse<impl Stream<Item = Result<Line,
             let name = name_of(&event);
             match event {
                 Event::Progress(progress) => line(name, &Told::from(progress)),
-                Event::Ran { report, whole } => {
+                Event::Ran { report, whole, .. } => {
                     let reported = desk.words.report(&report, PerSide::default(), &Asked::default());
                     line(name, &Ran { whole, report: reported.raw() })
                 }

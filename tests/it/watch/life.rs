@@ -295,3 +295,39 @@ fn other_commands_work_while_it_runs() {
     assert_eq!(paths(&world.json(&["conflicts", "list"], 0), "conflicts"), Vec::<&str>::new());
     watching.laws(&world, &BTreeSet::new());
 }
+
+#[test]
+fn what_it_does_by_itself_has_hooks_and_what_was_asked_for_has_those_of_who_asked() {
+    let world = World::paired(&[("a", "1")]);
+    let seen = world.top().join("seen");
+    let hook = |word: &str| format!("{word} = \"(echo {word}; cat >/dev/null) >> '{}'\"\n", seen.display());
+    let own = world.state.join("network/pair.toml");
+    let hooks = ["after_sync", "on_conflict"].map(hook).concat();
+    write(&own, format!("{}[hooks]\n{hooks}", read(&own)));
+    let _watching = Watching::ready(&world, &["--settle", "0s"]);
+    let told = |count: usize| stands(&seen) && read(&seen).lines().count() == count;
+    write(&world.staging.join("b"), "2");
+    wait_for("the hook of a run", || told(1));
+    assert_eq!(read(&seen), "after_sync\n");
+    // A conflict is told once, however often it is seen again.
+    world.run(&["pause"]).ends_with(0);
+    write(&world.staging.join("a"), "mine, longer");
+    write(&world.network.join("a"), "theirs");
+    world.run(&["resume"]).ends_with(0);
+    wait_for("the hook of a conflict", || told(2));
+    world.run(&["pause"]).ends_with(0);
+    write(&world.staging.join("a"), "mine again");
+    write(&world.staging.join("c"), "3");
+    world.run(&["resume"]).ends_with(0);
+    wait_for("the hook of the next run", || told(3));
+    assert_eq!(read(&seen), "after_sync\non_conflict\nafter_sync\n");
+    // The command's own, and no second ones of the watch process.
+    world.run(&["pause"]).ends_with(0);
+    write(&world.staging.join("d"), "4");
+    world.run(&["sync"]).ends_with(3);
+    world.run(&["resume"]).ends_with(0);
+    write(&world.staging.join("e"), "5");
+    wait_for("the hook of the run after it", || stands(&world.network.join("e")) && read(&seen).ends_with("after_sync\n"));
+    let lines: Vec<String> = read(&seen).lines().skip(3).map(str::to_owned).collect();
+    assert_eq!(lines, ["after_sync", "on_conflict", "after_sync"]);
+}
