@@ -12,7 +12,7 @@ use crate::cli::settings::keys::Layer;
 use crate::cli::{Answer, Context, json, settings};
 use crate::engine;
 use crate::engine::request::{Options, Pair};
-use crate::engine::staged::{self, Kept, Spare};
+use crate::engine::staged::{self, Alone, Found, Kept};
 use crate::roots::own;
 
 /// What is done with a copy now.
@@ -119,24 +119,48 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
         )),
         Kept::Mount(point) => kept(format!("something is mounted in it, at {}", shown(&point))).advise("Nothing was removed."),
     };
-    let spare = staged::spare(pair, options, wait, context.stop.flag()).map_err(failed)?.map_err(refused)?;
-    if let Some(question) = question(&spare, &copy)
-        && !context.common.yes
-        && context.ask(&question) != Some(true)
-    {
-        return Err(kept(question.replace(" Remove them too?", "").trim_end_matches('.').to_owned())
-            .advise("Nothing was removed. With --yes they go too."));
+    let answer = || {
+        let words = || format!("Removed {copy}. The project itself is in {}.\n", shown(&pair.network));
+        Ok(context.answer(Exit::Done, || json::copy_removed(pair, Exit::Done), words))
+    };
+    let agreed = |question: &str| context.common.yes || context.ask(question) == Some(true);
+    match staged::spare(pair, options, wait, context.stop.flag()).map_err(failed)? {
+        Found::Kept(why) => Err(refused(why)),
+        Found::Gone { begun } => {
+            if !begun && !agreed(&format!("{copy} is not there any more. Forget the pair {}, with its history?", pair.name)) {
+                return Err(Failure::refused(format!("{copy} is not there any more."))
+                    .advise(format!("Nothing was changed. With --yes the pair {} is forgotten, with its history.", pair.name)));
+            }
+            staged::forget(pair).map_err(|error| half_removed(error, pair))?;
+            answer()
+        }
+        Found::Spare(spare) => {
+            if let Some(question) = question(spare.alone, &copy)
+                && !agreed(&question)
+            {
+                return Err(kept(question.replace(" Remove them too?", "").trim_end_matches('.').to_owned())
+                    .advise("Nothing was removed. With --yes they go too."));
+            }
+            let removed = staged::remove(pair, options, &spare, context.stop.flag());
+            removed.map_err(|error| half_removed(error, pair))?.map_err(refused)?;
+            answer()
+        }
     }
-    staged::remove(pair, options, &spare, context.stop.flag()).map_err(failed)?.map_err(refused)?;
-    let words = || format!("Removed {copy}. The project itself is in {}.\n", shown(&pair.network));
-    Ok(context.answer(Exit::Done, || json::copy_removed(pair, Exit::Done), words))
+}
+
+/// All of it is on the network; what stands in the way is told by its path.
+fn half_removed(error: engine::Error, pair: &Pair) -> Failure {
+    Failure::failed(format!("The copy could not be removed: {error}.")).advise(format!(
+        "What is in step stays on the network. `driftless staging remove --pair {}` goes on from there.",
+        pair.name
+    ))
 }
 
 /// What would go that no sync carries.
-fn question(spare: &Spare, copy: &str) -> Option<String> {
+fn question(alone: Alone, copy: &str) -> Option<String> {
     let parts = [
-        (spare.ignored, "file that patterns leave out", "files that patterns leave out"),
-        (spare.trashed, "version in its trash", "versions in its trash"),
+        (alone.ignored, "file that patterns leave out", "files that patterns leave out"),
+        (alone.trashed, "version in its trash", "versions in its trash"),
     ];
     let parts: Vec<String> = parts
         .into_iter()

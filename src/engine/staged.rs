@@ -39,14 +39,31 @@ pub(super) fn is_completed_by(request: &Request, report: &Report) -> bool {
 
 /// A staged copy that nobody else works on while this lives, and of which everything that is synchronised is on the network.
 pub struct Spare {
-    /// Files that patterns leave out, and that are on this disk alone.
-    pub ignored: u64,
-    /// Displaced and deleted versions in its trash.
-    pub trashed: u64,
+    pub alone: Alone,
     _posts: [Post; 3],
 }
 
-/// What became of a staged copy.
+/// What is in a copy and in no other place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alone {
+    /// Files that patterns leave out.
+    pub ignored: u64,
+    /// Displaced and deleted versions in its trash.
+    pub trashed: u64,
+}
+
+/// What was found where a copy was to go.
+pub enum Found {
+    Spare(Box<Spare>),
+    /// It stays.
+    Kept(Kept),
+    /// Its folder is not there: a removal that was cut off got so far where `begun`.
+    Gone {
+        begun: bool,
+    },
+}
+
+/// Why a staged copy stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is the last place of something: a sentence.
@@ -59,23 +76,36 @@ pub enum Kept {
 ///
 /// # Errors
 /// [`Error::Busy`] where somebody works with it; that a root is out of reach; what else stands in the way of a look.
-pub fn spare(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -> Result<Result<Spare, Kept>, Error> {
+pub fn spare(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -> Result<Found, Error> {
+    let at = Error::disk_at(Side::Staging);
+    if !local::is_taken(&pair.staging) {
+        let looked_at = beside(pair, LOOKED_AT);
+        if !local::is_taken(&looked_at) {
+            return Ok(Found::Gone { begun: local::is_taken(&beside(pair, GOING)) });
+        }
+        // Cut off before anything of it was removed.
+        local::rename(&looked_at, &pair.staging).map_err(&at)?;
+    }
     let take = |duty| take_post(pair, options, duty, Duration::ZERO, &|_| {}, stop);
     let posts = [take(Duty::Run)?, take(Duty::Watch)?, take(Duty::Sync)?];
     if let Some(mount) = mounts::below(&pair.staging).map_err(Error::at(Side::Staging))? {
-        return Ok(Err(Kept::Mount(mount)));
+        return Ok(Found::Kept(Kept::Mount(mount)));
     }
     let request = Request { dry_run: true, wait, ..Request::plain(Direction::Both) };
     let report = sync(pair, &request, options, &|_| {}, stop)?;
     if let Some(sentence) = what_is_not_in_step(&report) {
-        return Ok(Err(Kept::Needed(sentence)));
+        return Ok(Found::Kept(Kept::Needed(sentence)));
     }
+    Ok(Found::Spare(Box::new(Spare { alone: alone(pair)?, _posts: posts })))
+}
+
+fn alone(pair: &Pair) -> Result<Alone, Error> {
     let at = Error::disk_at(Side::Staging);
     let base = Reader::open(&pair.state)?.map_or(Ok(0), |reader| reader.count_files())?;
     let files = local::count_below(&pair.staging, own::FOLDER).map_err(&at)?;
     let trash = pair.staging.join(own::FOLDER).join("trash");
     let trashed = if local::is_folder(&trash) { local::count_below(&trash, own::FOLDER).map_err(&at)? } else { 0 };
-    Ok(Ok(Spare { ignored: files.saturating_sub(base), trashed, _posts: posts }))
+    Ok(Alone { ignored: files.saturating_sub(base), trashed })
 }
 
 fn what_is_not_in_step(report: &Report) -> Option<String> {
@@ -93,32 +123,59 @@ fn what_is_not_in_step(report: &Report) -> Option<String> {
     }
 }
 
+/// The name of a copy that is looked at for the last time, and of one that is being removed.
+const LOOKED_AT: &str = "looked-at";
+const GOING: &str = "going";
+
+fn beside(pair: &Pair, state: &str) -> PathBuf {
+    let name = pair.staging.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    pair.staging.with_file_name(format!(".{state}-{name}"))
+}
+
 /// Removes a spare copy and what this machine knows of the pair.
 ///
 /// RACE: a program that has a file there open for writing goes on writing to what is removed. One that opens it by its path
 /// finds it gone.
 ///
 /// # Errors
-/// That it cannot be moved or removed; what is left is told by the path in the error.
-pub fn remove(pair: &Pair, options: &Options, _spare: &Spare, stop: &AtomicBool) -> Result<Result<(), Kept>, Error> {
+/// That it cannot be moved or removed. What is left then is nobody's staging any more; [`forget`] goes on with it.
+pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Result<(), Kept>, Error> {
     let at = Error::disk_at(Side::Staging);
-    let name = pair.staging.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let aside = pair.staging.with_file_name(format!(".removing-{name}-{}", std::process::id()));
-    local::rename(&pair.staging, &aside).map_err(&at)?;
-    // Somebody may have written since the first look; from now on nobody finds it by its path.
-    let moved = Pair { staging: aside.clone(), ..pair.clone() };
-    match unsent(&moved, options, stop) {
-        Some(0) => {}
-        left => {
-            local::rename(&aside, &pair.staging).map_err(&at)?;
-            let number = left.map_or("something".to_owned(), |number| number.to_string());
-            return Ok(Err(Kept::Needed(format!("{number} changed while it was looked at"))));
-        }
+    let looked_at = beside(pair, LOOKED_AT);
+    local::rename(&pair.staging, &looked_at).map_err(&at)?;
+    // Somebody may have written or mounted there since the first look; from now on nobody finds it by its path.
+    let moved = Pair { staging: looked_at.clone(), ..pair.clone() };
+    let last_look = still_spare(&moved, options, spare, stop);
+    if !matches!(last_look, Ok(None)) {
+        local::rename(&looked_at, &pair.staging).map_err(&at)?;
+        return last_look.map(|kept| kept.map_or(Ok(()), Err));
     }
-    // In this order: a kill in between leaves files that nobody knows, and never a pair whose staging is half empty.
-    local::remove_tree(&pair.state).map_err(&at)?;
-    local::remove_tree(&aside).map_err(&at)?;
-    Ok(Ok(()))
+    // What is half removed must never count as a staging with deletes in it.
+    local::rename(&looked_at, &beside(pair, GOING)).map_err(&at)?;
+    forget(pair).map(Ok)
+}
+
+fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Option<Kept>, Error> {
+    if let Some(mount) = mounts::below(&moved.staging).map_err(Error::at(Side::Staging))? {
+        return Ok(Some(Kept::Mount(mount)));
+    }
+    if unsent(moved, options, stop) != Some(0) || alone(moved)? != spare.alone {
+        return Ok(Some(Kept::Needed("it changed while it was looked at".to_owned())));
+    }
+    Ok(None)
+}
+
+/// Removes what is left of a copy that is gone or going, and then what this machine knows of the pair.
+///
+/// # Errors
+/// That something cannot be removed; the next time goes on from there.
+pub fn forget(pair: &Pair) -> Result<(), Error> {
+    let at = Error::disk_at(Side::Staging);
+    let going = beside(pair, GOING);
+    if local::is_taken(&going) {
+        local::remove_tree(&going).map_err(&at)?;
+    }
+    local::remove_tree(&pair.state).map_err(&at)
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! A project on sshfs that nobody paired: detected, staged, cut off in the middle, and back.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::staging::copied;
+use super::staging::{copied, removes_after};
 use super::{Running, WAIT};
 use crate::harness::{World, read, stands, wait_for, write};
-use crate::services::{Loop, Server, Sshfs, is_mounted};
+use crate::services::{Loop, Server, Sshfs, is_mounted, run};
 use crate::tree::Tree;
 
 /// Fields go in order: the mount before its server.
@@ -199,4 +199,40 @@ fn something_mounted_in_it_is_not_removed_with_it() {
     assert!(is_mounted(&point));
     world.staging_remove(&["--yes"]).ends_with(4).says("mounted in it");
     assert!(stands(&point.join("precious")));
+}
+
+#[test]
+fn something_mounted_while_the_question_stands_is_not_removed_either() {
+    let (world, copy) = copied();
+    let point = copy.join("mounted");
+    fs::create_dir(&point).expect("a folder");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    fs::remove_file(copy.join("a")).expect("removed");
+    fs::write(world.network.join("b"), "2").expect("written");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    fs::remove_file(world.network.join("b")).expect("removed");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    let mut mount = None;
+    let ended = removes_after(&world, || {
+        mount = Some(Loop::memory("size=1M", &point));
+        write(&point.join("precious"), "1");
+    });
+    ended.ends_with(4).says("mounted in it");
+    assert!(stands(&point.join("precious")));
+}
+
+#[test]
+fn what_cannot_be_removed_is_told_and_gone_on_with() {
+    let (world, copy) = copied();
+    fs::create_dir(copy.join("kept")).expect("a folder");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    let attribute = |word: &str, path: &Path| run("chattr", &[word, path.to_str().expect("text")]);
+    attribute("+i", &copy.join("kept"));
+    let ended = world.staging_remove(&["--yes"]);
+    let going = copy.with_file_name(".going-network");
+    attribute("-i", &going.join("kept"));
+    ended.ends_with(1).says("goes on from there");
+    assert!(stands(&world.state.join("network/pair.toml")));
+    world.staging_remove(&[]).ends_with(0);
+    assert!(!stands(&going) && !stands(&world.state.join("network")));
 }

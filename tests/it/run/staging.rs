@@ -1,12 +1,37 @@
 //! `staging list|remove`: never what is in a copy alone.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use super::{WAIT, lists};
 use crate::harness::{Ended, World, stands, write};
+
+/// `staging remove` at a terminal, where somebody acts while the question stands there and then says yes.
+pub(super) fn removes_after(world: &World, act: impl FnOnce()) -> Ended {
+    let plain = world.command(&world.top(), &["staging", "remove", "--pair", "network"]);
+    let quoted = |text: &OsStr| format!("'{}'", text.to_str().expect("text"));
+    let line: Vec<String> = std::iter::once(plain.get_program()).chain(plain.get_args()).map(quoted).collect();
+    let mut script = Command::new("script");
+    script.args(["-qefc", &line.join(" "), "/dev/null"]).current_dir(world.top()).env_clear().env("TERM", "xterm");
+    script.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = script.spawn().expect("script, of util-linux");
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("[y/N]") {
+        let mut byte = [0];
+        let read = child.stdout.as_mut().expect("a pipe").read(&mut byte).expect("read");
+        assert!(read == 1, "it never asked: {}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    act();
+    child.stdin.take().expect("a pipe").write_all(b"y\n").expect("typed");
+    Ended::of(child.wait_with_output().expect("it ends"))
+}
 
 /// A pair whose staged copy was made in its place.
 pub(super) fn copied() -> (World, PathBuf) {
@@ -79,8 +104,38 @@ fn what_patterns_leave_out_and_the_trash_are_asked_about() {
     world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
     world.staging_remove(&[]).ends_with(4).says("1 file that patterns leave out and 1 version in its trash are in");
     assert_eq!(lists(&copy), ["a", "x.tmp"]);
+    // What came after the question was asked is not in its answer.
+    removes_after(&world, || write(&copy.join("y.tmp"), "ignored too")).ends_with(4).says("changed while it was looked at");
+    assert_eq!(lists(&copy), ["a", "x.tmp", "y.tmp"]);
     world.staging_remove(&["--yes"]).ends_with(0);
     assert!(!stands(&copy));
+}
+
+#[test]
+fn a_removal_that_was_cut_off_is_gone_on_with() {
+    let (world, copy) = copied();
+    let beside = |state: &str| copy.with_file_name(format!(".{state}-network"));
+    // Before anything was removed: it is looked at anew.
+    write(&copy.join("b"), "2");
+    fs::rename(&copy, beside("looked-at")).expect("renamed");
+    world.run_in(&world.top(), &["staging", "list"]).says("gone");
+    world.staging_remove(&[]).ends_with(4).says("not in step");
+    assert_eq!(lists(&copy), ["a", "b"]);
+    // In the middle: half a copy is no staging whose files were deleted.
+    fs::rename(&copy, beside("going")).expect("renamed");
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(4);
+    assert_eq!(lists(&world.network), ["a"]);
+    world.staging_remove(&[]).ends_with(0);
+    assert!(!stands(&beside("going")) && !stands(&world.state.join("network")));
+}
+
+#[test]
+fn a_copy_that_its_user_deleted_can_be_forgotten() {
+    let (world, copy) = copied();
+    fs::remove_dir_all(&copy).expect("removed");
+    world.staging_remove(&[]).ends_with(4).says("is not there any more");
+    world.staging_remove(&["--yes"]).ends_with(0);
+    assert!(!stands(&world.state.join("network")) && stands(&world.network.join("a")));
 }
 
 #[test]
