@@ -1,14 +1,16 @@
 # step.py begin NAME | end NAME [--failed] | status: tells `driftless run` of a step, from inside the container.
 import os, pathlib, sys, time, uuid
 box, name = pathlib.Path(os.environ.get("PROJECT", ".")) / ".driftless" / "steps", uuid.uuid4().hex
-ask, answer, until = box / f"{name}.ask", box / f"{name}.answer", time.monotonic() + 300
+ask, answer, began = box / f"{name}.ask", box / f"{name}.answer", time.monotonic()
 code, words = "0", f"driftless does not answer in {box}; going on"
 try:
     if (box / "open").exists():
         (box / f"{name}.new").write_text(" ".join(sys.argv[1:]) + "\n")
         (box / f"{name}.new").rename(ask)
-        while not answer.exists() and (box / "open").exists() and time.monotonic() < until:
+        # A minute to be heard, five for the answer.
+        while not answer.exists() and (box / "open").exists() and time.monotonic() - began < (60 if ask.exists() else 300):
             time.sleep(0.1)
+        ask.unlink(missing_ok=True)
         code, _, words = answer.read_text().partition("\n")
         answer.unlink()
 except OSError as error:

@@ -10,7 +10,7 @@ use crate::engine;
 use crate::engine::report::{Progress, Report};
 use crate::engine::request::{Pair, Request};
 use crate::model::side::Direction;
-use crate::run::{Carried, Carrier, Wait};
+use crate::run::{Carried, Carrier, Hold, Wait};
 
 /// What the syncs of one command share.
 pub struct Ferry<'a> {
@@ -48,9 +48,10 @@ impl Ferry<'_> {
     }
 
     fn sync_alone(&self, request: &Request, tell: &(dyn Fn(Progress) + Sync)) -> Done {
-        // It tries once more at once what is still written to; the watch process does not.
-        let asked = (!request.insist).then(|| steer::ask(self.context, self.pair, request, tell)).flatten();
-        if let Some(Ok(done)) = &asked {
+        let asked = steer::ask(self.context, self.pair, request, tell);
+        if let Some(Ok(done)) = &asked
+            && (done.exit_code == 0 || !request.insist)
+        {
             let report = serde_json::from_str(done.report.get()).unwrap_or_default();
             return Done { carried: Carried { code: done.exit_code, report }, report: None };
         }
@@ -58,9 +59,12 @@ impl Ferry<'_> {
             let report = serde_json::from_str(&objects::failure("sync", &failure)).unwrap_or_default();
             Done { carried: Carried { code: failure.exit.code(), report }, report: None }
         };
-        if let Some(Err(failure)) = asked {
+        if let Some(Err(failure)) = asked
+            && !request.insist
+        {
             return failed(failure);
         }
+        // It tries once more at once what is still written to; the watch process does not.
         match engine::sync(self.pair, request, &self.settings.options, tell, self.context.stop.flag()) {
             Ok(report) => {
                 let (exit, outcome) = exit::of_report(&report, self.context.stop.signal());
@@ -92,7 +96,7 @@ impl Carrier for Ferry<'_> {
         self.sync(&request, &|_| {}).carried
     }
 
-    fn hold(&self, held: bool) -> bool {
+    fn hold(&self, held: bool) -> Hold {
         steer::hold(self.pair, held)
     }
 

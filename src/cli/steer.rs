@@ -10,9 +10,11 @@ use crate::cli::pairs::{self, IfNew};
 use crate::cli::progress::Shown;
 use crate::cli::render::{Paint, count};
 use crate::cli::{Answer, Context, json, print, warn};
+use crate::disk::local;
 use crate::engine::report::Progress;
 use crate::engine::request::{Deletes, Pair, Request};
 use crate::roots::own;
+use crate::run::Hold;
 use crate::service::control::client::{self, Ask, Error, Heard};
 use crate::service::control::{Address, Asked, Done, Told};
 use crate::service::{Phase, Snapshot};
@@ -63,10 +65,15 @@ pub fn pause(context: &Context, typed: &Steer, paused: bool) -> Result<Answer, F
     Ok(steered(context, "resume", &pair, process, "carries changes again"))
 }
 
-/// Lets the watch process of a pair carry nothing by itself, or go on. `true` where one answered that was not so before.
-pub fn hold(pair: &Pair, held: bool) -> bool {
-    let before = snapshot(pair).map(|shown| shown.phase == Phase::Paused);
-    before == Some(!held) && post(pair, if held { "/pause" } else { "/resume" }).is_ok()
+/// Lets the watch process of a pair carry nothing by itself, or go on.
+pub fn hold(pair: &Pair, held: bool) -> Hold {
+    match snapshot(pair).map(|shown| shown.phase == Phase::Paused) {
+        Some(before) if before != held => {
+            post(pair, if held { "/pause" } else { "/resume" }).map_or(Hold::Failed, |()| Hold::Done)
+        }
+        None if local::Lock::is_held(&own::post_path(&pair.staging)) == Some(true) => Hold::Failed,
+        _ => Hold::Needless,
+    }
 }
 
 fn not_watched(pair: &Pair) -> Failure {

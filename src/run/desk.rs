@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::Carrier;
 use super::mailbox::Mailbox;
-use super::steps::Record;
-use super::{Carrier, Wait};
+use super::steps::{Push, Record};
 use crate::model::shown::tame;
-use crate::model::side::Direction;
 
 /// How often the mailbox is looked into.
 const EAR: Duration = Duration::from_millis(50);
@@ -41,13 +40,19 @@ pub fn tend(
         if Instant::now() < at {
             continue;
         }
-        // Who has steps says by them what is whole.
-        if !record.steps().is_empty() {
-            push_at = None;
-            continue;
-        }
         let began = Instant::now();
-        let carried = carrier.carry(Direction::Up, Wait::No);
+        let carried = match record.push(carrier) {
+            Ok(Push::Done(carried)) => carried,
+            Ok(Push::BySteps) => {
+                push_at = None;
+                continue;
+            }
+            Ok(Push::NotNow) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "nothing is pushed");
+                continue;
+            }
+        };
         // Once for each trouble: the drive may be away for hours.
         if !matches!(carried.code, 0 | BUSY) && carried.code != last_code {
             carrier.say(&format!("results are kept in staging for now: {}", tame(&carried.trouble())));
@@ -64,7 +69,8 @@ pub fn tend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Carried;
+    use crate::model::side::Direction;
+    use crate::run::{Carried, Hold, Wait};
     use crossbeam_channel::{Sender, bounded};
 
     /// Tells of each sync.
@@ -76,8 +82,8 @@ mod tests {
             Carried { code: 0, report: serde_json::json!({}) }
         }
 
-        fn hold(&self, _: bool) -> bool {
-            false
+        fn hold(&self, _: bool) -> Hold {
+            Hold::Needless
         }
 
         fn say(&self, _: &str) {}
@@ -93,12 +99,12 @@ mod tests {
             let desk = scope.spawn(|| tend(&record, None, &Tells(told.clone()), Some(Duration::from_millis(1)), &over));
             assert_eq!([heard.recv(), heard.recv()], [Ok(Direction::Up); 2]);
             record.begin("a", &Tells(told.clone())).expect("written");
+            while heard.recv() != Ok(Direction::Down) {}
             record.end("a", false, &Tells(told.clone())).expect("written");
+            assert!(heard.recv_timeout(EAR * 4).is_err(), "a push after a step was begun");
             drop(go);
             desk.join().expect("joined");
         });
-        let seen = heard.try_iter().collect::<Vec<_>>();
-        assert_eq!(seen.iter().filter(|direction| **direction == Direction::Down).count(), 1, "{seen:?}");
     }
 
     #[test]

@@ -118,22 +118,29 @@ impl Mailbox {
         let asked = asked.iter().filter(|item| item.value.is_file() && !self.stuck.contains(&item.name));
         let asked: Vec<(Name, String)> =
             asked.filter_map(|item| Some((item.name.clone(), id_of(&item.name)?))).take(ROUND).collect();
-        for (file, id) in asked {
-            let (code, words) = match read(&*folder, &file).and_then(|text| Word::parse(&text)) {
+        // All are taken away before the first is done, which may take long: who asks sees that it was heard. And first taken away,
+        // then answered: who asks under the same name again is heard.
+        let taken: Vec<_> = asked.into_iter().map(|(file, id)| (id, self.take(&*folder, file))).collect();
+        for (id, word) in taken {
+            let (code, words) = match word {
                 Ok(word) => word.answer(record, carrier),
                 Err(sentence) => (2, sentence),
             };
-            // First taken away, then answered: who asks under the same name again is heard.
-            if let Err(error) = folder.remove_file(&file)
-                && error.kind != ErrorKind::Absent
-                && self.stuck.len() < REMEMBERED
-            {
-                self.stuck.insert(file);
-            }
             if let Err(error) = write(&*folder, &format!("{id}{ANSWER}"), &format!("{code}\n{}\n", words.trim_end())) {
                 carrier.say(&format!("a step's answer cannot be written: {error}"));
             }
         }
+    }
+
+    fn take(&mut self, folder: &dyn Folder, file: Name) -> Result<Word, String> {
+        let word = read(folder, &file).and_then(|text| Word::parse(&text));
+        if let Err(error) = folder.remove_file(&file)
+            && error.kind != ErrorKind::Absent
+            && self.stuck.len() < REMEMBERED
+        {
+            self.stuck.insert(file);
+        }
+        word
     }
 
     fn folder(&self) -> disk::Result<Box<dyn Folder>> {

@@ -18,8 +18,8 @@ use crate::model::side::Direction;
 pub trait Carrier: Sync {
     /// One `sync` over everything.
     fn carry(&self, direction: Direction, wait: Wait) -> Carried;
-    /// Lets a watch process carry nothing by itself, or go on. `true` where one answered that was not so before.
-    fn hold(&self, held: bool) -> bool;
+    /// Lets a watch process carry nothing by itself, or go on.
+    fn hold(&self, held: bool) -> Hold;
     /// A line for the user.
     fn say(&self, line: &str);
 }
@@ -30,6 +30,16 @@ pub enum Wait {
     /// It is tried again soon anyway.
     No,
     AsSet,
+}
+
+/// What became of a word to the watch process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    Done,
+    /// There is none, or it was so already.
+    Needless,
+    /// It did not answer: it may go on as before.
+    Failed,
 }
 
 /// How a sync ended.
@@ -54,9 +64,12 @@ impl Carried {
                 deleted => words.push_str(&format!(", {deleted} {what}")),
             }
         }
-        // The network was looked at within the run: what it told is no older than the run took.
         let seconds = self.seconds();
-        words.push_str(&format!(", {seconds} s, network seen at most {seconds} s ago"));
+        words.push_str(&format!(", {seconds} s"));
+        // The network was looked at within the run: what it told is no older than the run took. A watch process that sends does not look.
+        if self.report["via"] != "watch" || self.report["direction"] != "up" {
+            words.push_str(&format!(", network seen at most {seconds} s ago"));
+        }
         words
     }
 
@@ -94,6 +107,8 @@ mod tests {
         let report = json!({"written": {"files": 1, "bytes": 9}, "deleted": {"files": 2, "dirs": 0}, "elapsed_ms": 1_450});
         let done = Carried { code: 0, report };
         assert_eq!(done.words(), "1 file (9 bytes), 2 deleted, 1.4 s, network seen at most 1.4 s ago");
+        let watched = Carried { code: 0, report: json!({"via": "watch", "direction": "up", "elapsed_ms": 20}) };
+        assert_eq!(watched.words(), "0 files (0 bytes), 0.0 s");
         for (report, expected) in [
             (json!({"message": "It is away."}), "It is away"),
             (json!({"conflicts": [1], "problems": [1, 2], "outcome": "conflicts"}), "1 conflict, 2 paths left"),

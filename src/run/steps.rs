@@ -1,14 +1,15 @@
 //! Steps of a workflow: what is begun and not ended, and the sync at either end.
 //!
-//! Invariants. The record is written before the sync that a step's beginning asks for, so that no push comes in between. While
-//! a step is open nothing goes up but the final up. What a step's sync did not do is a warning: results are kept in staging.
+//! Invariants. While a step is open nothing goes up but the final up: what goes up holds `steps.carry` from its look into the
+//! record to its end, and a step is written into the record under it. What a step's sync did not do is a warning: results are
+//! kept in staging. A watch process is known to be held before it is, and known to go on after it does.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Carried, Carrier, Wait};
+use super::{Carried, Carrier, Hold, Wait};
 use crate::disk::clock::{Moment, now, pause};
 use crate::disk::{self, local};
 use crate::model::shown::tame;
@@ -22,8 +23,15 @@ const RECORD_LIMIT: u64 = 1 << 20;
 const REMEMBERED: usize = 500;
 /// Bytes of a step's name.
 const NAME_LIMIT: usize = 100;
+/// A step's results may take long to be sent.
+const CARRY_WAIT: Duration = Duration::from_mins(5);
+/// The exit code where another command was in the way.
+const BUSY: u8 = 8;
 /// The record is held for a moment only.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Locks: for the record, and for what goes up.
+const RECORD: &str = "steps.lock";
+const CARRY: &str = "steps.carry";
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +100,16 @@ pub struct Told {
     pub sync: Option<Carried>,
 }
 
+/// What became of a push.
+#[derive(Clone, Debug)]
+pub enum Push {
+    Done(Carried),
+    /// Who has steps says by them what is whole.
+    BySteps,
+    /// A step is just being begun or ended.
+    NotNow,
+}
+
 /// The steps of a pair, in its state folder.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -108,11 +126,8 @@ impl Record {
     /// # Errors
     /// That the record cannot be written.
     pub fn clear(&self, carrier: &dyn Carrier) -> disk::Result<()> {
-        let was = self.change(std::mem::take)?;
-        if was.holding {
-            carrier.hold(false);
-        }
-        Ok(())
+        self.change(|book| book.steps.clear())?;
+        self.let_go(carrier)
     }
 
     /// All steps since the run began, as they came to stand as they do.
@@ -125,12 +140,24 @@ impl Record {
     /// # Errors
     /// That the record cannot be written: then the step is not held apart from pushes.
     pub fn begin(&self, name: &str, carrier: &dyn Carrier) -> disk::Result<Told> {
-        self.change(|book| {
-            if book.open().next().is_none() && carrier.hold(true) {
-                book.holding = true;
-            }
+        let carrying = self.lock(CARRY, CARRY_WAIT)?;
+        let (first, held) = self.change(|book| {
+            let first = book.open().next().is_none();
             book.set(name, State::Open);
+            (first, std::mem::replace(&mut book.holding, true))
         })?;
+        let mut doubt = carrying.is_none();
+        if first {
+            match carrier.hold(true) {
+                Hold::Done => {}
+                Hold::Needless => self.change(|book| book.holding = held)?,
+                Hold::Failed => doubt = true,
+            }
+        }
+        drop(carrying);
+        if doubt {
+            carrier.say(&format!("something else is sending results: some of step {name} may be seen before it has ended"));
+        }
         let carried = carrier.carry(Direction::Down, Wait::AsSet);
         let done = format!("Step {name} begins; taken from the network: {}", carried.words());
         let left = format!("Step {name} begins on what staging has, the network's changes were not taken");
@@ -143,33 +170,51 @@ impl Record {
     /// That the record cannot be written.
     pub fn end(&self, name: &str, succeeded: bool, carrier: &dyn Carrier) -> disk::Result<Told> {
         let state = if succeeded { State::Done } else { State::Failed };
-        let others = self.change(|book| {
+        let carrying = self.lock(CARRY, CARRY_WAIT)?;
+        let other = self.change(|book| {
             book.set(name, state);
-            book.open().map(|step| step.name.clone()).collect::<Vec<_>>()
+            book.open().next().cloned()
         })?;
-        let plain = |words: String| Told { code: 0, words, sync: None };
+        let plain = |code, words: String| Told { code, words, sync: None };
         let told = if !succeeded {
-            plain(format!("Step {name} failed; nothing is sent for it. What it left goes up with the next step or at the end"))
-        } else if let Some(other) = others.first() {
-            plain(format!("Step {name} ended; its results go up when step {other} has ended too"))
+            plain(0, format!("Step {name} failed; nothing is sent for it. What it left goes up with the next step or at the end"))
+        } else if let Some(other) = other {
+            let (other, since) = (&other.name, other.since());
+            let words = format!(
+                "Step {name} ended; its results go up when step {other} has ended too (open since {since}; `driftless step end NAME \
+                 --failed` ends one that died)"
+            );
+            plain(0, words)
+        } else if carrying.is_none() {
+            plain(BUSY, format!("Step {name} ended, its results are kept in staging: those of another step are being sent"))
         } else {
             let carried = carrier.carry(Direction::Up, Wait::AsSet);
             let done = format!("Step {name} synced to the network: {}", carried.words());
             told(carried, done, &format!("Step {name} ended, its results are kept in staging"))
         };
-        // A step that has begun meanwhile wants it held.
         self.let_go(carrier)?;
         Ok(told)
     }
 
+    /// Sends what there is, where no step was ever begun.
+    ///
+    /// # Errors
+    /// That the record cannot be locked.
+    pub fn push(&self, carrier: &dyn Carrier) -> disk::Result<Push> {
+        let Some(_carrying) = self.lock(CARRY, Duration::ZERO)? else { return Ok(Push::NotNow) };
+        if !self.steps().is_empty() {
+            return Ok(Push::BySteps);
+        }
+        Ok(Push::Done(carrier.carry(Direction::Up, Wait::No)))
+    }
+
     /// Lets a watch process go on, where no step is open.
     fn let_go(&self, carrier: &dyn Carrier) -> disk::Result<()> {
-        self.change(|book| {
-            if book.holding && book.open().next().is_none() {
-                book.holding = false;
-                carrier.hold(false);
-            }
-        })
+        let book = self.read();
+        if book.holding && book.open().next().is_none() && carrier.hold(false) != Hold::Failed {
+            self.change(|book| book.holding = false)?;
+        }
+        Ok(())
     }
 
     /// One line a step.
@@ -196,18 +241,21 @@ impl Record {
         })
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> disk::Result<T> {
-        let lock = self.state.join("steps.lock");
+    /// Held while somebody else has it; `None` where that took longer than `wait`.
+    fn lock(&self, name: &str, wait: Duration) -> disk::Result<Option<local::Lock>> {
         let began = Moment::now();
-        let _held = loop {
-            match local::Lock::try_take(&lock, "steps")? {
-                Some(lock) => break lock,
-                None if began.elapsed() > LOCK_WAIT => {
-                    let source = std::io::Error::new(std::io::ErrorKind::WouldBlock, "another command holds it");
-                    return Err(disk::Error::new("lock", lock.display(), disk::ErrorKind::Busy, source));
-                }
-                None => pause(LOCK_PAUSE),
+        loop {
+            match local::Lock::try_take(&self.state.join(name), "steps")? {
+                None if began.elapsed() < wait => pause(LOCK_PAUSE),
+                taken => return Ok(taken),
             }
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> disk::Result<T> {
+        let Some(_held) = self.lock(RECORD, LOCK_WAIT)? else {
+            let source = std::io::Error::new(std::io::ErrorKind::WouldBlock, "another command holds it");
+            return Err(disk::Error::new("lock", self.state.join(RECORD).display(), disk::ErrorKind::Busy, source));
         };
         let mut book = self.read();
         let before = book.clone();
@@ -237,11 +285,16 @@ mod tests {
     use std::sync::Mutex;
 
     /// Writes down what it is asked; a sync ends with `code`.
-    #[derive(Default)]
     struct Asked {
         code: u8,
-        watched: bool,
+        watched: Hold,
         log: Mutex<Vec<String>>,
+    }
+
+    impl Default for Asked {
+        fn default() -> Asked {
+            Asked { code: 0, watched: Hold::Needless, log: Mutex::default() }
+        }
     }
 
     impl Carrier for Asked {
@@ -253,7 +306,7 @@ mod tests {
             }
         }
 
-        fn hold(&self, held: bool) -> bool {
+        fn hold(&self, held: bool) -> Hold {
             self.log.lock().expect("unharmed").push(format!("hold {held}"));
             self.watched
         }
@@ -269,7 +322,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_up_while_a_step_is_open() {
-        let ((_folder, record), asked) = (record(), Asked { watched: true, ..Asked::default() });
+        let ((_folder, record), asked) = (record(), Asked { watched: Hold::Done, ..Asked::default() });
         let begin = |name| record.begin(name, &asked).expect("written").words;
         let end = |name, succeeded| record.end(name, succeeded, &asked).expect("written").words;
         assert!(begin("align").starts_with("Step align begins; taken from the network: 2 files"));
@@ -297,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_killed_run_leaves_no_step_open_and_nobody_held() {
-        let ((folder, record), asked) = (record(), Asked { watched: true, ..Asked::default() });
+        let ((folder, record), asked) = (record(), Asked { watched: Hold::Done, ..Asked::default() });
         record.begin("a", &asked).expect("written");
         record.clear(&asked).expect("written");
         assert_eq!(record.steps(), []);
