@@ -2,9 +2,10 @@
 import os, pathlib, sys, time, uuid
 box, name = pathlib.Path(os.environ.get("PROJECT", ".")) / ".driftless" / "steps", uuid.uuid4().hex
 ask, answer, began = box / f"{name}.ask", box / f"{name}.answer", time.monotonic()
-code, words = "0", f"driftless does not answer in {box}; going on"
+code, words = "0", f"driftless does not listen in {box}; going on"
 try:
     if (box / "open").exists():
+        code, words = "1", "driftless does not answer; going on"
         (box / f"{name}.new").write_text(" ".join(sys.argv[1:]) + "\n")
         (box / f"{name}.new").rename(ask)
         # A minute to be heard, five for the answer.

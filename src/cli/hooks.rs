@@ -32,7 +32,7 @@ pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carrie
     let report = &carried.report;
     let has = |key: &str| report[key].as_array().is_some_and(|list| !list.is_empty());
     let held = ["files", "dirs"].iter().any(|key| report["held"][key].as_u64().is_some_and(|number| number > 0));
-    let mut due = carried_over(direction);
+    let mut due = if carried.code == Exit::Done.code() { carried_over(direction) } else { vec![Occasion::AfterSync] };
     due.extend(has("conflicts").then_some(Occasion::OnConflict));
     due.extend((carried.code == Exit::Offline.code()).then_some(Occasion::OnOffline));
     due.extend(held.then_some(Occasion::OnHeld));

@@ -4,8 +4,10 @@ use crate::cli::args::{Choice, Init};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::pairs::{self, Chosen, IfNew};
+use crate::cli::place::{Place, STAGING_HOME};
 use crate::cli::settings::{Settings, keys::Layer};
 use crate::cli::{Answer, Context, json};
+use crate::disk::local;
 use crate::engine;
 
 pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
@@ -17,7 +19,7 @@ pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
     let choice = Choice { network: Some(typed.network.clone()), staging: Some(staging), pair: None };
     let chosen = pairs::choose(&context.place, &choice, IfNew::Pair { name })?;
     let settings = context.settings(&chosen.pair, Layer::new())?;
-    let notes = establish(&chosen, &settings)?;
+    let notes = establish(&context.place, &chosen, &settings)?;
     let pair = &chosen.pair;
     Ok(context.answer(
         Exit::Done,
@@ -38,8 +40,11 @@ pub fn run(context: &Context, typed: &Init) -> Result<Answer, Failure> {
 }
 
 /// Makes a new pair known and its roots marked; where the roots are refused, the pair is forgotten again.
-pub fn establish(chosen: &Chosen, settings: &Settings) -> Result<Vec<String>, Failure> {
+pub fn establish(place: &Place, chosen: &Chosen, settings: &Settings) -> Result<Vec<String>, Failure> {
     if chosen.new {
+        if chosen.pair.staging.starts_with(&place.staging) {
+            make_place(place)?;
+        }
         pairs::create(&chosen.pair)?;
     }
     match engine::init(&chosen.pair, &settings.options) {
@@ -51,4 +56,16 @@ pub fn establish(chosen: &Chosen, settings: &Settings) -> Result<Vec<String>, Fa
             Err(error.into())
         }
     }
+}
+
+/// Makes the place for staged copies, closed to other users, where it is not there yet.
+fn make_place(place: &Place) -> Result<(), Failure> {
+    if local::is_taken(&place.staging) {
+        return Ok(());
+    }
+    local::make_private_folder(&place.staging).map_err(|error| {
+        Failure::refused(format!("The place for staged copies cannot be made: {error}.")).advise(format!(
+            "Nothing was changed. Set {STAGING_HOME} to a folder that you may write, or name one with --staging DIR."
+        ))
+    })
 }

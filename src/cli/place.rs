@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::failure::{Failure, shown};
 use crate::cli::settings::variable;
-use crate::disk::local;
+use crate::disk::{is_gone, local};
 use crate::roots::mounts;
 use crate::roots::reach::Reach;
 
@@ -26,16 +26,26 @@ pub struct Place {
 
 impl Place {
     pub fn find(reach: Reach) -> Result<Place, Failure> {
-        let here = std::env::current_dir().map_err(|error| {
-            Failure::failed(format!("The current folder cannot be read: {error}."))
-                .advise("Change to another folder and run again.")
-        })?;
+        let here = here()?;
         let meant = state_folder(variable).ok_or_else(no_home)?;
         let (state, note) = on_a_local_disk(here.join(meant), &mut lies_on_network)?;
-        let data = data_folder(variable).ok_or_else(no_home)?;
+        let data = here.join(data_folder(variable).ok_or_else(no_home)?);
         let state = local::real_path(&state);
-        Ok(Place { state, staging: here.join(data), here, note, reach })
+        // One on a network drive is refused by who needs it, and may hang.
+        let staging = if lies_on_network(&data)?.is_some() { data } else { local::real_path(&data) };
+        Ok(Place { state, staging, here, note, reach })
     }
+}
+
+/// The current folder. On a mount that is dead the system does not tell it any more, but the shell that stood there before does.
+pub fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir().or_else(|error| {
+        let told = variable("PWD").map(PathBuf::from).filter(|path| path.is_absolute() && is_gone(&error, true));
+        told.ok_or_else(|| {
+            Failure::failed(format!("The current folder cannot be read: {error}."))
+                .advise("Change to another folder and run again.")
+        })
+    })
 }
 
 fn no_home() -> Failure {

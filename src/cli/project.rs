@@ -10,7 +10,6 @@ use crate::cli::failure::{Failure, shown};
 use crate::cli::pairs::{self, Chosen, IfNew};
 use crate::cli::place::{Place, STAGING_HOME};
 use crate::cli::settings::variable;
-use crate::disk::local;
 use crate::engine::request::Pair;
 use crate::roots::mounts::{self, Verdict};
 use crate::roots::own;
@@ -59,8 +58,8 @@ pub fn find(
 
 /// What a `run` in this folder would do.
 pub fn of_folder(place: &Place, folder: &Path, verdict: &Verdict) -> Result<Way, Failure> {
-    let place = Place { here: folder.to_path_buf(), ..place.clone() };
-    by_folder(&place, folder, &|| Ok(verdict.clone()))
+    let place = Place { here: pairs::real(place, folder)?, ..place.clone() };
+    by_folder(&place, &place.here, &|| Ok(verdict.clone()))
 }
 
 fn way(
@@ -74,7 +73,7 @@ fn way(
         return Ok(Way::Within);
     }
     let staged = |chosen| staged(chosen, folder);
-    if choice.pair.is_some() || (choice.network.is_none() && !named && variable("DRIFTLESS_PAIR").is_some()) {
+    if choice.pair.is_some() || (choice.network.is_none() && !named && names_a_pair(place)?) {
         return pairs::choose(place, choice, IfNew::Refuse).map(staged);
     }
     if let Some(staging) = &choice.staging {
@@ -129,6 +128,17 @@ fn is_within_a_run(place: &Place) -> Result<bool, Failure> {
     Ok(found.is_some_and(|pair| place.reach.is_locked(&own::run_path(&pair.staging)) == Some(true)))
 }
 
+/// Does the environment name the pair that is meant? What a run of another project has left there does not.
+fn names_a_pair(place: &Place) -> Result<bool, Failure> {
+    let Some(name) = variable("DRIFTLESS_PAIR") else { return Ok(false) };
+    let by_a_run = variable("SMART_SYNC_ENABLED").is_some_and(|word| word == "true");
+    let here = |pair: &Pair| {
+        let roots = [&pair.network, &pair.staging];
+        pair.name.as_str() == name && roots.into_iter().any(|root| place.here.starts_with(root))
+    };
+    Ok(!by_a_run || pairs::known(place)?.iter().any(here))
+}
+
 /// A staged copy on a network drive would be none.
 fn refuse_a_distant_place(place: &Place) -> Result<(), Failure> {
     let verdict = mounts::detect(&place.staging).map_err(|error| Failure::failed(error.to_string()))?;
@@ -138,16 +148,4 @@ fn refuse_a_distant_place(place: &Place) -> Result<(), Failure> {
     let place = shown(&place.staging);
     Err(Failure::refused(format!("The place for staged copies, {place}, lies on a network drive itself: {}", verdict.reason))
         .advise(format!("Nothing was changed. Set {STAGING_HOME} to a folder on a local disk, or name one with --staging DIR.")))
-}
-
-/// Makes the place for staged copies, closed to other users, where it is not there yet.
-pub fn make_place(place: &Place) -> Result<(), Failure> {
-    if local::is_taken(&place.staging) {
-        return Ok(());
-    }
-    local::make_private_folder(&place.staging).map_err(|error| {
-        Failure::refused(format!("The place for staged copies cannot be made: {error}.")).advise(format!(
-            "Nothing was changed. Set {STAGING_HOME} to a folder that you may write, or name one with --staging DIR."
-        ))
-    })
 }

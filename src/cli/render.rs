@@ -215,7 +215,8 @@ pub fn findings(report: &Report, paint: Paint) -> String {
         }
     }
     for note in &report.notes {
-        let _ = writeln!(text, "Note: {}: {}", note.path, note.message);
+        let at = if note.path.is_root() { String::new() } else { format!("{}: ", note.path) };
+        let _ = writeln!(text, "Note: {at}{}", note.message);
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, refusal_words, shown};
 use crate::cli::ferry::{Done, Ferry};
 use crate::cli::pairs::Chosen;
-use crate::cli::place::Place;
+use crate::cli::place::{self, Place};
 use crate::cli::progress::Shown;
 use crate::cli::project::{self, Way};
 use crate::cli::render::Paint;
@@ -24,11 +24,10 @@ use crate::cli::{Answer, Context, ask, init, json, render, say, settings, warn};
 use crate::disk::local;
 use crate::engine::report::{Counts, Outcome, Refusal};
 use crate::engine::request::{Pair, Request};
-use crate::engine::{self, Duty, Post, staged};
+use crate::engine::{self, Duty, Post, complete};
 use crate::model::side::{Direction, PerSide};
 use crate::roots::reach::{Reach, SILENCE};
 use crate::run::child::{self, Caught, Ended, Presses};
-use crate::run::gates::{self, Gate};
 use crate::run::mailbox::Mailbox;
 use crate::run::steps::{Record, State, Step};
 use crate::run::{Carrier, desk};
@@ -52,8 +51,7 @@ pub struct Told {
 pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
     let stop = Stop::default();
     let reach = Reach::new(settings::silence()?.unwrap_or(SILENCE), stop.shared());
-    let here =
-        std::env::current_dir().map_err(|error| Failure::failed(format!("The current folder cannot be read: {error}.")))?;
+    let here = place::here()?;
     let (project, place) = project::find(Place::find(reach.clone()), &reach, &here, &typed.choice)?;
     match (project.way, place) {
         (Way::Staged { chosen, below }, Some(place)) => {
@@ -70,7 +68,6 @@ pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
 fn bare(typed: &Run, common: Common, project: Option<&Path>) -> Result<Answer, Failure> {
     let mut command = command(typed, project.filter(|_| typed.choice.network.is_some()));
     if let Some(project) = project {
-        consult_gates(project)?;
         command.env("SMART_SYNC_ENABLED", "false").env("PROJECT_PATH", project).env("LOCAL_PROJECT_PATH", project);
         command.env_remove("NETWORK_PROJECT_PATH");
     }
@@ -106,16 +103,6 @@ fn stopped_before(signal: u8) -> Failure {
         .advise("What was taken from the network is recorded; the next run goes on from there.")
 }
 
-fn consult_gates(project: &Path) -> Result<(), Failure> {
-    // The checks of repository, image and container will stand here, as the project's settings name them.
-    let configured: [&dyn Gate; 0] = [];
-    let stops = gates::consult(&configured, project);
-    let Some(first) = stops.first() else { return Ok(()) };
-    let exit = Exit::of_code(first.code);
-    let message = stops.iter().map(|stop| stop.message.as_str()).collect::<Vec<_>>().join("\n");
-    Err(Failure { exit, ..Failure::failed(message) }.advise("The command was not started."))
-}
-
 fn hear() -> Result<Receiver<Caught>, Failure> {
     let (told, words) = bounded(QUEUE);
     signals::hear(told).map_err(|error| Failure::failed(format!("Signals cannot be caught: {error}.")))?;
@@ -135,8 +122,8 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
         Work { context, typed, ferry, record, words, presses: Presses::default(), last_press: GIVING_UP, told: Told::default() };
     let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
-    consult_gates(&pair.staging)?;
-    work.command(below);
+    let folder = work.folder(below)?;
+    work.command(&folder);
     work.finish()
 }
 
@@ -182,10 +169,7 @@ impl Work<'_> {
     fn place(&self, chosen: &Chosen) -> Result<Post, Failure> {
         let (context, pair, settings) = (self.context, self.pair(), self.ferry.settings);
         if chosen.new {
-            if pair.staging.starts_with(&context.place.staging) {
-                project::make_place(&context.place)?;
-            }
-            init::establish(chosen, settings)?.iter().for_each(|note| warn(note));
+            init::establish(&context.place, chosen, settings)?.iter().for_each(|note| warn(note));
         }
         let wait = self.typed.wait.unwrap_or_default();
         let post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
@@ -227,7 +211,7 @@ impl Work<'_> {
         }
         self.show(&done);
         let (code, trouble) = (done.carried.code, done.carried.trouble());
-        let complete = staged::is_complete(self.pair()).unwrap_or(false);
+        let complete = complete::is_complete(self.pair())?;
         if !complete && !self.typed.start_anyway {
             let exit = if code == 0 { Exit::Partial } else { Exit::of_code(code) };
             let message = format!("The staged copy never held all of the project, and does not now: {trouble}.");
@@ -264,10 +248,23 @@ impl Work<'_> {
     }
 
     /// The command, with what goes on beside it.
-    fn command(&mut self, below: &Path) {
-        let staging = &self.pair().staging;
-        let folder = Some(below).filter(|below| *below != Path::new("")).map(|below| staging.join(below));
-        let command = self.prepared(folder.as_ref().filter(|folder| local::is_folder(folder)).unwrap_or(staging));
+    /// Where the command works: where it was given, in the copy.
+    fn folder(&self, below: &Path) -> Result<PathBuf, Failure> {
+        // Nothing is added, so that no `/` stands at the end.
+        let staging = self.pair().staging.clone();
+        let folder = if below == Path::new("") { staging } else { staging.join(below) };
+        if local::is_folder(&folder) {
+            return Ok(folder);
+        }
+        Err(Failure::refused(format!(
+            "{} is not in the staged copy: patterns leave it out, or it could not be taken.",
+            shown(below)
+        ))
+        .advise("The command was not started. Give it in a folder that is synchronised."))
+    }
+
+    fn command(&mut self, folder: &Path) {
+        let command = self.prepared(folder);
         let mut mailbox = self.mailbox();
         let every = self.ferry.settings.push_every;
         let (ferry, record, words, presses, stop) =

@@ -10,9 +10,11 @@ use crate::cli::place::Place;
 use crate::cli::render::{count, table};
 use crate::cli::settings::keys::Layer;
 use crate::cli::{Answer, Context, json, settings};
+use crate::disk::users::User;
 use crate::engine;
 use crate::engine::request::{Options, Pair};
-use crate::engine::staged::{self, Alone, Found, Kept};
+use crate::engine::spare::{self, Alone, Found, Stays};
+use crate::model::shown::tame;
 use crate::roots::own;
 
 /// What is done with a copy now.
@@ -112,36 +114,40 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
         }
         error => error.into(),
     };
-    let refused = |kept_for: Kept| match kept_for {
-        Kept::Needed(why) => kept(why).advise(format!(
+    let refused = |stays: Stays| match stays {
+        Stays::Needed(why) => kept(why).advise(format!(
             "Nothing was removed. `driftless sync --pair {}` brings both roots in step; `driftless status` tells more.",
             pair.name
         )),
-        Kept::Mount(point) => kept(format!("something is mounted in it, at {}", shown(&point))).advise("Nothing was removed."),
+        Stays::Used(User { process, name, at }) => {
+            kept(format!("process {process} ({}) works in it, at {}", tame(&name), shown(&at)))
+                .advise("Nothing was removed. End it first: what it writes would be lost.")
+        }
+        Stays::Mount(point) => kept(format!("something is mounted in it, at {}", shown(&point))).advise("Nothing was removed."),
     };
     let answer = || {
         let words = || format!("Removed {copy}. The project itself is in {}.\n", shown(&pair.network));
         Ok(context.answer(Exit::Done, || json::copy_removed(pair, Exit::Done), words))
     };
     let agreed = |question: &str| context.common.yes || context.ask(question) == Some(true);
-    match staged::spare(pair, options, wait, context.stop.flag()).map_err(failed)? {
-        Found::Kept(why) => Err(refused(why)),
+    match spare::look(pair, options, wait, context.stop.flag()).map_err(failed)? {
+        Found::Stays(why) => Err(refused(why)),
         Found::Gone { begun } => {
             if !begun && !agreed(&format!("{copy} is not there any more. Forget the pair {}, with its history?", pair.name)) {
                 return Err(Failure::refused(format!("{copy} is not there any more."))
                     .advise(format!("Nothing was changed. With --yes the pair {} is forgotten, with its history.", pair.name)));
             }
-            staged::forget(pair).map_err(|error| half_removed(error, pair))?;
+            spare::forget(pair).map_err(|error| half_removed(error, pair))?;
             answer()
         }
-        Found::Spare(spare) => {
-            if let Some(question) = question(spare.alone, &copy)
+        Found::Spare(found) => {
+            if let Some(question) = question(found.alone, &copy)
                 && !agreed(&question)
             {
                 return Err(kept(question.replace(" Remove them too?", "").trim_end_matches('.').to_owned())
                     .advise("Nothing was removed. With --yes they go too."));
             }
-            let removed = staged::remove(pair, options, &spare, context.stop.flag());
+            let removed = spare::remove(pair, options, &found, context.stop.flag());
             removed.map_err(|error| half_removed(error, pair))?.map_err(refused)?;
             answer()
         }

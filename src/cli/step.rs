@@ -6,11 +6,22 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::ferry::Ferry;
 use crate::cli::pairs::{self, IfNew};
+use crate::cli::settings::variable;
 use crate::cli::{Answer, Context, json, settings, warn};
 use crate::engine::request::Pair;
 use crate::run::steps::{Record, Told};
 
 pub fn run(context: &Context, typed: &Step) -> Result<Answer, Failure> {
+    let choice = match typed {
+        Step::Begin(step) | Step::End { step, .. } => &step.choice,
+        Step::Status { choice } => choice,
+    };
+    let unnamed = matches!(choice, Choice { network: None, staging: None, pair: None });
+    if unnamed && variable("SMART_SYNC_ENABLED").is_some_and(|word| word == "false") {
+        let words = "The project needs no staging: there is nothing to be taken or sent".to_owned();
+        let told = Told { code: 0, words, sync: None };
+        return Ok(context.answer(Exit::Done, || json::step(None, &told, &[], Exit::Done), || format!("{}\n", told.words)));
+    }
     match typed {
         Step::Begin(step) => sync(context, step, |record, ferry| record.begin(&step.name, ferry)),
         Step::End { step, failed } => sync(context, step, |record, ferry| record.end(&step.name, !failed, ferry)),
@@ -49,5 +60,5 @@ fn sync(
 
 fn answer(context: &Context, pair: &Pair, record: &Record, told: &Told, exit: Exit) -> Answer {
     let text = || if told.words.is_empty() { String::new() } else { format!("{}\n", told.words.trim_end()) };
-    context.answer(exit, || json::step(&pair.name, told, &record.steps(), exit), text)
+    context.answer(exit, || json::step(Some(&pair.name), told, &record.steps(), exit), text)
 }

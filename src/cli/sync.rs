@@ -32,7 +32,7 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
         ..Request::plain(direction)
     };
     if chosen.new && !typed.dry_run {
-        init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
+        init::establish(&context.place, &chosen, &settings)?.iter().for_each(|note| warn(note));
     }
     let pair = &chosen.pair;
     let hooked = |direction, code, object: &str| {

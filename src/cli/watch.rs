@@ -28,7 +28,7 @@ pub fn run(context: &Context, typed: &Watch) -> Result<Answer, Failure> {
     let chosen = pairs::choose(&context.place, &typed.choice, IfNew::PairIfBothAreFree)?;
     let settings = context.settings(&chosen.pair, settings::flag_layer(&typed.conflict, typed.wait))?;
     if chosen.new {
-        init::establish(&chosen, &settings)?.iter().for_each(|note| warn(note));
+        init::establish(&context.place, &chosen, &settings)?.iter().for_each(|note| warn(note));
     }
     if typed.detach { detach::run(context, typed, &chosen.pair) } else { stay(context, typed, &chosen.pair, &settings) }
 }

@@ -21,6 +21,8 @@ pub mod signals;
 pub mod sim;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(unix)]
+pub mod users;
 
 pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]

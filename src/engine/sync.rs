@@ -3,6 +3,7 @@
 use super::carry::{Means, carry};
 use super::claim;
 use super::clean::{self, keep_trash_small};
+use super::complete::is_completed_by;
 use super::copies;
 use super::databases;
 use super::decide::{Decision, decide, work};
@@ -20,7 +21,6 @@ use super::partials;
 use super::report::{Counts, Outcome, Progress, Refusal, Report};
 use super::request::{Options, Pair, Request};
 use super::runs::run_name;
-use super::staged;
 use super::unsent::unsent;
 use super::waiting::Waiting;
 use super::whole;
@@ -354,7 +354,7 @@ fn finish(session: &mut Session<'_>, request: &Request, report: &Report, looked_
     if request.is_whole() && manifest.meta(key::FIRST_SYNC_ENDED)?.is_none() {
         manifest.set_meta(key::FIRST_SYNC_ENDED, "1")?;
     }
-    if staged::is_completed_by(request, report) && manifest.meta(key::STAGING_COMPLETE)?.is_none() {
+    if is_completed_by(request, report) && manifest.meta(key::STAGING_COMPLETE)?.is_none() {
         manifest.set_meta(key::STAGING_COMPLETE, "1")?;
     }
     if request.is_whole() {

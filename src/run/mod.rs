@@ -1,11 +1,10 @@
-//! A command on the staged copy: the process and its signals, steps with their mailbox, gates before it, hooks around a sync.
+//! A command on the staged copy: the process and its signals, steps with their mailbox, hooks around a sync.
 //!
 //! Invariants. Nothing here touches a root's content: results are taken over by [`Carrier`], which is a plain `sync`. No
 //! failure of one ends the command. What a command inside staging can ask for is in [`mailbox`], and nothing else is.
 
 pub mod child;
 pub mod desk;
-pub mod gates;
 pub mod hooks;
 pub mod mailbox;
 pub mod steps;

@@ -25,7 +25,8 @@ const REMEMBERED: usize = 500;
 const NAME_LIMIT: usize = 100;
 /// A step's results may take long to be sent.
 const CARRY_WAIT: Duration = Duration::from_mins(5);
-/// The exit code where another command was in the way.
+/// The exit codes of a word that makes no sense, and where another command was in the way.
+const USAGE: u8 = 2;
 const BUSY: u8 = 8;
 /// The record is held for a moment only.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -170,12 +171,21 @@ impl Record {
     /// That the record cannot be written.
     pub fn end(&self, name: &str, succeeded: bool, carrier: &dyn Carrier) -> disk::Result<Told> {
         let state = if succeeded { State::Done } else { State::Failed };
-        let carrying = self.lock(CARRY, CARRY_WAIT)?;
-        let other = self.change(|book| {
-            book.set(name, state);
-            book.open().next().cloned()
-        })?;
         let plain = |code, words: String| Told { code, words, sync: None };
+        let carrying = self.lock(CARRY, CARRY_WAIT)?;
+        let (known, other) = self.change(|book| {
+            let known = book.open().any(|step| step.name == name) || book.open().next().is_none();
+            if known {
+                book.set(name, state);
+            }
+            (known, book.open().next().cloned())
+        })?;
+        if let Some(other) = other.as_ref().filter(|_| !known) {
+            return Ok(plain(
+                USAGE,
+                format!("Step {name} was not begun, and nothing is sent for it; step {} is open", other.name),
+            ));
+        }
         let told = if !succeeded {
             plain(0, format!("Step {name} failed; nothing is sent for it. What it left goes up with the next step or at the end"))
         } else if let Some(other) = other {
@@ -275,7 +285,7 @@ fn told(carried: Carried, done: String, left: &str) -> Told {
 /// Is this what a step may be called? It is shown on terminals and stands in a line of its own.
 pub fn valid_name(name: &str) -> bool {
     let plain = !name.is_empty() && name.len() <= NAME_LIMIT && name.trim() == name;
-    plain && tame(name) == name && !name.starts_with('-')
+    plain && tame(name) == name && !name.starts_with('-') && !name.contains(" --")
 }
 
 #[cfg(test)]
@@ -340,6 +350,45 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_was_never_begun_sends_nothing_beside_one_that_is_open() {
+        let ((_folder, record), asked) = (record(), Asked::default());
+        record.begin("align", &asked).expect("written");
+        let ended = record.end("algin", true, &asked).expect("written");
+        assert_eq!((ended.code, ended.sync.is_some(), record.steps().len()), (USAGE, false, 1), "{ended:?}");
+        // Where none is open there is no harm in it.
+        record.end("align", true, &asked).expect("written");
+        assert!(record.end("other", true, &asked).expect("written").sync.is_some());
+    }
+
+    #[test]
+    fn a_step_begins_once_what_is_being_sent_has_arrived() {
+        let (folder, record) = record();
+        let lock = local::Lock::try_take(&folder.path().join(CARRY), "a push").expect("a lock").expect("free");
+        let asked = Asked::default();
+        std::thread::scope(|scope| {
+            let begins = scope.spawn(|| record.begin("a", &asked).expect("written"));
+            assert!(matches!(record.push(&asked), Ok(Push::NotNow)));
+            assert_eq!((record.steps(), begins.is_finished()), (Vec::new(), false));
+            drop(lock);
+            begins.join().expect("joined");
+        });
+        assert!(matches!(record.push(&asked), Ok(Push::BySteps)));
+        assert_eq!(asked.log.lock().expect("unharmed").join(", "), "hold true, down");
+    }
+
+    #[test]
+    fn a_watch_process_that_could_not_be_told_is_told_again() {
+        let ((_folder, record), asked) = (record(), Asked { watched: Hold::Done, ..Asked::default() });
+        record.begin("a", &asked).expect("written");
+        let deaf = Asked { watched: Hold::Failed, ..Asked::default() };
+        record.end("a", true, &deaf).expect("written");
+        assert!(record.read().holding);
+        record.clear(&asked).expect("written");
+        assert!(!record.read().holding);
+        assert_eq!(asked.log.lock().expect("unharmed").join(", "), "hold true, down, hold false");
+    }
+
+    #[test]
     fn a_sync_that_fails_is_a_warning_that_steers_no_terminal() {
         let ((_folder, record), asked) = (record(), Asked { code: 75, ..Asked::default() });
         let begun = record.begin("a", &asked).expect("written");
@@ -366,7 +415,7 @@ mod tests {
         for good in ["align", "step 2: count", "é"] {
             assert!(valid_name(good), "{good}");
         }
-        for bad in ["", " a", "a\nb", "a\u{1b}[2J", "--failed", "a\u{202e}b", &"x".repeat(101)] {
+        for bad in ["", " a", "a\nb", "a\u{1b}[2J", "--failed", "a --strict", "a\u{202e}b", &"x".repeat(101)] {
             assert!(!valid_name(bad), "{bad:?}");
         }
     }

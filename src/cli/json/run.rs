@@ -47,11 +47,11 @@ pub fn run(pair: Option<&str>, told: &Told, exit: Exit, given_up_by: Option<u8>)
 }
 
 /// What came of a word about a step.
-pub fn step(pair: &str, told: &steps::Told, steps: &[Step], exit: Exit) -> String {
+pub fn step(pair: Option<&str>, told: &steps::Told, steps: &[Step], exit: Exit) -> String {
     #[derive(Serialize)]
     struct Object<'a> {
         schema: &'static str,
-        pair: &'a str,
+        pair: Option<&'a str>,
         exit_code: u8,
         message: &'a str,
         sync: Option<&'a Value>,

@@ -255,8 +255,7 @@ impl Folder for UnixFolder {
             }
         }
         if let Some(mtime) = mtime {
-            let times = times(mtime);
-            rustix::fs::utimensat(&self.handle, name.as_bytes(), &times, AtFlags::SYMLINK_NOFOLLOW).map_err(&failed)?;
+            self.set_time(name, mtime).map_err(&failed)?;
         }
         Ok(())
     }
@@ -321,6 +320,23 @@ impl Folder for UnixFolder {
 }
 
 impl UnixFolder {
+    /// A FUSE daemon is given a path alone, and sshfs's server sets the time of what a link leads to, wherever that is. There a link
+    /// keeps the time at which it was made.
+    fn set_time(&self, name: &Name, mtime: Time) -> std::result::Result<(), Errno> {
+        let times = times(mtime);
+        if stat::is_fuse(&self.handle)? {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
+                Ok(handle) => return rustix::fs::futimens(&handle, &times),
+                Err(Errno::LOOP | Errno::MLINK) => return Ok(()),
+                // A file that may not be read, or a special one.
+                Err(_) if stat::by_name(&self.handle, name, Sync::AsIs)?.kind == FileType::Symlink => return Ok(()),
+                Err(_) => {}
+            }
+        }
+        rustix::fs::utimensat(&self.handle, name.as_bytes(), &times, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
     /// A file that we own and may not read: its mode is set by name after a look that it is no link.
     ///
     /// RACE: a link put there in between would have its target's mode set, as far as that is ours; no content is touched.

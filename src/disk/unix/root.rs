@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, linkat};
 use rustix::io::Errno;
 
 use super::folder::UnixFolder;
-use super::{Facts, folder, kind, open};
+use super::{Facts, folder, kind, open, stat};
 use crate::disk::{Error, ErrorKind, Folder, Onto, Result, Root, Space};
 use crate::model::path::{Name, RelPath};
 
@@ -26,7 +26,7 @@ pub fn open_root(path: &Path, remote: bool) -> Result<Arc<dyn Root>> {
     let failed = |errno: Errno| Error::new("open", path.display(), kind(errno, remote), errno.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
-    let stat = super::stat::by_handle(&handle, super::stat::Sync::AsIs).map_err(failed)?;
+    let stat = stat::by_handle(&handle, stat::Sync::AsIs).map_err(failed)?;
     let facts = Facts { device: stat.device, remote };
     Ok(Arc::new(UnixRoot { handle, path: path.to_owned(), facts, id: stat.id }))
 }
@@ -75,9 +75,8 @@ impl Root for UnixRoot {
 
     #[cfg(target_os = "linux")]
     fn flush_all(&self) -> Result<()> {
-        const FUSE: i64 = 0x6573_5546;
         let failed = |errno| self.facts.error("flush", "", errno);
-        if rustix::fs::fstatfs(&self.handle).map_err(failed)?.f_type as i64 == FUSE {
+        if stat::is_fuse(&self.handle).map_err(failed)? {
             return Err(failed(Errno::OPNOTSUPP));
         }
         rustix::fs::syncfs(&self.handle).map_err(failed)

@@ -29,6 +29,19 @@ pub(super) enum Sync {
     Force,
 }
 
+/// Does a daemon answer for what lies there?
+#[cfg(target_os = "linux")]
+pub fn is_fuse(handle: impl AsFd) -> Result<bool, Errno> {
+    /// From the kernel's `magic.h`.
+    const FUSE: i64 = 0x6573_5546;
+    Ok(rustix::fs::fstatfs(handle)?.f_type as i64 == FUSE)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn is_fuse(_: impl AsFd) -> Result<bool, Errno> {
+    Ok(false)
+}
+
 /// The stat of a name, not followed.
 pub(super) fn by_name(folder: impl AsFd, name: &[u8], sync: Sync) -> Result<Stat, Errno> {
     at(folder, name, AtFlags::SYMLINK_NOFOLLOW, sync)

@@ -120,3 +120,39 @@ fn an_edit_on_the_server_behind_the_mounts_cache_is_not_lost() {
     }
     assert!(contents(&[&served, &ground.staging]).contains(&content(b"ours")), "and ours is somewhere");
 }
+
+/// The server sets the times of what a path leads to: a link's must not be set.
+#[test]
+fn a_link_that_is_sent_touches_nothing_else_whatever_it_leads_to() {
+    let Remote { ground, served, _mount, _server } = remote("");
+    let outside = ground.place("outside.txt");
+    write(&outside, b"not ours", then(1));
+    ground.synced(&["down"]);
+    let link = |target: &Path, name: &str| std::os::unix::fs::symlink(target, ground.staging.join(name)).expect("a link");
+    link(&outside, "outside");
+    link(Path::new("raw/scan.bin"), "inside");
+    link(Path::new("nowhere"), "dangling");
+    link(Path::new("zz"), "aa");
+    write(&ground.staging.join("zz"), b"new", then(5));
+    let time = |path: &Path| fs::metadata(path).expect("there").modified().expect("a time");
+    let [before, inside] = [&outside, &served.join("raw/scan.bin")].map(|path| time(path));
+    ground.synced(&["up"]);
+    assert_eq!([time(&outside), time(&served.join("raw/scan.bin"))], [before, inside]);
+    for (name, target) in [("dangling", "nowhere"), ("aa", "zz")] {
+        assert_eq!(fs::read_link(served.join(name)).expect("a link"), Path::new(target));
+    }
+    // A new time of a link is no change of anything there either, and both sides come to rest.
+    rustix::fs::utimensat(
+        rustix::fs::CWD,
+        ground.staging.join("outside"),
+        &rustix::fs::Timestamps {
+            last_access: rustix::fs::Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 },
+            last_modification: rustix::fs::Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 },
+        },
+        rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .expect("a link's own time");
+    ground.synced(&[]);
+    assert_eq!(time(&outside), before);
+    ground.synced(&[]).did_nothing();
+}

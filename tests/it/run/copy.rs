@@ -27,6 +27,17 @@ fn ss_13_15_the_command_works_on_the_copy_and_its_results_are_on_the_network() {
 }
 
 #[test]
+fn a_folder_that_the_copy_does_not_have_is_no_place_for_the_command() {
+    let world = World::paired(&[("a", "1")]);
+    let left_out = world.network.join("scratch.tmp");
+    write(&world.network.join("driftless.toml"), "ignore = [\"*.tmp\"]\n");
+    fs::create_dir(&left_out).expect("a folder");
+    let ended = world.run_in(&left_out, &["run", "--", "touch", "ran"]);
+    ended.ends_with(4).says("scratch.tmp is not in the staged copy");
+    assert!(!stands(&world.staging.join("ran")));
+}
+
+#[test]
 fn ss_14_results_go_up_after_a_failure_too_and_its_code_is_the_commands() {
     let world = World::paired(&[("a", "1")]);
     world.sh(&[], "echo 2 > b; exit 9").ends_with(9);

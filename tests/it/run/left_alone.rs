@@ -5,6 +5,7 @@ use std::process::Stdio;
 use super::Running;
 use crate::harness::{Ended, World, stands, write};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_driftless");
 const TELL: &str = "echo $$; pwd; echo $SMART_SYNC_ENABLED; echo $PROJECT_PATH; echo $LOCAL_PROJECT_PATH; \
                     echo ${NETWORK_PROJECT_PATH-none}; cat; exit 7";
 
@@ -29,6 +30,25 @@ fn ss_02_it_needs_no_state_folder_and_no_home() {
     let mut command = world.command(&world.network, &["run", "--", "sh", "-c", "exit 3"]);
     command.env_remove("HOME").env_remove("DRIFTLESS_HOME");
     Ended::of(command.output().expect("it starts")).ends_with(3);
+}
+
+/// A script may tell of its steps with and without a drive.
+#[test]
+fn steps_of_a_local_project_are_heard_and_nothing_is_done() {
+    let world = World::new();
+    let ended = world.run_in(&world.network, &["run", "--", "sh", "-ec", "$0 step begin a; $0 step end a --strict", PROGRAM]);
+    assert!(ended.ends_with(0).stdout.contains("needs no staging"), "{ended}");
+    assert!(!stands(&world.state));
+}
+
+/// What a run leaves in the environment names its own project.
+#[test]
+fn another_local_project_inside_a_run_is_left_alone() {
+    let world = World::paired(&[("a", "1")]);
+    let other = world.top().join("other");
+    std::fs::create_dir(&other).expect("a folder");
+    let script = format!("cd '{}' && '{PROGRAM}' run -- pwd", other.display());
+    assert_eq!(world.sh(&[], &script).ends_with(0).stdout, format!("{}\n", other.display()));
 }
 
 #[test]
@@ -56,6 +76,9 @@ fn detect_tells_what_run_does() {
     let detect = |world: &World| world.run_in(&world.top(), &["detect", "network", "--json"]).json()["run"].clone();
     assert_eq!(detect(&world)["staged"], false);
     world.run_in(&world.top(), &["init", "--network", "network", "--staging", "staging"]).ends_with(0);
+    // Not the folder above it.
+    let above = world.run_in(&world.network, &["detect", "..", "--json"]).json()["run"].clone();
+    assert_eq!(above["staged"], false, "{above}");
     let known = detect(&world);
     assert_eq!((&known["staged"], &known["pair"]), (&true.into(), &"network".into()), "{known}");
     let running = Running::of(world.command(&world.network, &["run", "--", "pwd"]), &world);

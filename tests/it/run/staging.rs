@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -138,6 +139,23 @@ fn a_copy_that_its_user_deleted_can_be_forgotten() {
     assert!(!stands(&world.state.join("network")) && stands(&world.network.join("a")));
 }
 
+/// Also where somebody else than `run` makes the first one, and where a home folder is a link.
+#[test]
+fn the_place_for_copies_is_closed_to_others() {
+    let mut world = World::new();
+    let real = world.top().join("real");
+    fs::create_dir(&real).expect("a folder");
+    std::os::unix::fs::symlink(&real, world.top().join("link")).expect("a link");
+    world.set("DRIFTLESS_STAGING_HOME", world.top().join("link/copies").to_str().expect("text"));
+    write(&world.network.join("a"), "1");
+    world.run_in(&world.top(), &["init", "--network", "network"]).ends_with(0);
+    world.run_in(&world.top(), &["sync", "--pair", "network"]).ends_with(0);
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&real.join("copies")), 0o700);
+    assert!(stands(&real.join("copies/network/a")));
+    world.staging_remove(&[]).ends_with(0);
+}
+
 #[test]
 fn a_copy_that_is_used_stays() {
     let (world, copy) = copied();
@@ -151,6 +169,17 @@ fn a_copy_that_is_used_stays() {
     world.staging_remove(&["--yes"]).ends_with(8);
     world.run_in(&world.top(), &["stop", "--pair", "network"]).ends_with(0);
     assert_eq!(lists(&copy), ["a"]);
+}
+
+#[test]
+fn a_copy_in_which_a_program_has_a_file_open_stays() {
+    let (world, copy) = copied();
+    // All of it is on the network, and the next line that is written would be nowhere.
+    let held = fs::OpenOptions::new().append(true).open(copy.join("a")).expect("opened");
+    world.staging_remove(&["--yes"]).ends_with(4).says("works in it, at");
+    assert_eq!(lists(&copy), ["a"]);
+    drop(held);
+    world.staging_remove(&["--yes"]).ends_with(0);
 }
 
 #[test]

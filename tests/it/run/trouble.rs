@@ -29,6 +29,8 @@ fn hooks_run_with_the_report_and_none_of_their_failures_counts() {
     write(&world.staging.join("a"), "mine, longer");
     world.run(&["sync"]).ends_with(3);
     assert!(read(&seen).contains("on_conflict\n{"), "{}", read(&seen));
+    // Not all of it went up.
+    assert!(!read(&seen).contains("after_up"), "{}", read(&seen));
 }
 
 /// The project's file is everybody's who shares it.

@@ -1,4 +1,4 @@
-//! The staged copy as a place to work in: may a command start there, and what would be lost with it.
+//! A staged copy that is to go: is anything in it alone, does anybody work in it, and its removal.
 
 use super::error::Error;
 use super::open::{Duty, Post, take_post};
@@ -7,35 +7,14 @@ use super::request::{Options, Pair, Request};
 use super::sync::sync;
 use super::unsent::unsent;
 use crate::disk::local;
-use crate::manifest::{Reader, key};
-use crate::model::finding::ProblemKind;
+use crate::disk::users::{User, users_below};
+use crate::manifest::Reader;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::roots::{mounts, own};
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// Did staging ever hold everything that it could take of the network root? A command that works on less finds inputs missing
-/// and makes new ones.
-///
-/// # Errors
-/// That the manifest cannot be read.
-pub fn is_complete(pair: &Pair) -> Result<bool, Error> {
-    let Some(reader) = Reader::open(&pair.state)? else { return Ok(false) };
-    Ok(reader.meta(key::STAGING_COMPLETE)?.is_some())
-}
-
-/// Has this run, which came to its end, made staging complete? What nobody may read here, or what staging cannot hold, would be
-/// missing for ever, and does not count.
-pub(super) fn is_completed_by(request: &Request, report: &Report) -> bool {
-    let for_a_while = |kind| match kind {
-        ProblemKind::Busy | ProblemKind::Unreadable | ProblemKind::Full | ProblemKind::Io => true,
-        ProblemKind::Permission | ProblemKind::NotRepresentable | ProblemKind::Taken => false,
-    };
-    let whole = request.is_whole() && request.direction.writes(Side::Staging) && report.outcome == Outcome::Done;
-    whole && !report.problems.iter().any(|problem| for_a_while(problem.kind))
-}
 
 /// A staged copy that nobody else works on while this lives, and of which everything that is synchronised is on the network.
 pub struct Spare {
@@ -56,7 +35,7 @@ pub struct Alone {
 pub enum Found {
     Spare(Box<Spare>),
     /// It stays.
-    Kept(Kept),
+    Stays(Stays),
     /// Its folder is not there: a removal that was cut off got so far where `begun`.
     Gone {
         begun: bool,
@@ -65,18 +44,20 @@ pub enum Found {
 
 /// Why a staged copy stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Stays {
     /// It is the last place of something: a sentence.
     Needed(String),
     /// Something is mounted in it.
     Mount(PathBuf),
+    /// A process works in it.
+    Used(User),
 }
 
 /// Looks whether a staged copy may go. Keeps runs, watch processes and commands out while the answer lives.
 ///
 /// # Errors
 /// [`Error::Busy`] where somebody works with it; that a root is out of reach; what else stands in the way of a look.
-pub fn spare(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -> Result<Found, Error> {
+pub fn look(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -> Result<Found, Error> {
     let at = Error::disk_at(Side::Staging);
     if !local::is_taken(&pair.staging) {
         let looked_at = beside(pair, LOOKED_AT);
@@ -88,15 +69,22 @@ pub fn spare(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) 
     }
     let take = |duty| take_post(pair, options, duty, Duration::ZERO, &|_| {}, stop);
     let posts = [take(Duty::Run)?, take(Duty::Watch)?, take(Duty::Sync)?];
-    if let Some(mount) = mounts::below(&pair.staging).map_err(Error::at(Side::Staging))? {
-        return Ok(Found::Kept(Kept::Mount(mount)));
+    if let Some(stays) = in_use(pair)? {
+        return Ok(Found::Stays(stays));
     }
     let request = Request { dry_run: true, wait, ..Request::plain(Direction::Both) };
     let report = sync(pair, &request, options, &|_| {}, stop)?;
     if let Some(sentence) = what_is_not_in_step(&report) {
-        return Ok(Found::Kept(Kept::Needed(sentence)));
+        return Ok(Found::Stays(Stays::Needed(sentence)));
     }
     Ok(Found::Spare(Box::new(Spare { alone: alone(pair)?, _posts: posts })))
+}
+
+fn in_use(pair: &Pair) -> Result<Option<Stays>, Error> {
+    if let Some(mount) = mounts::below(&pair.staging).map_err(Error::at(Side::Staging))? {
+        return Ok(Some(Stays::Mount(mount)));
+    }
+    Ok(users_below(&pair.staging).into_iter().next().map(Stays::Used))
 }
 
 fn alone(pair: &Pair) -> Result<Alone, Error> {
@@ -112,6 +100,9 @@ fn what_is_not_in_step(report: &Report) -> Option<String> {
     match &report.outcome {
         Outcome::Done => {}
         Outcome::Offline { message, .. } => return Some(format!("the network root cannot be looked at: {message}")),
+        Outcome::Refused(refusal) => {
+            return Some(format!("the two roots are not in step, and cannot be now: {}", refusal.sentence()));
+        }
         other => return Some(format!("the two roots cannot be compared: {other:?}")),
     }
     let quiet = report.counts == Counts::default() && report.pending == PerSide::default() && report.held.is_none();
@@ -134,12 +125,12 @@ fn beside(pair: &Pair, state: &str) -> PathBuf {
 
 /// Removes a spare copy and what this machine knows of the pair.
 ///
-/// RACE: a program that has a file there open for writing goes on writing to what is removed. One that opens it by its path
-/// finds it gone.
+/// RACE: a program of another user, which is not seen, that has a file there open for writing goes on writing to what is removed.
+/// One that opens it by its path finds it gone.
 ///
 /// # Errors
 /// That it cannot be moved or removed. What is left then is nobody's staging any more; [`forget`] goes on with it.
-pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Result<(), Kept>, Error> {
+pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Result<(), Stays>, Error> {
     let at = Error::disk_at(Side::Staging);
     let looked_at = beside(pair, LOOKED_AT);
     local::rename(&pair.staging, &looked_at).map_err(&at)?;
@@ -148,19 +139,19 @@ pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) 
     let last_look = still_spare(&moved, options, spare, stop);
     if !matches!(last_look, Ok(None)) {
         local::rename(&looked_at, &pair.staging).map_err(&at)?;
-        return last_look.map(|kept| kept.map_or(Ok(()), Err));
+        return last_look.map(|stays| stays.map_or(Ok(()), Err));
     }
     // What is half removed must never count as a staging with deletes in it.
     local::rename(&looked_at, &beside(pair, GOING)).map_err(&at)?;
     forget(pair).map(Ok)
 }
 
-fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Option<Kept>, Error> {
-    if let Some(mount) = mounts::below(&moved.staging).map_err(Error::at(Side::Staging))? {
-        return Ok(Some(Kept::Mount(mount)));
+fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Option<Stays>, Error> {
+    if let Some(stays) = in_use(moved)? {
+        return Ok(Some(stays));
     }
     if unsent(moved, options, stop) != Some(0) || alone(moved)? != spare.alone {
-        return Ok(Some(Kept::Needed("it changed while it was looked at".to_owned())));
+        return Ok(Some(Stays::Needed("it changed while it was looked at".to_owned())));
     }
     Ok(None)
 }
@@ -176,36 +167,4 @@ pub fn forget(pair: &Pair) -> Result<(), Error> {
         local::remove_tree(&going).map_err(&at)?;
     }
     local::remove_tree(&pair.state).map_err(&at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::sync::empty_report;
-    use super::*;
-    use crate::model::finding::Problem;
-    use crate::model::path::RelPath;
-    use crate::model::side::Direction;
-
-    #[test]
-    fn only_a_whole_run_into_staging_with_nothing_left_for_later_completes_it() {
-        let pair =
-            Pair { name: "p".to_owned(), state: "/state".into(), staging: "/s".into(), network: "/n".into(), others: Vec::new() };
-        let path = RelPath::parse(b"a").expect("a path");
-        let one = |kind| Problem { path: path.clone(), side: Side::Network, kind, message: String::new() };
-        let part = |direction| Request { paths: vec![path.clone()], ..Request::plain(direction) };
-        for (request, outcome, problems, expected) in [
-            (Request::plain(Direction::Down), Outcome::Done, vec![], true),
-            (Request::plain(Direction::Both), Outcome::Done, vec![], true),
-            (Request::plain(Direction::Up), Outcome::Done, vec![], false),
-            (part(Direction::Down), Outcome::Done, vec![], false),
-            (Request::plain(Direction::Down), Outcome::Interrupted, vec![], false),
-            (Request::plain(Direction::Down), Outcome::Done, vec![one(ProblemKind::Permission)], true),
-            (Request::plain(Direction::Down), Outcome::Done, vec![one(ProblemKind::NotRepresentable)], true),
-            (Request::plain(Direction::Down), Outcome::Done, vec![one(ProblemKind::Permission), one(ProblemKind::Io)], false),
-            (Request::plain(Direction::Down), Outcome::Done, vec![one(ProblemKind::Busy)], false),
-        ] {
-            let report = Report { outcome, problems, ..empty_report(&pair, &request) };
-            assert_eq!(is_completed_by(&request, &report), expected, "{request:?} {report:?}");
-        }
-    }
 }
