@@ -1,6 +1,7 @@
-//! Signals: the first asks for a clean stop between two files, the second ends the program at once.
+//! Signals, in one of two ways: [`Stop::listen`] asks for a clean stop between two files and ends the program at the second;
+//! [`hear`] ends nothing and tells each, for a `run` whose command is to end first.
 //!
-//! Both ends are safe: what a run has done is recorded, and a path holds its old or its new version, whole.
+//! Every end is safe: what a run has done is recorded, and a path holds its old or its new version, whole.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// From here on the three signals are caught.
+    /// From here on the three signals are caught: the first sets the flag, the second ends the program at once.
     pub fn listen() -> io::Result<Stop> {
         let stop = Stop::default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -49,9 +50,7 @@ impl Stop {
     pub fn signal(&self) -> Option<u8> {
         u8::try_from(self.signal.load(Ordering::SeqCst)).ok().filter(|&number| number != 0)
     }
-}
 
-impl Stop {
     /// Stops as that signal would have.
     pub fn set(&self, signal: u8) {
         self.signal.store(usize::from(signal), Ordering::SeqCst);

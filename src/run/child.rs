@@ -107,7 +107,7 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
             recv(words) -> caught => {
                 let Ok(caught) = caught else { return Ok(Ended { code: code(child.wait()?), given_up: false }) };
                 if !caught.from_terminal {
-                    tell(&child, caught.number);
+                    send_signal(&child, caught.number);
                 }
                 match if caught.asks_to_end { presses.press(caught, Instant::now()) } else { 0 } {
                     0 | 1 => {}
@@ -116,7 +116,7 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
                         ends = Ends::Term(Instant::now() + TERM_AFTER);
                     }
                     _ => {
-                        tell(&child, Signal::KILL.as_raw());
+                        send_signal(&child, Signal::KILL.as_raw());
                         return given_up(&mut child, &over);
                     }
                 }
@@ -153,11 +153,11 @@ impl Ends {
     fn next(self, child: &Child) -> Ends {
         match self {
             Ends::Term(at) => {
-                tell(child, Signal::TERM.as_raw());
+                send_signal(child, Signal::TERM.as_raw());
                 Ends::Kill(at + KILL_AFTER)
             }
             Ends::Kill(_) => {
-                tell(child, Signal::KILL.as_raw());
+                send_signal(child, Signal::KILL.as_raw());
                 Ends::Never
             }
             Ends::Never => Ends::Never,
@@ -178,7 +178,7 @@ fn notice_end(child: &Child) -> io::Result<Receiver<()>> {
 }
 
 /// It is there: nobody has reaped it. What may not be signalled (a program with more rights) is left alone.
-fn tell(child: &Child, number: i32) {
+fn send_signal(child: &Child, number: i32) {
     if let Some(signal) = Signal::from_named_raw(number) {
         let _ = kill_process(Pid::from_child(child), signal);
     }
