@@ -80,7 +80,8 @@ pub fn hear(words: Sender<Caught>) -> io::Result<()> {
     Ok(())
 }
 
-/// The kernel has no process to name for what a terminal sends.
+/// A terminal's signals come from the kernel itself. On Linux a sender without a number is a program outside of our pid namespace.
 fn is_from_terminal(origin: &Origin) -> bool {
-    matches!(origin.cause, Cause::Kernel) || origin.process.is_none_or(|process| process.pid == 0)
+    let nobody = cfg!(target_os = "macos") && origin.process.is_none_or(|process| process.pid == 0);
+    nobody || matches!(origin.cause, Cause::Kernel)
 }

@@ -1,11 +1,12 @@
 //! Ctrl-C once, twice, three times; signals of programs; a terminal; `nohup`.
 
+use std::path::Path;
 use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Running, WAIT};
-use crate::harness::{Ended, World, read, stands, wait_for, write};
+use crate::harness::{Ended, World, is_root, read, stands, wait_for, write};
 
 #[test]
 fn the_first_asks_the_command_and_its_results_go_up() {
@@ -75,12 +76,7 @@ fn ctrl_c_on_a_terminal_reaches_the_command_once() {
     let script = format!(
         "{WAIT} hits=0; trap 'hits=$((hits+1)); echo $hits > $T/count; echo $hits > count' INT; test -t 0 && test -t 1 && echo > $T/begun; wait_for go"
     );
-    let words = world.run_words(&[], &script);
-    let run = world.command(&world.top(), &words);
-    let mut command = Command::new("python3");
-    command.arg("-c").arg(include_str!("terminal.py")).arg(run.get_program()).args(run.get_args());
-    command.current_dir(world.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ended = Running::of(command, &world).ends();
+    let ended = world.begins_under(&["python3", "-c", include_str!("terminal.py")], &script).ends();
     ended.ends_with(0);
     assert_eq!(read(&world.network.join("count")), "1\n", "{ended}");
 }
@@ -88,11 +84,8 @@ fn ctrl_c_on_a_terminal_reaches_the_command_once() {
 #[test]
 fn what_was_ignored_at_the_start_stays_ignored_for_both() {
     let world = World::paired(&[("a", "1")]);
-    let run = world.command(&world.top(), &world.run_words(&[], &format!("{WAIT} echo > $T/begun; wait_for go; echo 2 > b")));
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
-    command.current_dir(world.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let running = Running::of(command, &world);
+    let script = format!("{WAIT} echo > $T/begun; wait_for go; echo 2 > b");
+    let running = world.begins_under(&["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"], &script);
     running.tells("begun");
     running.signal(Signal::HUP);
     running.go("go");
@@ -132,7 +125,34 @@ fn a_signal_before_the_command_ends_it_without_one() {
     assert!(!stands(&world.top().join("begun")));
 }
 
+/// So has it a container that `docker stop` ends: who sends has no number in there, as a terminal has none.
+#[test]
+fn a_signal_from_outside_the_pid_namespace_reaches_the_command() {
+    if !is_root() {
+        return;
+    }
+    let world = World::paired(&[("a", "1")]);
+    let script = format!("{WAIT} trap 'echo 2 > b; exit 5' TERM; echo > $T/begun; wait_for never");
+    let running = world.begins_under(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"], &script);
+    running.tells("begun");
+    let outer = running.child.as_ref().expect("not ended yet").id();
+    let inner = read(Path::new(&format!("/proc/{outer}/task/{outer}/children")));
+    let inner = inner.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+    kill_process(inner, Signal::TERM).expect("it is there");
+    running.ends().ends_with(5);
+    assert_eq!(read(&world.network.join("b")), "2\n");
+}
+
 impl World {
+    /// A run that another program starts.
+    fn begins_under(&self, program: &[&str], script: &str) -> Running {
+        let run = self.command(&self.top(), &self.run_words(&[], script));
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(run.get_program()).args(run.get_args());
+        command.current_dir(self.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Running::of(command, self)
+    }
+
     /// One holds the post: it hears signals.
     fn has_a_run(&self) -> bool {
         let post = std::fs::File::open(self.staging.join(".driftless/run-lock"));
