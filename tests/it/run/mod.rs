@@ -53,8 +53,11 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("not ended yet");
-        kill_process(Pid::from_child(child), signal).expect("our own child");
+        kill_process(self.id(), signal).expect("our own child");
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect("not ended yet"))
     }
 
     /// Waits until the command has made a file in this test's folder, and answers what it holds.

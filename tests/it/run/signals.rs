@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Running, WAIT};
-use crate::harness::{Ended, World, is_root, read, stands, wait_for, write};
+use crate::harness::{World, is_root, read, stands, wait_for, write};
 
 #[test]
 fn the_first_asks_the_command_and_its_results_go_up() {
@@ -45,20 +45,22 @@ fn other_signals_are_passed_on_and_end_nothing() {
 #[test]
 fn the_second_ends_a_command_that_hears_nothing_and_its_results_go_up() {
     let world = World::paired(&[("a", "1")]);
-    let running = world.begins(&[], "echo 2 > b; trap '' INT; echo > $T/begun; exec sleep 60");
+    let running = world.begins(&[], &format!("echo 2 > b; {GOES_ON}"));
     running.tells("begun");
-    let ended = running.ends_after_asking(2);
-    ended.ends_with(143).says("is told to end");
+    running.hears(2);
+    running.ends().ends_with(143).says("is told to end");
     assert!(stands(&world.network.join("b")));
 }
 
 #[test]
 fn the_third_gives_up_and_says_what_is_left() {
     let world = World::paired(&[("a", "1")]);
-    let running = world.begins(&["--push-every", "0s"], "echo 2 > b; rm a; trap '' INT TERM; echo > $T/begun; exec sleep 60");
+    let running = world.begins(&["--push-every", "0s"], &format!("echo 2 > b; rm a; {GOES_ON}"));
     running.tells("begun");
-    let ended = running.ends_after_asking(3);
-    ended
+    running.hears(2);
+    running.signal(Signal::INT);
+    running
+        .ends()
         .ends_with(130)
         .says("not all results are on the network")
         .says("2 changes are in")
@@ -67,6 +69,23 @@ fn the_third_gives_up_and_says_what_is_left() {
     world.sh(&[], "true").ends_with(0);
     world.in_step();
     assert!(stands(&world.network.join("b")) && !stands(&world.network.join("a")));
+}
+
+/// As `timeout` does it, and a service's end: to the run, and to the group that the command is in too.
+#[test]
+fn a_signal_to_the_whole_group_is_one_press() {
+    let world = World::paired(&[("a", "1")]);
+    let script = format!("{WAIT} trap 'echo 2 > b; echo > $T/heard' TERM; echo > $T/begun; wait_for go");
+    let running = world.begins_under(&["setsid"], &script);
+    running.tells("begun");
+    running.signal(Signal::TERM);
+    running.takes(Signal::TERM);
+    kill_process_group(running.id(), Signal::TERM).expect("our own child");
+    running.tells("heard");
+    running.go("go");
+    let ended = running.ends();
+    ended.ends_with(0);
+    assert!(!ended.stderr.contains("is told to end"), "{ended}");
 }
 
 /// The terminal gives it to the command as well: a second one would mean force to many programs.
@@ -135,13 +154,16 @@ fn a_signal_from_outside_the_pid_namespace_reaches_the_command() {
     let script = format!("{WAIT} trap 'echo 2 > b; exit 5' TERM; echo > $T/begun; wait_for never");
     let running = world.begins_under(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"], &script);
     running.tells("begun");
-    let outer = running.child.as_ref().expect("not ended yet").id();
+    let outer = running.id();
     let inner = read(Path::new(&format!("/proc/{outer}/task/{outer}/children")));
     let inner = inner.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
     kill_process(inner, Signal::TERM).expect("it is there");
     running.ends().ends_with(5);
     assert_eq!(read(&world.network.join("b")), "2\n");
 }
+
+/// The end of a script that only SIGTERM and SIGKILL end, and that tells of the rest.
+const GOES_ON: &str = "n=0; trap 'n=$((n+1)); echo > $T/heard$n' INT QUIT; echo > $T/begun; while :; do sleep 0.05; done";
 
 impl World {
     /// A run that another program starts.
@@ -161,23 +183,24 @@ impl World {
 }
 
 impl Running {
-    /// Sends it Ctrl-C until it has heard so many, and waits for its end.
+    /// Two at once are one to the kernel.
     #[track_caller]
-    fn ends_after_asking(mut self, times: u32) -> Ended {
-        let mut child = self.child.take().expect("not ended yet");
-        let id = rustix::process::Pid::from_child(&child);
-        // Two at once are one to the kernel: the next goes when the last was taken.
-        let pending = |id: rustix::process::Pid| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", id.as_raw_nonzero())).unwrap_or_default();
-            let line = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap_or_default();
-            u64::from_str_radix(line.trim_start_matches("ShdPnd:").trim(), 16).unwrap_or_default() & (1 << 1) != 0
+    fn takes(&self, signal: Signal) {
+        let pending = || {
+            let status = read(Path::new(&format!("/proc/{}/status", self.id().as_raw_nonzero())));
+            let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("a line of what is pending");
+            u64::from_str_radix(mask.trim(), 16).expect("a mask") & (1 << (signal.as_raw() - 1)) != 0
         };
-        for _ in 0..times {
-            wait_for("the last signal to be taken", || !pending(id));
-            if child.try_wait().expect("our own child").is_none() {
-                rustix::process::kill_process(id, Signal::INT).expect("our own child");
-            }
+        wait_for("the signal to be taken", || !pending());
+    }
+
+    /// Asks for an end, in turn by two signals: equal ones are one press where they come close together. Each is given when the
+    /// command, which goes on, has heard the last.
+    #[track_caller]
+    fn hears(&self, times: usize) {
+        for (number, signal) in [Signal::INT, Signal::QUIT].into_iter().cycle().take(times).enumerate() {
+            self.signal(signal);
+            self.tells(&format!("heard{}", number + 1));
         }
-        Ended::of(child.wait_with_output().expect("waited for"))
     }
 }
