@@ -34,9 +34,6 @@ use crate::run::{Carrier, desk};
 
 /// Signals that wait to be heard.
 const QUEUE: usize = 32;
-/// The third of all gives up, or the second of those that came after the command had ended by itself.
-const GIVING_UP: u32 = 3;
-const GIVING_UP_AFTER: u32 = 2;
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -118,8 +115,7 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
     let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
     let ferry = Ferry { context, pair, settings: &settings };
     let record = Record::of(pair.state.clone());
-    let mut work =
-        Work { context, typed, ferry, record, words, presses: Presses::default(), last_press: GIVING_UP, told: Told::default() };
+    let mut work = Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default() };
     let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
     let folder = work.folder(below)?;
@@ -155,8 +151,6 @@ struct Work<'a> {
     record: Record,
     words: Receiver<Caught>,
     presses: Presses,
-    /// After the command's end, the press that gives up.
-    last_press: u32,
     told: Told,
 }
 
@@ -270,19 +264,17 @@ impl Work<'_> {
         let (ferry, record, words, presses, stop) =
             (&self.ferry, &self.record, &self.words, &mut self.presses, &self.context.stop);
         let (go, over) = bounded::<()>(0);
-        let (started, last) = std::thread::scope(|scope| {
+        let started = std::thread::scope(|scope| {
             let desk = scope.spawn(move || desk::tend(record, mailbox.as_mut(), ferry, every, &over));
             let ended = child::work(command, words, presses, &|line| ferry.say(line));
             if matches!(ended, Ok(Ended { given_up: true, .. })) {
                 stop.set(presses.signal.unwrap_or(2));
             }
-            let last = if presses.count() == 0 { GIVING_UP_AFTER } else { GIVING_UP };
             drop(go);
             // It may be in the middle of a sync.
-            child::attend(words, &mut |caught| hear_after(caught, presses, last, stop, ferry), || drop(desk.join()));
-            (ended, last)
+            child::attend(words, &mut |caught| hear_after(caught, presses, stop, ferry), || drop(desk.join()));
+            ended
         });
-        self.last_press = last;
         self.told.command = Some(started.unwrap_or_else(|error| {
             let failure = not_started_by(self.typed, &error);
             say(&render::failure(&failure, self.context.paint));
@@ -341,7 +333,7 @@ impl Work<'_> {
         // One copy more of what is being written to: there may be no later run.
         let request = Request { insist: true, ..self.ferry.request(Direction::Up) };
         let (ferry, presses, stop) = (&self.ferry, &mut self.presses, &self.context.stop);
-        let mut heard = |caught| hear_after(caught, presses, self.last_press, stop, ferry);
+        let mut heard = |caught| hear_after(caught, presses, stop, ferry);
         let done = child::attend(&self.words, &mut heard, || shown_sync(ferry, &request));
         self.show(&done);
         done
@@ -375,11 +367,11 @@ impl Work<'_> {
 }
 
 /// A signal after the command has ended: only its results are still to be sent.
-fn hear_after(caught: Caught, presses: &mut Presses, last: u32, stop: &Stop, ferry: &Ferry<'_>) {
+fn hear_after(caught: Caught, presses: &mut Presses, stop: &Stop, ferry: &Ferry<'_>) {
     if !caught.asks_to_end {
         return;
     }
-    if presses.press(caught, Instant::now()) >= last {
+    if presses.press_after(caught) {
         return stop.set(presses.signal.unwrap_or(2));
     }
     ferry.say("the command has ended; its results are being sent. Once more gives up");

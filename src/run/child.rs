@@ -21,7 +21,7 @@ pub struct Caught {
     pub asks_to_end: bool,
 }
 
-/// On a terminal, one that comes later than this after the last is a first one again: in a prompt, Ctrl-C only ends a line.
+/// On a terminal, one that comes later than this after a first is a first one again: in a prompt, Ctrl-C only ends a line.
 const AGAIN: Duration = Duration::from_secs(3);
 /// After the second, how long until it is ended by SIGTERM, and then by SIGKILL.
 const TERM_AFTER: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub fn attend<T: Send>(words: &Receiver<Caught>, heard: &mut dyn FnMut(Caught), 
     })
 }
 
-/// How often somebody asked for an end.
+/// How often somebody asked for an end. The second asking says that once more gives up, and from there on time does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Presses {
     count: u32,
@@ -60,19 +60,26 @@ pub struct Presses {
 }
 
 impl Presses {
-    /// Counts one and answers which it is.
+    /// Counts one, until the command has ended, and answers which it is.
     pub fn press(&mut self, caught: Caught, now: Instant) -> u32 {
         let late = self.last.is_some_and(|last| now.saturating_duration_since(last) > AGAIN);
-        if caught.from_terminal && late {
+        if caught.from_terminal && late && self.count == 1 {
             self.count = 0;
         }
-        self.count += 1;
         self.last = Some(now);
-        self.signal = u8::try_from(caught.number).ok();
-        self.count
+        self.add(caught)
     }
 
-    pub fn count(&self) -> u32 {
+    /// Counts one after the command has ended, and answers whether it gives up. A first press was for the command: the next one
+    /// is to be told what it would give up.
+    pub fn press_after(&mut self, caught: Caught) -> bool {
+        self.count = self.count.max(1);
+        self.add(caught) > 2
+    }
+
+    fn add(&mut self, caught: Caught) -> u32 {
+        self.count += 1;
+        self.signal = u8::try_from(caught.number).ok();
         self.count
     }
 }
@@ -207,7 +214,23 @@ mod tests {
         };
         assert_eq!(count(true, &[0, 1, 2]), [1, 2, 3]);
         assert_eq!(count(true, &[0, 4, 8, 10, 11]), [1, 1, 1, 2, 3]);
+        assert_eq!(count(true, &[0, 1, 60]), [1, 2, 3], "it was told that once more gives up");
         assert_eq!(count(false, &[0, 60, 120]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn after_the_command_nothing_is_given_up_before_it_was_told() {
+        let gives_up = |before: u64| {
+            let mut presses = Presses::default();
+            let began = Instant::now();
+            for seconds in 0..before {
+                presses.press(caught(2, true), began + Duration::from_secs(seconds));
+            }
+            [(); 3].map(|()| presses.press_after(caught(2, true)))
+        };
+        assert_eq!(gives_up(0), [false, true, true]);
+        assert_eq!(gives_up(1), [false, true, true]);
+        assert_eq!(gives_up(2), [true, true, true]);
     }
 
     fn shell(script: &str) -> Command {
@@ -241,7 +264,7 @@ mod tests {
         let mut presses = Presses::default();
         let ended = work(shell(&trapped), &words, &mut presses, &|_| {}).expect("started");
         asked.join().expect("joined");
-        assert_eq!((ended.code, ended.given_up, presses.count(), presses.signal), (5, false, 2, Some(2)));
+        assert_eq!((ended.code, ended.given_up, presses.count, presses.signal), (5, false, 2, Some(2)));
     }
 
     #[test]
