@@ -103,8 +103,10 @@ pub fn code_of(error: &io::Error) -> u8 {
 /// # Errors
 /// That it could not be started.
 pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presses, say: &dyn Fn(&str)) -> io::Result<Ended> {
+    // First: a command that runs and that nobody waits for would work on while its results are sent.
+    let (begun, over) = notice_end()?;
     let mut child = command.spawn()?;
-    let over = notice_end(&child)?;
+    begun.send(Pid::from_child(&child)).expect("the thread waits for it");
     let mut ends = Ends::Never;
     loop {
         let due = ends.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
@@ -172,16 +174,17 @@ impl Ends {
     }
 }
 
-/// A word when the child has ended. It is not reaped then, so that its number stays its own.
-fn notice_end(child: &Child) -> io::Result<Receiver<()>> {
-    let (told, over): (Sender<()>, Receiver<()>) = bounded(1);
-    let id = Pid::from_child(child);
+/// Given a child's number, `over` closes when it has ended. It is not reaped then, so that its number stays its own.
+fn notice_end() -> io::Result<(Sender<Pid>, Receiver<()>)> {
+    let (begun, child) = bounded::<Pid>(1);
+    let (told, over) = bounded::<()>(1);
     // Not joined: a process that the kernel does not let go would keep it.
     std::thread::Builder::new().name("command".to_owned()).spawn(move || {
+        let _until_over = told;
+        let Ok(id) = child.recv() else { return };
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
-        drop(told);
     })?;
-    Ok(over)
+    Ok((begun, over))
 }
 
 /// It is there: nobody has reaped it. What may not be signalled (a program with more rights) is left alone.
