@@ -41,9 +41,10 @@ impl Ferry<'_> {
 
     /// One sync with its hooks.
     pub fn sync(&self, request: &Request, tell: &(dyn Fn(Progress) + Sync)) -> Done {
-        hooks::before_sync(self.settings, self.pair, request.direction);
+        let stop = self.context.stop.flag();
+        hooks::before_sync(self.settings, self.pair, request.direction, stop);
         let done = self.sync_alone(request, tell);
-        hooks::after_sync(self.settings, self.pair, request.direction, &done.carried);
+        hooks::after_sync(self.settings, self.pair, request.direction, &done.carried, stop);
         done
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crossbeam_channel::{Sender, bounded};
@@ -22,13 +23,14 @@ use crate::run::hooks::{self, Hooks, Occasion};
 /// As many runs of the watch process may wait for their hooks.
 const WAITING: usize = 64;
 
-/// The hook before a sync.
-pub fn before_sync(settings: &Settings, pair: &Pair, direction: Direction) {
-    run(&settings.hooks, pair, &[Occasion::BeforeSync], &json!({"pair": pair.name, "direction": direction.word()}));
+/// The hook before a sync. Where `stop` is set it is ended, or not begun.
+pub fn before_sync(settings: &Settings, pair: &Pair, direction: Direction, stop: &AtomicBool) {
+    let input = json!({"pair": pair.name, "direction": direction.word()});
+    run(&settings.hooks, pair, &[Occasion::BeforeSync], &input, stop);
 }
 
-/// The hooks behind a sync, by how it ended.
-pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carried: &Carried) {
+/// The hooks behind a sync, by how it ended. Where `stop` is set the one at work is ended and the rest are not begun.
+pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carried: &Carried, stop: &AtomicBool) {
     let report = &carried.report;
     let has = |key: &str| report[key].as_array().is_some_and(|list| !list.is_empty());
     let held = ["files", "dirs"].iter().any(|key| report["held"][key].as_u64().is_some_and(|number| number > 0));
@@ -36,7 +38,7 @@ pub fn after_sync(settings: &Settings, pair: &Pair, direction: Direction, carrie
     due.extend(has("conflicts").then_some(Occasion::OnConflict));
     due.extend((carried.code == Exit::Offline.code()).then_some(Occasion::OnOffline));
     due.extend(held.then_some(Occasion::OnHeld));
-    run(&settings.hooks, pair, &due, report);
+    run(&settings.hooks, pair, &due, report, stop);
 }
 
 fn carried_over(direction: Direction) -> Vec<Occasion> {
@@ -46,13 +48,16 @@ fn carried_over(direction: Direction) -> Vec<Occasion> {
     due
 }
 
-fn run(hooks: &Hooks, pair: &Pair, occasions: &[Occasion], input: &Value) {
+fn run(hooks: &Hooks, pair: &Pair, occasions: &[Occasion], input: &Value, stop: &AtomicBool) {
     if hooks.is_empty() || variable(hooks::VARIABLE).is_some() {
         return;
     }
     let text = format!("{input}\n");
     for &occasion in occasions {
-        if let Err(sentence) = hooks::run(hooks, occasion, pair, &text, hooks::PATIENCE) {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Err(sentence) = hooks::run(hooks, occasion, pair, &text, hooks::PATIENCE, stop) {
             warn(&sentence);
         }
     }
@@ -74,15 +79,17 @@ struct Known {
 }
 
 impl Watching {
+    /// `stop`: the process is to end.
+    ///
     /// # Errors
     /// No thread can be had.
-    pub fn start(settings: &Settings, pair: &Pair) -> io::Result<Watching> {
+    pub fn start(settings: &Settings, pair: &Pair, stop: Arc<AtomicBool>) -> io::Result<Watching> {
         let (hooks, pair) = (settings.hooks.clone(), pair.clone());
         if hooks.is_empty() {
             return Ok(Watching { due: None, known: Mutex::default() });
         }
         let (due, waiting) = bounded::<(Vec<Occasion>, Value)>(WAITING);
-        let work = move || waiting.iter().for_each(|(occasions, report)| run(&hooks, &pair, &occasions, &report));
+        let work = move || waiting.iter().for_each(|(occasions, report)| run(&hooks, &pair, &occasions, &report, &stop));
         thread::Builder::new().name("hooks".to_owned()).spawn(work)?;
         Ok(Watching { due: Some(due), known: Mutex::default() })
     }

@@ -38,11 +38,11 @@ pub fn run(context: &Context, typed: &Sync) -> Result<Answer, Failure> {
     let hooked = |direction, code, object: &str| {
         if !typed.dry_run {
             let report = serde_json::from_str(object).unwrap_or_default();
-            hooks::after_sync(&settings, pair, direction, &Carried { code, report });
+            hooks::after_sync(&settings, pair, direction, &Carried { code, report }, context.stop.flag());
         }
     };
     if !typed.dry_run {
-        hooks::before_sync(&settings, pair, direction);
+        hooks::before_sync(&settings, pair, direction, context.stop.flag());
     }
     if !chosen.new
         && let Some(done) = steer::sync(context, pair, &request)

@@ -56,7 +56,8 @@ fn stay(context: &Context, typed: &Watch, pair: &Pair, settings: &Settings) -> R
         told.begin(&handle.snapshot(), &server);
         Ok((server, Waker::start(handle).map_err(failed)?))
     };
-    let hooks = hooks::Watching::start(settings, pair).map_err(|error| Failure::failed(error.to_string()))?;
+    let hooks =
+        hooks::Watching::start(settings, pair, context.stop.shared()).map_err(|error| Failure::failed(error.to_string()))?;
     let tell = |event: Event| {
         told.tell(&event);
         if let Event::Ran { report, whole, asked } = &event {

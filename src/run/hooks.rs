@@ -1,12 +1,14 @@
 //! Commands of the user around a sync, with its report on their stdin.
 //!
-//! Invariants. They come from this machine's configuration alone. None is waited for beyond its time, and none of their failures
-//! changes what a sync did or how it ends.
+//! Invariants. They come from this machine's configuration alone. None is waited for beyond its time, or when somebody asks for an
+//! end, and none of their failures changes what a sync did or how it ends.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -16,6 +18,8 @@ use crate::engine::request::Pair;
 /// A hook may take this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
+/// One that hangs on a dead mount hears no signal, and is left behind.
+const GONE_AFTER: Duration = Duration::from_secs(2);
 /// Set for a hook, so that a sync in it runs none.
 pub const VARIABLE: &str = "DRIFTLESS_HOOK";
 
@@ -67,8 +71,15 @@ pub type Hooks = BTreeMap<Occasion, String>;
 /// it prints goes to `stderr` of this program.
 ///
 /// # Errors
-/// A sentence: it could not be started, failed, or took too long and was ended.
-pub fn run(hooks: &Hooks, occasion: Occasion, pair: &Pair, input: &str, patience: Duration) -> Result<(), String> {
+/// A sentence: it could not be started, failed, or was ended, because it took longer than `patience` or `stop` was set.
+pub fn run(
+    hooks: &Hooks,
+    occasion: Occasion,
+    pair: &Pair,
+    input: &str,
+    patience: Duration,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     let Some(line) = hooks.get(&occasion) else { return Ok(()) };
     let word = occasion.word();
     let failed = |error: io::Error| format!("the hook {word} could not be run: {error}");
@@ -81,28 +92,44 @@ pub fn run(hooks: &Hooks, occasion: Occasion, pair: &Pair, input: &str, patience
     let mut stdin = child.stdin.take().expect("asked for above");
     let text = input.to_owned();
     // One that does not read is not waited for: the thread ends with the pipe.
-    std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
-    match wait(&mut child, patience).map_err(failed)? {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("the hook {word} failed ({status})")),
-        None => Err(format!("the hook {word} took longer than {} s and was ended", patience.as_secs_f32())),
+    thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
+    match wait(&mut child, patience, stop).map_err(failed)? {
+        End::Own(status) if status.success() => Ok(()),
+        End::Own(status) => Err(format!("the hook {word} failed ({status})")),
+        End::Late => Err(format!("the hook {word} took longer than {} s and was ended", patience.as_secs_f32())),
+        End::Stopped => Err(format!("the hook {word} was stopped")),
     }
 }
 
-/// `None`: it took too long and was ended.
-fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<std::process::ExitStatus>> {
+/// Why it is not waited for any more.
+enum End {
+    Own(ExitStatus),
+    Late,
+    Stopped,
+}
+
+fn wait(child: &mut Child, patience: Duration, stop: &AtomicBool) -> io::Result<End> {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(End::Own(status));
         }
-        if began.elapsed() > patience {
-            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-            child.wait()?;
-            return Ok(None);
+        let stopped = stop.load(Ordering::SeqCst);
+        if stopped || began.elapsed() > patience {
+            kill(child)?;
+            return Ok(if stopped { End::Stopped } else { End::Late });
         }
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
     }
+}
+
+fn kill(child: &mut Child) -> io::Result<()> {
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    let began = Instant::now();
+    while child.try_wait()?.is_none() && began.elapsed() < GONE_AFTER {
+        thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -115,13 +142,18 @@ mod tests {
         let hooks = |line: &str| Hooks::from([(Occasion::AfterUp, line.to_owned())]);
         let state = folder.path().to_path_buf();
         let pair = Pair { name: "p".to_owned(), state, staging: "/s".into(), network: "/n".into(), others: Vec::new() };
-        let run = |line: &str, occasion| run(&hooks(line), occasion, &pair, "{\"a\":1}", Duration::from_millis(300));
+        let given = |line: &str, occasion, patience, stop| {
+            run(&hooks(line), occasion, &pair, "{\"a\":1}", patience, &AtomicBool::new(stop))
+        };
+        let run = |line: &str, occasion| given(line, occasion, PATIENCE, false);
         assert_eq!(run("cat >got; echo $DRIFTLESS_HOOK $DRIFTLESS_PAIR >>got", Occasion::AfterUp), Ok(()));
         let got = std::fs::read_to_string(folder.path().join("got")).expect("written");
         assert_eq!(got, "{\"a\":1}after_up p\n");
         assert_eq!(run("exit 3", Occasion::AfterDown), Ok(()), "another occasion");
         assert!(run("exit 3", Occasion::AfterUp).expect_err("failed").contains("after_up failed"));
-        assert!(run("sleep 60; exit 0", Occasion::AfterUp).expect_err("too long").contains("was ended"));
+        let sleeps = |patience, stop| given("sleep 60; exit 0", Occasion::AfterUp, patience, stop).expect_err("too long");
+        assert!(sleeps(Duration::from_millis(50), false).contains("was ended"));
+        assert!(sleeps(PATIENCE, true).contains("was stopped"));
     }
 
     #[test]

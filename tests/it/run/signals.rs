@@ -71,6 +71,24 @@ fn the_third_gives_up_and_says_what_is_left() {
     assert!(stands(&world.network.join("b")) && !stands(&world.network.join("a")));
 }
 
+/// The results wait for the hook before them. As with all that is done after the command, the first says what the second gives up.
+#[test]
+fn a_hook_is_stopped_with_the_sync_behind_it() {
+    let world = World::paired(&[("a", "1")]);
+    world.add_hooks(r#"before_sync = 'grep -q :.up && : > "$T/hooked" && sleep 60'"#);
+    let running = world.begins(&["--push-every", "0s"], "echo 2 > b");
+    running.tells("hooked");
+    running.signal(Signal::INT);
+    running.signal(Signal::QUIT);
+    let ended = running.ends();
+    ended
+        .ends_with(131)
+        .says("Once more gives up")
+        .says("the hook before_sync was stopped")
+        .says("not all results are on the network");
+    assert!(!stands(&world.network.join("b")));
+}
+
 /// As `timeout` does it, and a service's end: to the run, and to the group that the command is in too.
 #[test]
 fn a_signal_to_the_whole_group_is_one_press() {
@@ -173,6 +191,11 @@ impl World {
         command.args(&program[1..]).arg(run.get_program()).args(run.get_args());
         command.current_dir(self.top()).env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Running::of(command, self)
+    }
+
+    fn add_hooks(&self, lines: &str) {
+        let own = self.state.join("network/pair.toml");
+        write(&own, format!("{}[hooks]\n{lines}\n", read(&own)));
     }
 
     /// One holds the post: it hears signals.
