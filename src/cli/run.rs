@@ -315,9 +315,11 @@ impl Work<'_> {
         if let Err(error) = self.record.clear(&self.ferry) {
             warn(&format!("the record of steps stays: {error}"));
         }
-        let stopped = self.context.stop.signal();
         let up = self.told.up.as_ref().map(|done| &done.carried);
-        if stopped.is_some() || up.is_none_or(|carried| !matches!(carried.code, 0 | 3)) {
+        let sent = up.is_some_and(|carried| matches!(carried.code, 0 | 3));
+        // After that only hooks were stopped.
+        let stopped = self.context.stop.signal().filter(|_| !sent);
+        if !sent {
             self.tell_what_is_left(stopped.is_some());
         }
         let exit = match (ended.code, stopped, up) {

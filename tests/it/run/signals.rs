@@ -89,6 +89,25 @@ fn a_hook_is_stopped_with_the_sync_behind_it() {
     assert!(!stands(&world.network.join("b")));
 }
 
+/// Only the hooks are stopped: the results are there, and so is a conflict, which counts.
+#[test]
+fn a_stop_after_the_last_sync_does_not_undo_it() {
+    let world = World::paired(&[("a", "1")]);
+    world.add_hooks("after_up = ': > \"$T/hooked\"; sleep 60'\non_conflict = ': > \"$T/late\"'");
+    let script = format!("{WAIT} echo 2 > b; echo mine > a; echo > $T/begun; wait_for go");
+    let running = world.begins(&["--push-every", "0s"], &script);
+    running.tells("begun");
+    write(&world.network.join("a"), "theirs");
+    running.go("go");
+    running.tells("hooked");
+    running.signal(Signal::INT);
+    running.signal(Signal::QUIT);
+    let ended = running.ends();
+    ended.ends_with(3).says("the hook after_up was stopped");
+    assert!(!ended.stderr.contains("not all results"), "{ended}");
+    assert!(stands(&world.network.join("b")) && !stands(&world.top().join("late")));
+}
+
 /// As `timeout` does it, and a service's end: to the run, and to the group that the command is in too.
 #[test]
 fn a_signal_to_the_whole_group_is_one_press() {
