@@ -77,9 +77,9 @@ impl Ferry<'_> {
         }
     }
 
-    /// Changes that are in staging alone, in words.
-    pub fn unsent(&self) -> String {
-        match engine::unsent(self.pair, &self.settings.options, &AtomicBool::new(false)) {
+    /// Changes that are in staging alone, in words; not counted to the end where `stop` is set.
+    pub fn unsent(&self, stop: &AtomicBool) -> String {
+        match engine::unsent(self.pair, &self.settings.options, stop) {
             Some(1) => "1 change is".to_owned(),
             Some(number) => format!("{number} changes are"),
             None => "What changed is".to_owned(),

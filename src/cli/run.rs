@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded, select};
@@ -353,15 +354,19 @@ impl Work<'_> {
     }
 
     fn tell_what_is_left(&self, given_up: bool) {
-        let pair = self.pair();
+        let (pair, ferry) = (self.pair(), &self.ferry);
+        let stop = AtomicBool::new(false);
+        let mut heard = |caught: Caught| {
+            stop.fetch_or(caught.asks_to_end, Ordering::SeqCst);
+        };
+        let unsent = child::attend(&self.words, &mut heard, || ferry.unsent(&stop));
         let why = match (&self.told.up, given_up) {
             (_, true) | (None, _) => "it was given up".to_owned(),
             (Some(done), false) => done.carried.trouble(),
         };
         warn(&format!(
-            "not all results are on the network: {why}. {} in {} alone; nothing is lost. `driftless sync up --pair {}`, or the next \
+            "not all results are on the network: {why}. {unsent} in {} alone; nothing is lost. `driftless sync up --pair {}`, or the next \
              run, sends it",
-            self.ferry.unsent(),
             shown(&pair.staging),
             pair.name
         ));

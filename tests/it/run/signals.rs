@@ -108,6 +108,22 @@ fn a_stop_after_the_last_sync_does_not_undo_it() {
     assert!(stands(&world.network.join("b")) && !stands(&world.top().join("late")));
 }
 
+/// A large copy takes its time, and who gave up does not want to wait for a number.
+#[test]
+fn counting_what_is_left_can_be_given_up_too() {
+    let world = World::paired(&[("a", "1")]);
+    let large = std::fs::File::create(world.network.join("large")).expect("made");
+    large.set_len(LARGE).expect("room");
+    // Its content has to be read again for the number.
+    let mut running = world.begins(&["--push-every", "0s"], &format!("touch large; {GOES_ON}"));
+    running.tells("begun");
+    running.hears(2);
+    while running.child.as_mut().expect("not ended yet").try_wait().expect("our own child").is_none() {
+        [Signal::INT, Signal::QUIT].into_iter().for_each(|signal| running.signal(signal));
+    }
+    running.ends().says("it was given up. What changed is in");
+}
+
 /// As `timeout` does it, and a service's end: to the run, and to the group that the command is in too.
 #[test]
 fn a_signal_to_the_whole_group_is_one_press() {
@@ -201,6 +217,8 @@ fn a_signal_from_outside_the_pid_namespace_reaches_the_command() {
 
 /// The end of a script that only SIGTERM and SIGKILL end, and that tells of the rest.
 const GOES_ON: &str = "n=0; trap 'n=$((n+1)); echo > $T/heard$n' INT QUIT; echo > $T/begun; while :; do sleep 0.05; done";
+
+const LARGE: u64 = 256 << 20;
 
 impl World {
     /// A run that another program starts.
