@@ -75,7 +75,7 @@ fn the_third_gives_up_and_says_what_is_left() {
 #[test]
 fn a_hook_is_stopped_with_the_sync_behind_it() {
     let world = World::paired(&[("a", "1")]);
-    world.add_hooks(r#"before_sync = 'grep -q :.up && : > "$T/hooked" && sleep 60'"#);
+    world.add_hooks(r#"before_sync = 'if grep -q :.up; then : > "$T/hooked"; sleep 60; fi'"#);
     let running = world.begins(&["--push-every", "0s"], "echo 2 > b");
     running.tells("hooked");
     running.signal(Signal::INT);
