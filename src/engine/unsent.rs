@@ -14,10 +14,10 @@ use crate::roots::marker;
 use crate::scan::{self, Scope};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Paths of staging that a run would carry to the network, were it there. `None` where that cannot be found out: no base, or
-/// a staging root that is not the one it speaks of. Writes nothing.
+/// a staging root that is not the one it speaks of, or `stop` was set. Writes nothing.
 pub fn unsent(pair: &Pair, options: &Options, stop: &AtomicBool) -> Option<u64> {
     count(pair, options, stop).inspect_err(|why| tracing::debug!(why, "what staging holds alone was not counted")).ok()
 }
@@ -60,6 +60,10 @@ fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, Strin
         seen: &seen,
     };
     let sight = scan::scan(&scope, &|| Ok(Box::new(Base::of(Reader::open(&pair.state).map_err(text)?)))).map_err(text)?;
+    // The last file may be one whose reading was stopped: it looks like one that nothing is known of.
+    if stop.load(Ordering::SeqCst) {
+        return Err("stopped".to_owned());
+    }
     let compare = Compare { granularity_ns: traits.granularity_ns(), modes: traits.modes() };
     Ok(sight.differences.iter().filter(|difference| is_unsent(difference, compare)).count() as u64)
 }
