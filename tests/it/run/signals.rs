@@ -81,11 +81,9 @@ fn a_hook_is_stopped_with_the_sync_behind_it() {
     running.signal(Signal::INT);
     running.signal(Signal::QUIT);
     let ended = running.ends();
-    ended
-        .ends_with(131)
-        .says("Once more gives up")
-        .says("the hook before_sync was stopped")
-        .says("not all results are on the network");
+    // The kernel may give them in either order.
+    assert!([130, 131].contains(&ended.code), "{ended}");
+    ended.says("Once more gives up").says("the hook before_sync was stopped").says("not all results are on the network");
     assert!(!stands(&world.network.join("b")));
 }
 
