@@ -23,9 +23,11 @@ use crate::cli::render::Paint;
 use crate::cli::signals::{self, Stop};
 use crate::cli::{Answer, Context, ask, init, json, render, say, settings, warn};
 use crate::disk::local;
+use crate::disk::users::{User, users_below};
 use crate::engine::report::{Counts, Outcome, Refusal};
 use crate::engine::request::{Pair, Request};
 use crate::engine::{self, Duty, Post, complete};
+use crate::model::shown::tame;
 use crate::model::side::{Direction, PerSide};
 use crate::roots::reach::{Reach, SILENCE};
 use crate::run::child::{self, Caught, Ended, Presses};
@@ -116,12 +118,19 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
     let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
     let ferry = Ferry { context, pair, settings: &settings };
     let record = Record::of(pair.state.clone());
-    let mut work = Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default() };
+    let mut work =
+        Work { context, typed, ferry, record, words, presses: Presses::default(), told: Told::default(), neighbours: Vec::new() };
     let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
     let folder = work.folder(below)?;
+    work.meet_neighbours();
     work.command(&folder);
     work.finish()
+}
+
+/// "process 7 (sh)".
+fn named(user: &User) -> String {
+    format!("process {} ({})", user.process, tame(&user.name))
 }
 
 fn no_post(pair: &Pair, error: engine::Error) -> Failure {
@@ -153,6 +162,8 @@ struct Work<'a> {
     words: Receiver<Caught>,
     presses: Presses,
     told: Told,
+    /// Processes that worked in the copy before the command did.
+    neighbours: Vec<u32>,
 }
 
 impl Work<'_> {
@@ -165,6 +176,12 @@ impl Work<'_> {
         let (context, pair, settings) = (self.context, self.pair(), self.ferry.settings);
         if chosen.new {
             init::establish(&context.place, chosen, settings)?.iter().for_each(|note| warn(note));
+            say(&format!(
+                "driftless: {} is worked on in {}, as the pair {}\n",
+                shown(&pair.network),
+                shown(&pair.staging),
+                pair.name
+            ));
         }
         let wait = self.typed.wait.unwrap_or_default();
         let post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
@@ -243,6 +260,23 @@ impl Work<'_> {
     }
 
     /// The command, with what goes on beside it.
+    /// Who works in the copy already: the command of a run that was killed, or a container that goes on.
+    fn meet_neighbours(&mut self) {
+        let users = users_below(&self.pair().staging);
+        if let Some(user) = users.first() {
+            warn(&format!("{} works in the staged copy too: what it has written by then goes up with each sync", named(user)));
+        }
+        self.neighbours = users.into_iter().map(|user| user.process).collect();
+    }
+
+    /// What the command left behind goes on writing.
+    fn tell_who_stays(&self) {
+        let stays = |user: &User| !self.neighbours.contains(&user.process);
+        if let Some(user) = users_below(&self.pair().staging).into_iter().find(stays) {
+            warn(&format!("{} still works in the staged copy: what it writes from now on is sent by the next run", named(&user)));
+        }
+    }
+
     /// Where the command works: where it was given, in the copy.
     fn folder(&self, below: &Path) -> Result<PathBuf, Failure> {
         // Nothing is added, so that no `/` stands at the end.
@@ -313,6 +347,7 @@ impl Work<'_> {
             let up = self.final_up();
             self.told.up = Some(up);
         }
+        self.tell_who_stays();
         if let Err(error) = self.record.clear(&self.ferry) {
             warn(&format!("the record of steps stays: {error}"));
         }
@@ -365,8 +400,8 @@ impl Work<'_> {
             (Some(done), false) => done.carried.trouble(),
         };
         warn(&format!(
-            "not all results are on the network: {why}. {unsent} in {} alone; nothing is lost. `driftless sync up --pair {}`, or the next \
-             run, sends it",
+            "not all results are on the network: {why}. {unsent} in {} alone, and stay there. `driftless sync up --pair {}` sends them, or \
+             tells what is in the way",
             shown(&pair.staging),
             pair.name
         ));

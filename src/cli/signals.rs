@@ -103,7 +103,9 @@ impl Last {
 /// A terminal's signals come from the kernel itself. On Linux a sender without a number is a program outside of our pid namespace.
 fn is_from_terminal(origin: &Origin) -> bool {
     let nobody = cfg!(target_os = "macos") && origin.process.is_none_or(|process| process.pid == 0);
-    nobody || matches!(origin.cause, Cause::Kernel)
+    // One that goes away tells the leader of its session alone.
+    let ours_alone = origin.signal == SIGHUP && rustix::process::getsid(None).is_ok_and(|id| id == rustix::process::getpid());
+    (nobody || matches!(origin.cause, Cause::Kernel)) && !ours_alone
 }
 
 #[cfg(test)]

@@ -19,15 +19,23 @@ pub struct User {
     pub at: PathBuf,
 }
 
-/// The processes that work below `folder`, a path without links, one entry for each; this one is left out.
+/// The processes that work below `folder`, a path without links, one entry for each. This one is left out, and those that started
+/// it: a shell that stands there waits for it.
 pub fn users_below(folder: &Path) -> Vec<User> {
-    let own = std::process::id();
+    let own = std::iter::successors(Some(std::process::id()), |&process| parent(process)).collect::<Vec<u32>>();
     let mount = place_of(folder);
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|&number| number != own);
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|number| !own.contains(number));
     let mut users: Vec<User> = numbers.filter_map(|process| user(process, folder, mount.as_ref())).collect();
     users.sort_by_key(|user| user.process);
     users
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name may hold anything.
+    let (_, rest) = text.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok().filter(|&parent| parent != 0)
 }
 
 fn user(process: u32, folder: &Path, mount: Option<&Place>) -> Option<User> {

@@ -5,7 +5,7 @@ use super::open::{Duty, Post, take_post};
 use super::report::{Counts, Outcome, Report};
 use super::request::{Options, Pair, Request};
 use super::sync::sync;
-use super::unsent::unsent;
+use super::unsent::is_all_sent;
 use crate::disk::local;
 use crate::disk::users::{User, users_below};
 use crate::manifest::Reader;
@@ -150,7 +150,7 @@ fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool
     if let Some(stays) = in_use(moved)? {
         return Ok(Some(stays));
     }
-    if unsent(moved, options, stop) != Some(0) || alone(moved)? != spare.alone {
+    if !is_all_sent(moved, options, stop) || alone(moved)? != spare.alone {
         return Ok(Some(Stays::Needed("it changed while it was looked at".to_owned())));
     }
     Ok(None)

@@ -19,10 +19,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Paths of staging that a run would carry to the network, were it there. `None` where that cannot be found out: no base, or
 /// a staging root that is not the one it speaks of, or `stop` was set. Writes nothing.
 pub fn unsent(pair: &Pair, options: &Options, stop: &AtomicBool) -> Option<u64> {
-    count(pair, options, stop).inspect_err(|why| tracing::debug!(why, "what staging holds alone was not counted")).ok()
+    let sent = |change| matches!(change, Change::None | Change::Unknown);
+    count(pair, options, stop, sent).inspect_err(|why| tracing::debug!(why, "what staging holds alone was not counted")).ok()
 }
 
-fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, String> {
+/// Is it known of all that staging holds that the network has it? What cannot be looked at is not known.
+pub(super) fn is_all_sent(pair: &Pair, options: &Options, stop: &AtomicBool) -> bool {
+    count(pair, options, stop, |change| change == Change::None) == Ok(0)
+}
+
+fn count(pair: &Pair, options: &Options, stop: &AtomicBool, is_sent: impl Fn(Change) -> bool) -> Result<u64, String> {
     fn text(error: impl ToString) -> String {
         error.to_string()
     }
@@ -65,11 +71,7 @@ fn count(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<u64, Strin
         return Err("stopped".to_owned());
     }
     let compare = Compare { granularity_ns: traits.granularity_ns(), modes: traits.modes() };
-    Ok(sight.differences.iter().filter(|difference| is_unsent(difference, compare)).count() as u64)
-}
-
-fn is_unsent(difference: &Difference, compare: Compare) -> bool {
-    let Difference { base, staging, .. } = difference;
-    let change = change_of(base.as_deref(), staging, Side::Staging, compare);
-    !matches!(staging, Seen::Ignored(_)) && !matches!(change, Change::None | Change::Unknown)
+    let change = |difference: &Difference| change_of(difference.base.as_deref(), &difference.staging, Side::Staging, compare);
+    let is_unsent = |difference: &&Difference| !matches!(difference.staging, Seen::Ignored(_)) && !is_sent(change(difference));
+    Ok(sight.differences.iter().filter(is_unsent).count() as u64)
 }

@@ -83,7 +83,8 @@ fn check(folder: &Path, damaged: &[u8]) -> std::result::Result<(), TestCaseError
     let (mut manifest, opened) = match opened {
         Ok(opened) => opened,
         Err(error @ (Error::Newer { .. } | Error::Algorithm { .. })) => {
-            prop_assert!(std::fs::read(database(folder)).expect("there") == damaged, "{error}");
+            // Where its header is damaged too, the way in which the file is written is set there first.
+            prop_assert!(std::fs::read(database(folder)).expect("there").get(PAGE..) == damaged.get(PAGE..), "{error}");
             return Ok(());
         }
         Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),

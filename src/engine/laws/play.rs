@@ -15,6 +15,7 @@ use crate::disk::sim::{Crash, Flush, Loss, Place, Seated, Stop, Stopped, User, V
 use crate::engine::report::{Counts, Outcome, Report};
 use crate::engine::request::{Deletes, Durability, Options, Pair, Request, Watched};
 use crate::engine::{self, undo};
+use crate::manifest::Reader;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::digest::Digest;
 use crate::model::entry::Content;
@@ -345,13 +346,14 @@ impl Play {
         let first = self.world.calls();
         let mut waiting: Vec<Meddling> = sync.meddling.clone();
         let (volumes, users) = (self.volumes.clone(), self.users.clone());
-        // Where two names cannot be exchanged there are windows that nothing can close.
+        // Where two names cannot be exchanged, or their trial failed, there are windows that nothing can close.
         let mut window = PerSide::new(false, false);
+        let exchanges = PerSide::new(Side::Staging, Side::Network).map(|side| sync.weather == 0 && self.exchanges(side));
         self.world.before_each(move |call| {
             waiting.retain(|meddling| {
                 let Meddling { after, side, aimed, edit } = meddling;
                 let volume = &volumes[*side];
-                if call.number < first + u64::from(*after) || window[*side] && !volume.traits().exchange {
+                if call.number < first + u64::from(*after) || window[*side] && !exchanges[*side] {
                     return true;
                 }
                 let Some(op) = aimed else {
@@ -370,6 +372,13 @@ impl Play {
         if let Some(stop) = &sync.stop {
             self.world.stop_after(u64::from(stop.after), Stop::Unwind);
         }
+    }
+
+    /// Can it, and is that known?
+    fn exchanges(&self, side: Side) -> bool {
+        let reader = Reader::open(&self.pair.state).ok().flatten();
+        let known = reader.and_then(|reader| reader.root(side).ok().flatten()).and_then(|record| record.traits);
+        self.volumes[side].traits().exchange && known.is_none_or(|traits| traits.exchange)
     }
 
     fn request(&self, sync: &Sync) -> Request {
@@ -558,7 +567,7 @@ fn written_never(sync: &Sync) -> Option<Side> {
 
 /// Has a run recorded the roots, so that another one is known for another?
 pub fn engine_knows(pair: &Pair) -> bool {
-    crate::manifest::Reader::open(&pair.state)
+    Reader::open(&pair.state)
         .ok()
         .flatten()
         .and_then(|reader| reader.root(Side::Network).ok().flatten())

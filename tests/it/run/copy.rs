@@ -26,6 +26,20 @@ fn ss_13_15_the_command_works_on_the_copy_and_its_results_are_on_the_network() {
     assert_eq!(read(&world.network.join("in/here")), "3\n");
 }
 
+/// A program in the background outlives the command; what it writes is not forgotten, and that is said.
+#[test]
+fn what_the_command_leaves_at_work_is_told() {
+    let world = World::paired(&[("a", "1")]);
+    let script =
+        format!("{WAIT} (exec >/dev/null 2>&1; exec 3>>late; echo > $T/begun; wait_for go; echo 2 >&3) & wait_for begun");
+    world.begins(&[], &script).ends().ends_with(0).says("still works in the staged copy");
+    world.sh(&[], "true").ends_with(0).says("works in the staged copy too");
+    write(&world.top().join("go"), "");
+    wait_for("the line", || read(&world.staging.join("late")) == "2\n");
+    let ended = world.sh(&[], "true");
+    assert!(read(&world.network.join("late")) == "2\n", "{ended}");
+}
+
 #[test]
 fn a_folder_that_the_copy_does_not_have_is_no_place_for_the_command() {
     let world = World::paired(&[("a", "1")]);

@@ -87,11 +87,31 @@ fn a_hook_is_stopped_with_the_sync_behind_it() {
     assert!(!stands(&world.network.join("b")));
 }
 
+/// A terminal that goes away tells the leader of its session alone, which `driftless` is where a remote shell became it.
+#[test]
+fn a_closed_terminal_reaches_the_command_also_where_driftless_leads_the_session() {
+    const CLOSE: &str = "import os, pty, sys, time\n\
+        child, terminal = pty.fork()\n\
+        if child == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+        begun = os.path.join(os.environ['T'], 'begun')\n\
+        while not os.path.exists(begun): time.sleep(0.02)\n\
+        os.close(terminal)\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))";
+    let world = World::paired(&[("a", "1")]);
+    let script = format!("{WAIT} trap 'echo 2 > b; exit 5' HUP; echo > $T/begun; wait_for never");
+    let run = world.command(&world.top(), &world.run_words(&[], &script));
+    let mut command = Command::new("python3");
+    command.arg("-c").arg(CLOSE).arg(run.get_program()).args(run.get_args()).current_dir(world.top()).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Running::of(command, &world).ends().ends_with(5);
+    assert_eq!(read(&world.network.join("b")), "2\n");
+}
+
 /// Only the hooks are stopped: the results are there, and so is a conflict, which counts.
 #[test]
 fn a_stop_after_the_last_sync_does_not_undo_it() {
     let world = World::paired(&[("a", "1")]);
-    world.add_hooks("after_up = ': > \"$T/hooked\"; sleep 60'\non_conflict = ': > \"$T/late\"'");
+    world.add_hooks("after_sync = 'if grep -q :.up; then : > \"$T/hooked\"; sleep 60; fi'\non_conflict = ': > \"$T/late\"'");
     let script = format!("{WAIT} echo 2 > b; echo mine > a; echo > $T/begun; wait_for go");
     let running = world.begins(&["--push-every", "0s"], &script);
     running.tells("begun");
@@ -101,7 +121,7 @@ fn a_stop_after_the_last_sync_does_not_undo_it() {
     running.signal(Signal::INT);
     running.signal(Signal::QUIT);
     let ended = running.ends();
-    ended.ends_with(3).says("the hook after_up was stopped");
+    ended.ends_with(3).says("the hook after_sync was stopped");
     assert!(!ended.stderr.contains("not all results"), "{ended}");
     assert!(stands(&world.network.join("b")) && !stands(&world.top().join("late")));
 }

@@ -175,10 +175,14 @@ fn a_copy_that_is_used_stays() {
 fn a_copy_in_which_a_program_has_a_file_open_stays() {
     let (world, copy) = copied();
     // All of it is on the network, and the next line that is written would be nowhere.
-    let held = fs::OpenOptions::new().append(true).open(copy.join("a")).expect("opened");
+    let mut held = Command::new("sh");
+    held.args(["-c", "exec 3>>a; echo; read x"]).current_dir(&copy).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut held = held.spawn().expect("a shell");
+    held.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("it is ready");
     world.staging_remove(&["--yes"]).ends_with(4).says("works in it, at");
     assert_eq!(lists(&copy), ["a"]);
-    drop(held);
+    drop(held.stdin.take());
+    held.wait().expect("it ends");
     world.staging_remove(&["--yes"]).ends_with(0);
 }
 
