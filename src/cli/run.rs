@@ -176,6 +176,8 @@ impl Work<'_> {
         let (context, pair, settings) = (self.context, self.pair(), self.ferry.settings);
         if chosen.new {
             init::establish(&context.place, chosen, settings)?.iter().for_each(|note| warn(note));
+            let (network, staging) = (shown(&pair.network), shown(&pair.staging));
+            say(&format!("driftless: {network} is worked on in {staging}, as the pair {}\n", pair.name));
             say(&format!(
                 "driftless: {} is worked on in {}, as the pair {}\n",
                 shown(&pair.network),
