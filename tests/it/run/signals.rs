@@ -146,7 +146,7 @@ fn counting_what_is_left_can_be_given_up_too() {
 #[test]
 fn a_signal_to_the_whole_group_is_one_press() {
     let world = World::paired(&[("a", "1")]);
-    let script = format!("{WAIT} trap 'echo 2 > b; echo > $T/heard' TERM; echo > $T/begun; wait_for go");
+    let script = format!("{WAIT} trap 'echo 2 > b; echo > $T/heard' TERM; echo > $T/begun; wait_for go; true");
     let running = world.begins_under(&["setsid"], &script);
     running.tells("begun");
     running.signal(Signal::TERM);
