@@ -169,6 +169,12 @@ fn summary(report: &Report, done: PerSide<Work>, paint: Paint) -> String {
     ];
     let parts: Vec<String> = parts.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
     if !parts.is_empty() {
+        if text.is_empty() {
+            let verb = if report.dry_run { "Would be synced" } else { "Synced" };
+            let alone = ways.into_iter().find(|(side, _)| !report.direction.writes(side.other()));
+            let way = alone.map_or("", |(_, way)| way);
+            let _ = writeln!(text, "{}", paint.bold(format!("{verb} {way}").trim_end()));
+        }
         let _ = writeln!(text, "  {}", parts.join(", "));
     }
     let finished = matches!(report.outcome, Outcome::Done);
@@ -254,8 +260,8 @@ fn held_deletes(held: &Held, dry_run: bool, paint: Paint) -> String {
         let _ = writeln!(text, "  {name}: {}", count(*files, "file"));
     }
     text.push_str(
-        "  Nothing of it was deleted; everything else went on. If the deletes are meant, run again with --allow-deletes;\n  \
-         if not, --restore-deletes writes the other side's copies back.\n",
+        "  Nothing of it was deleted; everything else went on. If the deletes are meant, `driftless sync --allow-deletes` does them;\n  \
+         if not, with --restore-deletes it writes the other side's copies back.\n",
     );
     text
 }

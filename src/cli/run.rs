@@ -145,7 +145,8 @@ fn no_post(pair: &Pair, error: engine::Error) -> Failure {
         )),
         _ if !local::is_folder(&pair.staging) => {
             Failure::refused(format!("The staged copy {} is not there any more.", shown(&pair.staging))).advise(format!(
-                "Nothing was changed. If it is gone for good, make an empty folder there and run `driftless relink --pair {}`.",
+                "Nothing was changed. If it is gone for good, `driftless staging remove --pair {}` forgets it, and the next run makes \
+                 a new one.",
                 pair.name
             ))
         }
@@ -178,12 +179,6 @@ impl Work<'_> {
             init::establish(&context.place, chosen, settings)?.iter().for_each(|note| warn(note));
             let (network, staging) = (shown(&pair.network), shown(&pair.staging));
             say(&format!("driftless: {network} is worked on in {staging}, as the pair {}\n", pair.name));
-            say(&format!(
-                "driftless: {} is worked on in {}, as the pair {}\n",
-                shown(&pair.network),
-                shown(&pair.staging),
-                pair.name
-            ));
         }
         let wait = self.typed.wait.unwrap_or_default();
         let post = engine::take_post(pair, &settings.options, Duty::Run, wait, &|_| {}, context.stop.flag())
@@ -402,7 +397,7 @@ impl Work<'_> {
             (Some(done), false) => done.carried.trouble(),
         };
         warn(&format!(
-            "not all results are on the network: {why}. {unsent} in {} alone, and stay there. `driftless sync up --pair {}` sends them, or \
+            "not all results are on the network: {why}. {unsent} in {} alone. `driftless sync up --pair {}` sends what can be sent, and \
              tells what is in the way",
             shown(&pair.staging),
             pair.name

@@ -10,6 +10,7 @@ use crate::cli::place::Place;
 use crate::cli::render::{count, table};
 use crate::cli::settings::keys::Layer;
 use crate::cli::{Answer, Context, json, settings};
+use crate::disk::local;
 use crate::disk::users::User;
 use crate::engine;
 use crate::engine::request::{Options, Pair};
@@ -103,7 +104,7 @@ fn text(copies: &[Copy]) -> String {
 fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Duration) -> Result<Answer, Failure> {
     let copy = shown(&pair.staging);
     let kept = |why: String| Failure::refused(format!("{copy} stays: {why}."));
-    if !is_made_here(&context.place, pair) {
+    if !is_made_here(&context.place, pair) && local::is_taken(&pair.staging) {
         let place = shown(&context.place.staging);
         let advice = format!("Nothing was changed. Only copies below {place} are removed; this folder is yours to remove.");
         return Err(kept("its place was chosen by you".to_owned()).advise(advice));
@@ -116,7 +117,7 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
     };
     let refused = |stays: Stays| match stays {
         Stays::Needed(why) => kept(why).advise(format!(
-            "Nothing was removed. `driftless sync --pair {}` brings both roots in step; `driftless status` tells more.",
+            "Nothing was removed. `driftless sync --pair {}` brings both roots in step, or tells what is in the way.",
             pair.name
         )),
         Stays::Used(User { process, name, at }) => {

@@ -90,7 +90,7 @@ fn ss_11_12_a_drive_that_is_cut_off_takes_nothing_with_it() {
     running.go("cut");
     running.tells("second");
     running.go("go");
-    running.ends().ends_with(6).says("not all results are on the network").says(" alone, and stay there");
+    running.ends().ends_with(6).says("not all results are on the network").says(" alone. `driftless sync up");
     // Still away: the command works on what there is.
     let words = ["run", "--network", "network", "--wait", "1s", "--", "sh", "-c", "cat second; echo 3 > third"];
     world

@@ -191,4 +191,7 @@ fn a_place_that_its_user_chose_is_the_users_to_remove() {
     let world = World::paired(&[("a", "1")]);
     world.staging_remove(&["--yes"]).ends_with(4).says("its place was chosen by you");
     assert_eq!(lists(&world.staging), ["a"]);
+    fs::remove_dir_all(&world.staging).expect("removed");
+    world.staging_remove(&["--yes"]).ends_with(0);
+    assert!(!stands(&world.state.join("network")));
 }

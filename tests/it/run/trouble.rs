@@ -48,7 +48,7 @@ fn a_hook_in_the_shared_file_is_refused_and_not_run() {
 fn a_staged_copy_that_is_gone_is_not_made_anew() {
     let world = World::paired(&[("a", "1")]);
     fs::rename(&world.staging, world.top().join("elsewhere")).expect("renamed");
-    world.sh(&[], "true").ends_with(4).says("is not there any more").says("relink");
+    world.sh(&[], "true").ends_with(4).says("is not there any more").says("staging remove");
     assert!(!stands(&world.staging) && stands(&world.network.join("a")));
 }
 
