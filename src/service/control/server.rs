@@ -108,6 +108,9 @@ impl Drop for Server {
     }
 }
 
+/// Bytes of a request; the limit of axum's own readers.
+const LARGEST: u64 = 2 << 20;
+
 /// Can a socket be made there?
 fn fits(path: &Path) -> bool {
     // Longer paths have no room in a socket's address.
@@ -132,7 +135,17 @@ fn routes(desk: Desk) -> Router {
         .route("/events", get(events))
         .route("/metrics", get(figures))
         .route("/healthz", get(health))
+        .layer(middleware::from_fn(small_enough))
         .with_state(desk)
+}
+
+/// By its own word, before it is asked to send: who is refused while sending may not hear why.
+async fn small_enough(asking: Asking, next: Next) -> Response {
+    let told = asking.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|bytes| bytes > LARGEST) {
+        return said(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
+    }
+    next.run(asking).await
 }
 
 /// Over TCP everybody on this machine can knock.
