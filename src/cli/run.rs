@@ -256,7 +256,6 @@ impl Work<'_> {
         }
     }
 
-    /// The command, with what goes on beside it.
     /// Who works in the copy already: the command of a run that was killed, or a container that goes on.
     fn meet_neighbours(&mut self) {
         let users = users_below(&self.pair().staging);
@@ -289,6 +288,7 @@ impl Work<'_> {
         .advise("The command was not started. Give it in a folder that is synchronised."))
     }
 
+    /// The command, with what goes on beside it.
     fn command(&mut self, folder: &Path) {
         let command = self.prepared(folder);
         let mut mailbox = self.mailbox();

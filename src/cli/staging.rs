@@ -134,11 +134,13 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
     match spare::look(pair, options, wait, context.stop.flag()).map_err(failed)? {
         Found::Stays(why) => Err(refused(why)),
         Found::Gone { begun } => {
+            // A folder of that name beside one that its user chose is the user's.
+            let begun = begun && is_made_here(&context.place, pair);
             if !begun && !agreed(&format!("{copy} is not there any more. Forget the pair {}, with its history?", pair.name)) {
                 return Err(Failure::refused(format!("{copy} is not there any more."))
                     .advise(format!("Nothing was changed. With --yes the pair {} is forgotten, with its history.", pair.name)));
             }
-            spare::forget(pair).map_err(|error| half_removed(error, pair))?;
+            spare::forget(pair, begun).map_err(|error| half_removed(error, pair))?;
             answer()
         }
         Found::Spare(found) => {

@@ -263,6 +263,11 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|source| error("rename", from, source))
 }
 
+/// Makes the names in a folder durable.
+pub fn flush_folder(path: &Path) -> Result<()> {
+    fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(|source| error("flush", path, source))
+}
+
 /// The path without links and dots; it exists.
 pub fn canonicalize(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).map_err(|source| error("find", path, source))

@@ -141,9 +141,14 @@ pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) 
         local::rename(&looked_at, &pair.staging).map_err(&at)?;
         return last_look.map(|stays| stays.map_or(Ok(()), Err));
     }
-    // What is half removed must never count as a staging with deletes in it.
-    local::rename(&looked_at, &beside(pair, GOING)).map_err(&at)?;
-    forget(pair).map(Ok)
+    // What is half removed must never count as a staging with deletes in it, also after a power failure.
+    let going = beside(pair, GOING);
+    if local::is_taken(&going) {
+        local::remove_tree(&going).map_err(&at)?;
+    }
+    local::rename(&looked_at, &going).map_err(&at)?;
+    local::flush_folder(going.parent().unwrap_or(&going)).map_err(&at)?;
+    forget(pair, true).map(Ok)
 }
 
 fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Option<Stays>, Error> {
@@ -156,14 +161,14 @@ fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool
     Ok(None)
 }
 
-/// Removes what is left of a copy that is gone or going, and then what this machine knows of the pair.
+/// Removes what is left of a copy whose removal has `begun`, and then what this machine knows of the pair.
 ///
 /// # Errors
 /// That something cannot be removed; the next time goes on from there.
-pub fn forget(pair: &Pair) -> Result<(), Error> {
+pub fn forget(pair: &Pair, begun: bool) -> Result<(), Error> {
     let at = Error::disk_at(Side::Staging);
     let going = beside(pair, GOING);
-    if local::is_taken(&going) {
+    if begun && local::is_taken(&going) {
         local::remove_tree(&going).map_err(&at)?;
     }
     local::remove_tree(&pair.state).map_err(&at)

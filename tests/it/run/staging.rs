@@ -131,6 +131,14 @@ fn a_removal_that_was_cut_off_is_gone_on_with() {
 }
 
 #[test]
+fn what_an_earlier_removal_left_does_not_keep_a_later_copy() {
+    let (world, copy) = copied();
+    write(&copy.with_file_name(".going-network").join("left"), "1");
+    world.staging_remove(&["--yes"]).ends_with(0);
+    assert_eq!(fs::read_dir(copy.parent().expect("its place")).expect("there").count(), 0);
+}
+
+#[test]
 fn a_copy_that_its_user_deleted_can_be_forgotten() {
     let (world, copy) = copied();
     fs::remove_dir_all(&copy).expect("removed");
@@ -192,6 +200,9 @@ fn a_place_that_its_user_chose_is_the_users_to_remove() {
     world.staging_remove(&["--yes"]).ends_with(4).says("its place was chosen by you");
     assert_eq!(lists(&world.staging), ["a"]);
     fs::remove_dir_all(&world.staging).expect("removed");
+    let beside = world.staging.with_file_name(".going-staging");
+    write(&beside.join("precious"), "1");
     world.staging_remove(&["--yes"]).ends_with(0);
+    assert!(stands(&beside.join("precious")));
     assert!(!stands(&world.state.join("network")));
 }
