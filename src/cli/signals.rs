@@ -15,7 +15,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-use crate::disk::signals::is_ignored;
+use crate::disk::signals::{is_ignored, leads_session};
 use crate::run::child::Caught;
 
 /// What was caught so far.
@@ -104,7 +104,7 @@ impl Last {
 fn is_from_terminal(origin: &Origin) -> bool {
     let nobody = cfg!(target_os = "macos") && origin.process.is_none_or(|process| process.pid == 0);
     // One that goes away tells the leader of its session alone.
-    let ours_alone = origin.signal == SIGHUP && rustix::process::getsid(None).is_ok_and(|id| id == rustix::process::getpid());
+    let ours_alone = origin.signal == SIGHUP && leads_session();
     (nobody || matches!(origin.cause, Cause::Kernel)) && !ours_alone
 }
 

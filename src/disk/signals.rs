@@ -1,4 +1,4 @@
-//! What this process was started with, of signals.
+//! What this process was started with, of signals, and who gets them.
 
 /// Is the signal of this number ignored, as `nohup` has it? Whoever catches such a one takes back what its user asked for.
 pub fn is_ignored(number: i32) -> bool {
@@ -10,6 +10,13 @@ pub fn is_ignored(number: i32) -> bool {
         found.assume_init()
     };
     found.sa_sigaction == libc::SIG_IGN
+}
+
+/// Does this process lead its session? A leader outside of our pid namespace (`docker exec`) has the number 0 here, which rustix
+/// holds to be impossible.
+pub fn leads_session() -> bool {
+    // SAFETY: the calls take and give numbers only.
+    unsafe { libc::getsid(0) == libc::getpid() }
 }
 
 #[cfg(test)]

@@ -215,22 +215,25 @@ fn a_signal_before_the_command_ends_it_without_one() {
     assert!(!stands(&world.top().join("begun")));
 }
 
-/// So has it a container that `docker stop` ends: who sends has no number in there, as a terminal has none.
+/// So has it a container that `docker stop` ends: who sends has no number in there, as a terminal has none, and
+/// neither has the leader of the session.
 #[test]
 fn a_signal_from_outside_the_pid_namespace_reaches_the_command() {
     if !is_root() {
         return;
     }
-    let world = World::paired(&[("a", "1")]);
-    let script = format!("{WAIT} trap 'echo 2 > b; exit 5' TERM; echo > $T/begun; wait_for never");
-    let running = world.begins_under(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"], &script);
-    running.tells("begun");
-    let outer = running.id();
-    let inner = read(Path::new(&format!("/proc/{outer}/task/{outer}/children")));
-    let inner = inner.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
-    kill_process(inner, Signal::TERM).expect("it is there");
-    running.ends().ends_with(5);
-    assert_eq!(read(&world.network.join("b")), "2\n");
+    for (signal, name) in [(Signal::TERM, "TERM"), (Signal::HUP, "HUP")] {
+        let world = World::paired(&[("a", "1")]);
+        let script = format!("{WAIT} trap 'echo 2 > b; exit 5' {name}; echo > $T/begun; wait_for never");
+        let running = world.begins_under(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"], &script);
+        running.tells("begun");
+        let outer = running.id();
+        let inner = read(Path::new(&format!("/proc/{outer}/task/{outer}/children")));
+        let inner = inner.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+        kill_process(inner, signal).expect("it is there");
+        running.ends().ends_with(5);
+        assert_eq!(read(&world.network.join("b")), "2\n", "after {name}");
+    }
 }
 
 /// The end of a script that only SIGTERM and SIGKILL end, and that tells of the rest.
