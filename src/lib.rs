@@ -7,6 +7,7 @@
 pub mod cli;
 mod disk;
 mod engine;
+mod git;
 mod manifest;
 mod model;
 mod roots;

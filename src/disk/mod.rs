@@ -11,6 +11,8 @@
 #[cfg(unix)]
 pub mod apart;
 pub mod beside;
+#[cfg(unix)]
+pub mod checkout;
 pub mod clock;
 pub mod error;
 pub mod local;

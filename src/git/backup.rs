@@ -1,0 +1,311 @@
+//! What following the remote would destroy, kept first: commits under `refs/driftless/backup/`.
+//!
+//! A backup's first parent is the HEAD that was left; its tree is that HEAD with what stood in the way, byte for byte; where
+//! something was staged, its second parent has that. So `git` alone can look into it and take everything out of it again.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::error::{Error, Result};
+use super::names::{Oid, fresh_id};
+use super::repository::{Head, Repository};
+use super::stream::{Commit, Content, Stream, made};
+use super::tree::{self, Change, Mode, Version, difference, status};
+use crate::disk::checkout::{self, Place};
+use crate::disk::local;
+
+const PREFIX: &str = "refs/driftless/backup/";
+
+/// Something of the user's that stands in the way of another version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub path: Vec<u8>,
+    /// On the disk, when it was looked at.
+    pub place: Place,
+    /// In the index, where that is neither what HEAD nor what the new commit has; the inner `None` is a staged delete.
+    pub staged: Option<Option<Version>>,
+}
+
+/// A backup as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    pub id: String,
+    pub commit: Oid,
+    /// Why it was made.
+    pub why: String,
+    pub time: String,
+    /// The commit that was left, and how many commits of it the remote had not.
+    pub head: Option<Oid>,
+    pub commits: u64,
+    pub files: Vec<Vec<u8>>,
+}
+
+/// What a backup is made of.
+pub struct Keep<'a> {
+    pub why: &'a str,
+    /// The commit that is left.
+    pub head: Option<&'a Oid>,
+    /// How many commits of it the remote has not.
+    pub commits: u64,
+    pub items: &'a [Item],
+}
+
+/// Keeps it; answers the backup's id. When this returns it is on the disk.
+pub fn keep(repository: &Repository, keep: &Keep<'_>) -> Result<String> {
+    let id = fresh_id()?;
+    let name = format!("{PREFIX}{id}");
+    let mut stream = Stream::default();
+    let parent = keep.head.map(Oid::to_string);
+    let staged: Vec<(&Item, &Option<Version>)> = keep.items.iter().filter_map(|item| Some((item, item.staged.as_ref()?))).collect();
+    let also = (!staged.is_empty()).then(|| {
+        let commit = Commit { name: &name, message: "driftless backup: what was staged\n", parent: parent.clone(), also: None };
+        let mark = stream.commit(repository, &commit);
+        for (item, version) in staged {
+            stream.put(&item.path, version.clone().map_or(Content::Gone, Content::There));
+        }
+        mark
+    });
+    let message = format!("driftless backup: {}\n\nCommits: {}\nFiles: {}\n", keep.why, keep.commits, keep.items.len());
+    stream.commit(repository, &Commit { name: &name, message: &message, parent, also });
+    for item in keep.items {
+        stream.put(&item.path, content(&repository.place(&item.path), &item.place)?);
+    }
+    stream.run(repository)?;
+    Ok(id)
+}
+
+fn content(path: &Path, place: &Place) -> Result<Content> {
+    Ok(match place {
+        Place::Absent => Content::Gone,
+        Place::Link(target) => Content::Bytes(Mode::Link, target.clone()),
+        Place::File { executable, .. } => {
+            let (file, length) = checkout::stream(path)?;
+            Content::File(if *executable { Mode::Executable } else { Mode::File }, file, length)
+        }
+        Place::Folder | Place::Other => {
+            let message = format!("{} is no file.", crate::model::shown::short(&path.to_string_lossy()));
+            return Err(Error::refused(message, "Nothing was changed. Move it away, and run it again."));
+        }
+    })
+}
+
+/// Moves what stands in the way out of it, and proves that the backup has it as it was then. Answers what was moved.
+pub fn displace(repository: &Repository, id: &str, items: &[Item]) -> Result<Vec<Vec<u8>>> {
+    let folder = repository.own_folder()?.join("displaced").join(id);
+    let mut moved = Vec::new();
+    for item in items.iter().filter(|item| item.place != Place::Absent) {
+        let (from, to) = (repository.place(&item.path), below(&folder, &item.path));
+        local::make_folders(to.parent().expect("it lies in a folder of ours"))?;
+        match checkout::move_to_free_place(&from, &to) {
+            Ok(()) => moved.push(item.path.clone()),
+            // Somebody took it away meanwhile: the backup has what it was.
+            Err(gone) if gone.kind == crate::disk::ErrorKind::Absent => {}
+            Err(error) => {
+                put_back(repository, id, &moved);
+                return Err(error.into());
+            }
+        }
+    }
+    prove(repository, id).inspect_err(|_| put_back(repository, id, &moved))?;
+    Ok(moved)
+}
+
+fn below(folder: &Path, path: &[u8]) -> std::path::PathBuf {
+    folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
+}
+
+/// What was moved goes back where nothing stands now. What does not stays where it is, and in the backup.
+pub fn put_back(repository: &Repository, id: &str, moved: &[Vec<u8>]) {
+    let folder = repository.common.join("driftless/displaced").join(id);
+    for path in moved {
+        let to = repository.place(path);
+        let back = to.parent().map_or(Ok(()), local::make_folders);
+        if let Err(error) = back.and_then(|()| checkout::move_to_free_place(&below(&folder, path), &to)) {
+            tracing::warn!(%error, backup = id, "a displaced file stays in the backup");
+        }
+    }
+}
+
+/// Every displaced file is in its backup as it is now, or it is added to it.
+fn prove(repository: &Repository, id: &str) -> Result<()> {
+    let folder = repository.common.join("driftless/displaced").join(id);
+    let name = format!("{PREFIX}{id}");
+    let commit = repository.commit(&name)?;
+    let kept: HashMap<Vec<u8>, Option<Version>> = match &commit {
+        Some(_) => changes(repository, &name)?.into_iter().map(|change| (change.path, change.after)).collect(),
+        None => HashMap::new(),
+    };
+    let mut more = Vec::new();
+    for below_it in checkout::files_below(&folder)? {
+        let path = below_it.as_os_str().as_encoded_bytes().to_vec();
+        let place = checkout::look(&folder.join(&below_it))?;
+        let now = hash(repository, &folder.join(&below_it), &place)?;
+        if kept.get(&path).and_then(|version| version.as_ref()).is_none_or(|version| version.oid != now) {
+            more.push((path, folder.join(&below_it), place));
+        }
+    }
+    if more.is_empty() {
+        return Ok(());
+    }
+    let mut stream = Stream::default();
+    let message = "driftless backup: it was written to meanwhile\n\nCommits: 0\n";
+    let name = if commit.is_some() { name } else { format!("{PREFIX}{}", fresh_id()?) };
+    let parent = commit.map(|commit| commit.to_string());
+    stream.commit(repository, &Commit { name: &name, message, parent, also: None });
+    for (path, at, place) in more {
+        stream.put(&path, content(&at, &place)?);
+    }
+    stream.run(repository)
+}
+
+/// The name of the bytes as they are, without filters.
+fn hash(repository: &Repository, path: &Path, place: &Place) -> Result<Oid> {
+    let call = repository.git.call(&["hash-object", "--no-filters"]);
+    let stdout = match place {
+        Place::Link(target) => call.arg("--stdin").input(target.clone()).ok()?,
+        _ => call.arg("--").arg(path).ok()?,
+    };
+    Oid::of("hash-object", &stdout)
+}
+
+/// Removes what was displaced, once everything of it is in a backup; also what a killed process left.
+pub fn sweep(repository: &Repository) -> Result<()> {
+    let folder = repository.common.join("driftless/displaced");
+    for id in local::folders(&folder)? {
+        let id = id.to_string_lossy().into_owned();
+        prove(repository, &id)?;
+        checkout::remove_own_folder(&folder.join(&id))?;
+    }
+    Ok(())
+}
+
+/// Only a commit, to be found again: what a force push is about to replace.
+pub fn keep_commit(repository: &Repository, commit: &Oid, why: &str) -> Result<String> {
+    keep(repository, &Keep { why, head: Some(commit), commits: 1, items: &[] })
+}
+
+fn changes(repository: &Repository, commit: &str) -> Result<Vec<Change>> {
+    let first = repository.commit(&root_of(repository, commit)?)?;
+    match first {
+        Some(first) => difference(repository, first.as_str(), commit),
+        None => {
+            let like = made(repository, commit)?;
+            difference(repository, tree::empty_tree(&like), commit)
+        }
+    }
+}
+
+/// The HEAD that was left: the first parent of the first commit that a backup is made of.
+fn root_of(repository: &Repository, commit: &str) -> Result<String> {
+    let subject = repository.git.call(&["log", "-1", "--no-show-signature", "--format=%s", commit, "--"]).line()?;
+    Ok(if subject.ends_with("written to meanwhile") { format!("{commit}~2") } else { format!("{commit}^1") })
+}
+
+/// All that are kept, the newest first.
+pub fn list(repository: &Repository) -> Result<Vec<Backup>> {
+    let format = "--format=%(refname)%00%(objectname)%00%(contents:subject)%00%(committerdate:unix)%00%(contents:body)%01";
+    let listed = repository.git.call(&["for-each-ref", "--sort=-refname", format, PREFIX]).ok()?;
+    let text = String::from_utf8_lossy(&listed);
+    let mut backups = Vec::new();
+    for entry in text.split('\u{1}').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty()) {
+        let fields: Vec<&str> = entry.split('\0').collect();
+        let [name, commit, subject, seconds, body] = fields[..] else {
+            return Err(Error::Answer { verb: "for-each-ref".to_owned(), message: "a backup that cannot be read".to_owned() });
+        };
+        let commit = Oid::of("for-each-ref", commit.as_bytes())?;
+        let head = repository.commit(&root_of(repository, commit.as_str())?)?;
+        let commits = body.lines().find_map(|line| line.strip_prefix("Commits: ")?.parse().ok()).unwrap_or_default();
+        let time = crate::model::time::Time::from_parts(seconds.parse().unwrap_or_default(), 0);
+        backups.push(Backup {
+            id: name.strip_prefix(PREFIX).unwrap_or(name).to_owned(),
+            why: crate::model::shown::short(subject.strip_prefix("driftless backup: ").unwrap_or(subject)),
+            time: crate::model::utc::rfc3339(time),
+            files: changes(repository, commit.as_str())?.into_iter().map(|change| change.path).collect(),
+            commit,
+            head,
+            commits,
+        });
+    }
+    Ok(backups)
+}
+
+/// What was taken out of a backup.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub files: Vec<Vec<u8>>,
+    /// Deletes are not done again.
+    pub deletes: Vec<Vec<u8>>,
+    pub branch: Option<String>,
+}
+
+/// Takes files out of a backup, into the work tree, and with `branch` the commits that were left, under that name. Never
+/// over something that differs from what is checked out: then nothing is changed.
+pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>], branch: Option<&str>) -> Result<Restored> {
+    let unknown = || Error::refused(format!("There is no backup {}.", crate::model::shown::short(id)), "`driftless git backups` lists them.");
+    if !super::names::is_name(id) {
+        return Err(unknown());
+    }
+    let name = format!("{PREFIX}{id}");
+    let commit = repository.commit(&name)?.ok_or_else(unknown)?;
+    let chosen = |path: &[u8]| {
+        only.is_empty() || only.iter().any(|some| path == some || path.strip_prefix(&some[..]).is_some_and(|rest| rest.starts_with(b"/")))
+    };
+    let changes: Vec<Change> = changes(repository, commit.as_str())?.into_iter().filter(|change| chosen(&change.path)).collect();
+    if !only.is_empty() && changes.is_empty() {
+        return Err(Error::refused("The backup holds nothing of that name.", "Nothing was changed. `driftless git backups` lists what is in it."));
+    }
+    let blocked = blocked(repository, head, &changes)?;
+    if !blocked.is_empty() {
+        let shown: Vec<String> = blocked.iter().take(5).map(|path| crate::model::shown::short(&String::from_utf8_lossy(path))).collect();
+        let message = format!("These paths hold something else now: {}.", shown.join(", "));
+        return Err(Error::refused(message, "Nothing was changed. Commit them or move them away, and run it again."));
+    }
+    if let Some(branch) = branch {
+        let from = repository.commit(&root_of(repository, commit.as_str())?)?.unwrap_or(commit);
+        if !super::names::is_name(branch) {
+            return Err(Error::refused("That is no name of a branch.", "Nothing was changed."));
+        }
+        repository.git.call(&["branch", "--no-track", "--", branch, from.as_str()]).ok()?;
+    }
+    let mut restored = Restored { branch: branch.map(str::to_owned), ..Restored::default() };
+    for change in changes {
+        let Some(version) = change.after else {
+            restored.deletes.push(change.path);
+            continue;
+        };
+        let bytes = repository.git.call(&["cat-file", "blob", version.oid.as_str()]).ok()?;
+        let place = repository.place(&change.path);
+        if version.mode == Mode::Link {
+            if checkout::look(&place)? != Place::Absent {
+                local::remove_file(&place)?;
+            }
+            checkout::link(&place, &bytes)?;
+        } else {
+            checkout::write(&place, &bytes, version.mode == Mode::Executable)?;
+        }
+        restored.files.push(change.path);
+    }
+    Ok(restored)
+}
+
+/// The paths where something stands that HEAD has not.
+fn blocked(repository: &Repository, head: &Head, changes: &[Change]) -> Result<Vec<Vec<u8>>> {
+    let paths: Vec<Vec<u8>> = changes.iter().map(|change| change.path.clone()).collect();
+    let dirty: Vec<Vec<u8>> = status(repository, tree::Untracked::No, &[])?.dirty.into_iter().map(|dirty| dirty.path).collect();
+    let at_head = match &head.commit {
+        Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
+        None => vec![None; paths.len()],
+    };
+    let mut blocked = Vec::new();
+    for ((path, at_head), change) in paths.iter().zip(at_head).zip(changes) {
+        let place = repository.place(path);
+        let seen = checkout::look(&place)?;
+        let is_clean = at_head.is_some() && !dirty.contains(path);
+        let is_there = matches!(seen, Place::File { .. } | Place::Link(_))
+            && change.after.as_ref().is_some_and(|version| hash(repository, &place, &seen).is_ok_and(|now| now == version.oid));
+        if change.after.is_some() && seen != Place::Absent && !is_clean && !is_there {
+            blocked.push(path.clone());
+        }
+    }
+    Ok(blocked)
+}

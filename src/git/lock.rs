@@ -1,0 +1,138 @@
+//! One writer at a time in a clone, and who that is.
+//!
+//! Locks save work. Safety is compare-and-swap of refs, here and at the remote: where a lock is broken wrongly, a step
+//! is made again, and nothing is lost. So waiting is bounded, and who does not get it leaves his work as a ref.
+//!
+//! The kernel's lock on `.git/driftless/lock` is freed by the kernel when its holder dies; the file is never removed. What
+//! it says is for people.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Result};
+use super::repository::Repository;
+use crate::disk::{clock, local};
+use crate::model::shown::short;
+use crate::model::time::Time;
+use crate::model::utc;
+
+/// How often somebody who waits looks again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Held until it is dropped.
+pub struct Held {
+    _lock: local::Lock,
+}
+
+/// Who holds a lock, as he wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    pub host: String,
+    pub process: u32,
+    pub purpose: String,
+    /// RFC 3339.
+    pub since: String,
+    /// The start of the machine and the process's start in it: a number that came round again is another process.
+    pub boot: String,
+    pub start: String,
+}
+
+pub fn path(repository: &Repository) -> PathBuf {
+    repository.common.join("driftless/lock")
+}
+
+/// Takes the lock, or gives up after `wait`.
+pub fn take(repository: &Repository, purpose: &str, wait: Duration) -> Result<Held> {
+    let path = repository.own_folder()?.join("lock");
+    let began = Instant::now();
+    loop {
+        let me = Holder::me(purpose, clock::now()).text();
+        if let Some(lock) = local::Lock::try_take(&path, &me)? {
+            return Ok(Held { _lock: lock });
+        }
+        if repository.git.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        let left = wait.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            let holder = holder(repository)?.map_or_else(|| "it does not say who".to_owned(), |holder| holder.sentence());
+            return Err(Error::Busy { holder });
+        }
+        clock::pause(LOOK.min(left));
+    }
+}
+
+/// Who holds it now; `None` where nobody does.
+pub fn holder(repository: &Repository) -> Result<Option<Holder>> {
+    let path = path(repository);
+    if local::Lock::is_held(&path) != Some(true) {
+        return Ok(None);
+    }
+    Ok(Some(Holder::parse(&local::Lock::holder(&path).unwrap_or_default())))
+}
+
+impl Holder {
+    pub fn me(purpose: &str, now: Time) -> Holder {
+        let process = std::process::id();
+        Holder {
+            host: local::host_name(),
+            process,
+            purpose: purpose.to_owned(),
+            since: utc::rfc3339(Time::from_parts(now.parts().0, 0)),
+            boot: boot(),
+            start: start_of(process).unwrap_or_default(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Holder { host, process, purpose, since, boot, start } = self;
+        format!("host {host}\nprocess {process}\npurpose {purpose}\nsince {since}\nboot {boot}\nstart {start}\n")
+    }
+
+    fn parse(text: &str) -> Holder {
+        let word = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+            short(line.unwrap_or_default())
+        };
+        Holder {
+            host: word("host"),
+            process: word("process").parse().unwrap_or_default(),
+            purpose: word("purpose"),
+            since: word("since"),
+            boot: word("boot"),
+            start: word("start"),
+        }
+    }
+
+    pub fn sentence(&self) -> String {
+        format!("process {} on {} ({}), since {}", self.process, self.host, self.purpose, self.since)
+    }
+}
+
+/// This start of the machine; empty where the system does not tell.
+fn boot() -> String {
+    let told = local::read_text("/proc/sys/kernel/random/boot_id".as_ref(), 100).ok().flatten();
+    told.map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// When a process started, in ticks since the machine did; `None` where there is no such process.
+fn start_of(process: u32) -> Option<String> {
+    let stat = local::read_text(format!("/proc/{process}/stat").as_ref(), 4096).ok().flatten()?;
+    // The name in brackets may hold anything; field 22 is the 20th after it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_reads_back_and_steers_no_terminal() {
+        let me = Holder::me("publish", Time::from_parts(1_795_234_500, 7));
+        assert_eq!(Holder::parse(&me.text()), me);
+        assert!(!me.start.is_empty() && !me.boot.is_empty(), "{me:?}");
+        let hostile = Holder::parse("host \x1b[2J\nprocess x\npurpose a\u{202e}b");
+        assert_eq!((hostile.host.as_str(), hostile.process, hostile.purpose.as_str()), ("\\u{1b}[2J", 0, "a\\u{202e}b"));
+    }
+}

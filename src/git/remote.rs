@@ -1,0 +1,114 @@
+//! What a remote's branch holds: one question over the network, and a fetch into a ref of our own only where it moved.
+
+use super::command::NETWORK;
+use super::error::{Error, Result};
+use super::names::{Oid, Target};
+use super::repository::Repository;
+
+/// How many more commits a shallow clone is given, step by step, until the history tells.
+const DEEPER: [&str; 3] = ["--deepen=50", "--deepen=200", "--deepen=1000"];
+
+/// Where the branch stands at the remote now; `None` where the remote answered that there is none.
+pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
+    let words = ["ls-remote", "--exit-code", "--quiet", "--end-of-options", &target.remote, &target.at_remote()];
+    let output = repository.git.call(&words).limit(NETWORK).run()?;
+    match output.code {
+        0 => {
+            let line = output.stdout.split(|byte| *byte == b'\t').next().unwrap_or_default();
+            Oid::of("ls-remote", line).map(Some)
+        }
+        2 => Ok(None),
+        _ => Err(judged(target, "ls-remote", &output.message)),
+    }
+}
+
+/// What we knew of it last.
+pub fn known(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
+    repository.commit(&target.known())
+}
+
+/// Fetches the branch; answers where it stands, `None` where it is gone. No ref but ours moves.
+pub fn fetch(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
+    fetch_with(repository, target, &[])
+}
+
+/// Gives a shallow clone more history, the `step`th time more than before; `false` where there is no further step.
+pub fn deepen(repository: &Repository, target: &Target, step: usize) -> Result<bool> {
+    let how = match DEEPER.get(step) {
+        Some(how) => how,
+        None if step == DEEPER.len() => "--unshallow",
+        None => return Ok(false),
+    };
+    fetch_with(repository, target, &[how]).map(|_| true)
+}
+
+fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result<Option<Oid>> {
+    let spec = format!("+{}:{}", target.at_remote(), target.known());
+    let words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune", "--refmap=", "--no-auto-maintenance"];
+    let call = repository.git.call(&words).args(more).args(["--end-of-options", &target.remote, &spec]);
+    let output = call.limit(NETWORK).run()?;
+    if output.code == 0 {
+        return known(repository, target);
+    }
+    if output.message.contains("couldn't find remote ref") {
+        return Ok(None);
+    }
+    Err(judged(target, "fetch", &output.message))
+}
+
+/// Asks, and fetches where there is something new.
+pub fn look(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
+    let Some(now) = probe(repository, target)? else { return Ok(None) };
+    if known(repository, target)?.as_ref() == Some(&now) {
+        return Ok(Some(now));
+    }
+    fetch(repository, target)
+}
+
+/// What the words of a command that failed over the network come to.
+pub fn judged(target: &Target, verb: &str, message: &str) -> Error {
+    const LOGIN: [&str; 11] = [
+        "Authentication failed",
+        "could not read Username",
+        "could not read Password",
+        "terminal prompts disabled",
+        "Permission denied",
+        "Host key verification failed",
+        "returned error: 401",
+        "returned error: 403",
+        "Repository not found",
+        "not authorized",
+        "access denied",
+    ];
+    const AWAY: [&str; 20] = [
+        "Could not resolve",
+        "Connection refused",
+        "Connection reset",
+        "Connection timed out",
+        "Connection closed",
+        "Network is unreachable",
+        "No route to host",
+        "Operation timed out",
+        "unable to access",
+        "Could not read from remote repository",
+        "does not appear to be a git repository",
+        "hung up unexpectedly",
+        "early EOF",
+        "unexpected disconnect",
+        "RPC failed",
+        "Broken pipe",
+        "expected flush after ref listing",
+        "unable to connect",
+        "invalid index-pack output",
+        "returned error: 5",
+    ];
+    let (remote, message) = (target.remote.clone(), message.to_owned());
+    let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if says(&LOGIN) {
+        Error::Login { remote, message }
+    } else if says(&AWAY) || message.contains("returned error: 429") {
+        Error::Unreachable { remote, message }
+    } else {
+        Error::Git { verb: verb.to_owned(), message }
+    }
+}

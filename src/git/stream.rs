@@ -1,0 +1,180 @@
+//! Commits made by `git fast-import`: without an index, without a work tree, each path by its exact bytes.
+
+use std::fmt::Write as _;
+
+use super::command::Part;
+use super::error::{Error, Result};
+use super::names::Oid;
+use super::repository::Repository;
+use super::tree::{Mode, Version};
+use crate::disk::{clock, local};
+
+/// What a path is to be in a commit.
+pub enum Content {
+    /// These bytes as they are.
+    Bytes(Mode, Vec<u8>),
+    /// Exactly that many bytes of a file.
+    File(Mode, Box<dyn std::io::Read + Send>, u64),
+    /// What the repository holds already.
+    There(Version),
+    Gone,
+}
+
+/// Who writes a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub name: String,
+    pub email: String,
+}
+
+/// The commits of one run of `fast-import`.
+#[derive(Default)]
+pub struct Stream {
+    parts: Vec<Part>,
+    text: Vec<u8>,
+    marks: u32,
+}
+
+/// One commit to be made.
+pub struct Commit<'a> {
+    /// The ref that names it in the end.
+    pub name: &'a str,
+    pub message: &'a str,
+    /// `None`: a history of its own begins.
+    pub parent: Option<String>,
+    pub also: Option<String>,
+}
+
+impl Stream {
+    /// Begins a commit; answers its mark, which later ones may name as their parent.
+    pub fn commit(&mut self, repository: &Repository, commit: &Commit<'_>) -> String {
+        self.marks += 1;
+        let mark = format!(":{}", self.marks);
+        let (author, committer) = (person(repository, "AUTHOR"), person(repository, "COMMITTER"));
+        let now = clock::now().parts().0;
+        let mut head = String::new();
+        let _ = writeln!(head, "commit {}\nmark {mark}", commit.name);
+        let _ = writeln!(head, "author {} {now} +0000", author.ident());
+        let _ = writeln!(head, "committer {} {now} +0000", committer.ident());
+        let _ = writeln!(head, "data {}\n{}", commit.message.len(), commit.message);
+        if let Some(parent) = &commit.parent {
+            let _ = writeln!(head, "from {parent}");
+        }
+        if let Some(also) = &commit.also {
+            let _ = writeln!(head, "merge {also}");
+        }
+        self.text.extend_from_slice(head.as_bytes());
+        mark
+    }
+
+    /// What a path is in the commit begun last.
+    pub fn put(&mut self, path: &[u8], content: Content) {
+        let name = quoted(path);
+        let mut line = |head: String| {
+            self.text.extend_from_slice(head.as_bytes());
+            self.text.extend_from_slice(&name);
+            self.text.push(b'\n');
+        };
+        match content {
+            Content::Gone => line("D ".to_owned()),
+            Content::There(version) => line(format!("M {} {} ", version.mode.word(), version.oid)),
+            Content::Bytes(mode, bytes) => {
+                line(format!("M {} inline ", mode.word()));
+                self.text.extend_from_slice(format!("data {}\n", bytes.len()).as_bytes());
+                self.text.extend_from_slice(&bytes);
+                self.text.push(b'\n');
+            }
+            Content::File(mode, file, length) => {
+                line(format!("M {} inline ", mode.word()));
+                self.text.extend_from_slice(format!("data {length}\n").as_bytes());
+                self.parts.push(Part::Bytes(std::mem::take(&mut self.text)));
+                self.parts.push(Part::File(file, length));
+                self.text.push(b'\n');
+            }
+        }
+    }
+
+    /// Makes the commits and their refs; all of them are on the disk then.
+    pub fn run(mut self, repository: &Repository) -> Result<()> {
+        // Without this word at its end the stream is not whole, and git takes nothing of it.
+        self.text.extend_from_slice(b"done\n");
+        self.parts.push(Part::Bytes(self.text));
+        let words = ["fast-import", "--quiet", "--done", "--date-format=raw"];
+        let output = repository.git.call(&words).parts(self.parts).run()?;
+        if output.code == 0 {
+            return Ok(());
+        }
+        let full = output.message.contains("No space left") || output.message.contains("Disk quota");
+        if full {
+            let advice = "Nothing of yours was changed. Make room, and run it again.";
+            return Err(Error::refused(format!("The disk of the repository is full: {}.", output.message), advice));
+        }
+        Err(output.error("fast-import"))
+    }
+}
+
+/// A path as `fast-import` reads any path: in quotes, with every odd byte escaped.
+pub fn quoted(path: &[u8]) -> Vec<u8> {
+    let mut name = vec![b'"'];
+    for &byte in path {
+        match byte {
+            b'"' | b'\\' => name.extend_from_slice(&[b'\\', byte]),
+            0x20..=0x7e => name.push(byte),
+            _ => name.extend_from_slice(format!("\\{byte:03o}").as_bytes()),
+        }
+    }
+    name.push(b'"');
+    name
+}
+
+impl Person {
+    fn ident(&self) -> String {
+        let plain = |text: &str| text.replace(['<', '>', '\n', '\0'], "").trim().to_owned();
+        let name = plain(&self.name);
+        let gap = if name.is_empty() { "" } else { " " };
+        format!("{name}{gap}<{}>", plain(&self.email))
+    }
+}
+
+/// As git finds it: the environment, then the settings; a machine without any writes as itself.
+fn person(repository: &Repository, role: &str) -> Person {
+    let variable = |what: &str| std::env::var(format!("GIT_{role}_{what}")).ok().filter(|value| !value.is_empty());
+    let setting = |key: &str| {
+        let own = format!("{}.{key}", role.to_lowercase());
+        repository.setting(&own).or_else(|| repository.setting(&format!("user.{key}"))).map(str::to_owned)
+    };
+    let name = variable("NAME").or_else(|| setting("name")).unwrap_or_else(|| "driftless".to_owned());
+    let email = variable("EMAIL").or_else(|| setting("email")).or_else(|| std::env::var("EMAIL").ok());
+    Person { name, email: email.unwrap_or_else(|| format!("driftless@{}", local::host_name())) }
+}
+
+/// The commit that a ref names after a run.
+pub fn made(repository: &Repository, name: &str) -> Result<Oid> {
+    let missing = || Error::Answer { verb: "fast-import".to_owned(), message: format!("{name} is not there") };
+    repository.commit(name)?.ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_is_one_word() {
+        for (path, expected) in [
+            (&b"plain"[..], "\"plain\""),
+            (b"a b", "\"a b\""),
+            (b"q\"\\", "\"q\\\"\\\\\""),
+            (b"line\nend", "\"line\\012end\""),
+            (b"\xff\xc3\xa9", "\"\\377\\303\\251\""),
+        ] {
+            assert_eq!(quoted(path), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_person_cannot_break_out_of_a_line() {
+        let person = Person { name: "A <x>\nfrom 0".to_owned(), email: "a@b>\n".to_owned() };
+        assert_eq!(person.ident(), "A xfrom 0 <a@b>");
+        assert_eq!(Person { name: " ".to_owned(), email: "a@b".to_owned() }.ident(), "<a@b>");
+    }
+}
