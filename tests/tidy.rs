@@ -48,7 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("notify", &["watch"]),
     ("postcard", &["disk"]),
     ("rusqlite", &["sqlite", "manifest"]),
-    ("serde_json", &["cli", "run", "service"]),
+    ("serde_json", &["cli", "git", "run", "service"]),
     ("signal_hook", &["cli"]),
     ("strsim", &["cli"]),
     ("tempfile", &["disk"]),

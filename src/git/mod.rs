@@ -6,14 +6,21 @@
 
 mod backup;
 mod command;
+mod deliver;
 mod error;
 mod follow;
 mod lock;
+mod merge;
 mod names;
+mod pending;
+mod publish;
+mod push;
 mod remote;
 mod repository;
+mod seen;
 mod state;
 mod stream;
+mod sync;
 mod tree;
 mod words;
 

@@ -22,6 +22,12 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
     }
 }
 
+/// Has the remote no branch at all?
+pub fn is_empty(repository: &Repository, target: &Target) -> Result<bool> {
+    let output = repository.git.call(&["ls-remote", "--heads", "--quiet", "--end-of-options", &target.remote]).limit(NETWORK).run()?;
+    if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(target, "ls-remote", &output.message)) }
+}
+
 /// What we knew of it last.
 pub fn known(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
     repository.commit(&target.known())

@@ -1,0 +1,120 @@
+//! Publishes that wait: commits under `refs/driftless/pending/REMOTE/BRANCH/`.
+//!
+//! Each is a difference, from its parent to it. Its parent holds of each path the version that its writer had seen; its name
+//! ends with the word of what is done where somebody else changed the same path.
+
+use super::error::{Error, Result};
+use super::names::{Kind, Oid, Target, fresh_id};
+use super::repository::Repository;
+use super::stream::{Commit, Content, Stream, made};
+use super::tree::{Change, difference, empty_tree};
+
+/// What happens to a path that somebody else changed too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing of this publish is pushed.
+    #[default]
+    Fail,
+    Ours,
+    Theirs,
+    /// Both changes, where they do not touch; else as `Fail`.
+    Merge,
+}
+
+impl Policy {
+    pub fn word(self) -> &'static str {
+        match self {
+            Policy::Fail => "fail",
+            Policy::Ours => "ours",
+            Policy::Theirs => "theirs",
+            Policy::Merge => "merge",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Policy> {
+        [Policy::Fail, Policy::Ours, Policy::Theirs, Policy::Merge].into_iter().find(|policy| policy.word() == word)
+    }
+}
+
+/// One that waits.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub id: String,
+    pub policy: Policy,
+    pub commit: Oid,
+    pub parent: Option<Oid>,
+    pub message: String,
+    pub changes: Vec<Change>,
+}
+
+/// A path and what it is to be.
+pub struct Edit {
+    pub path: Vec<u8>,
+    pub content: Content,
+}
+
+/// What a publish is made on.
+pub struct Ground {
+    /// The tip that it goes onto, or the commit whose versions its writer had seen.
+    pub commit: Option<Oid>,
+    /// Paths of which the writer had seen another version than `commit` has.
+    pub seen: Vec<Edit>,
+}
+
+/// Makes the ref. When this returns, the publish survives a power cut.
+pub fn record(repository: &Repository, target: &Target, ground: Ground, edits: Vec<Edit>, message: &str, policy: Policy) -> Result<Pending> {
+    let id = format!("{}-{}", fresh_id()?, policy.word());
+    let name = format!("{}{id}", target.prefix(Kind::Pending));
+    let mut stream = Stream::default();
+    let mut parent = ground.commit.map(|commit| commit.to_string());
+    if !ground.seen.is_empty() {
+        let commit = Commit { name: &name, message: "what was seen\n", parent: parent.clone(), also: None };
+        parent = Some(stream.commit(repository, &commit));
+        ground.seen.into_iter().for_each(|edit| stream.put(&edit.path, edit.content));
+    }
+    stream.commit(repository, &Commit { name: &name, message, parent, also: None });
+    edits.into_iter().for_each(|edit| stream.put(&edit.path, edit.content));
+    stream.run(repository)?;
+    let commit = made(repository, &name)?;
+    read(repository, &id, commit, message.to_owned())
+}
+
+fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Result<Pending> {
+    let parent = repository.commit(&format!("{commit}^1"))?;
+    let before = parent.as_ref().map_or_else(|| empty_tree(&commit), Oid::as_str);
+    let changes = difference(repository, before, commit.as_str())?;
+    let policy = id.rsplit_once('-').and_then(|(_, word)| Policy::parse(word)).unwrap_or_default();
+    Ok(Pending { id: id.to_owned(), policy, commit, parent, message, changes })
+}
+
+/// All that wait for the branch, the oldest first.
+pub fn list(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<Vec<Pending>> {
+    let prefix = target.prefix(Kind::Pending);
+    let format = "--format=%(refname)%00%(objectname)%00%(contents)%01";
+    let listed = repository.git.call(&["for-each-ref", "--sort=refname", format, "--"]).arg(prefix.trim_end_matches('/')).ok()?;
+    let text = String::from_utf8_lossy(&listed);
+    let mut all = Vec::new();
+    for entry in text.split('\u{1}').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty()) {
+        let fields: Vec<&str> = entry.split('\0').collect();
+        let [name, commit, message] = fields[..] else {
+            return Err(Error::Answer { verb: "for-each-ref".to_owned(), message: "a publish that cannot be read".to_owned() });
+        };
+        let id = name.strip_prefix(&prefix).unwrap_or_default();
+        // A deeper name belongs to another branch (`a` and `a/b`).
+        if id.is_empty() || id.contains('/') {
+            continue;
+        }
+        match known.filter(|known| known.id == id) {
+            Some(known) => all.push(known.clone()),
+            None => all.push(read(repository, id, Oid::of("for-each-ref", commit.as_bytes())?, message.to_owned())?),
+        }
+    }
+    Ok(all)
+}
+
+/// How many wait, for any branch.
+pub fn count(repository: &Repository, kind: Kind) -> Result<usize> {
+    let prefix = format!("refs/driftless/{}/", kind.word());
+    let listed = repository.git.call(&["for-each-ref", "--format=%(refname)", &prefix]).ok()?;
+    Ok(listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
+}

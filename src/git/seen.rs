@@ -1,0 +1,80 @@
+//! Which versions of a path its writer here had seen, so that somebody else's change of it is not overwritten unseen: the
+//! one that is checked out, and the one that this clone published last.
+//!
+//! The second lies in a small file beside the refs. Where it is lost, more is taken for a conflict, never less.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::error::Result;
+use super::names::{Oid, Target};
+use super::pending::{Edit, Ground};
+use super::repository::{Head, Repository};
+use super::stream::Content;
+use super::tree::{Version, versions};
+use crate::disk::local;
+
+/// Longer files are begun anew.
+const MOST: u64 = 4 << 20;
+
+fn path(repository: &Repository) -> PathBuf {
+    repository.common.join("driftless/published")
+}
+
+/// One line a path: the branch, the version or a dash for a delete, the path in hexadecimal.
+fn read(repository: &Repository) -> BTreeMap<(String, String), Option<Oid>> {
+    let text = local::read_text(&path(repository), MOST).ok().flatten().unwrap_or_default();
+    let line = |line: &str| {
+        let mut words = line.split(' ');
+        let (branch, oid, path) = (words.next()?, words.next()?, words.next()?);
+        let version = if oid == "-" { None } else { Some(Oid::parse(oid)?) };
+        Some(((branch.to_owned(), path.to_owned()), version))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+fn key(target: &Target, path: &[u8]) -> (String, String) {
+    (target.to_string(), path.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Remembers what was published. Nothing rests on it but fewer conflicts: an error is logged.
+pub fn remember(repository: &Repository, target: &Target, published: &[(Vec<u8>, Option<Oid>)]) {
+    let mut all = read(repository);
+    all.extend(published.iter().map(|(path, oid)| (key(target, path), oid.clone())));
+    let line = |((branch, path), oid): (&(String, String), &Option<Oid>)| {
+        format!("{branch} {} {path}\n", oid.as_ref().map_or("-", Oid::as_str))
+    };
+    let text: String = all.iter().map(line).collect();
+    let written = repository.own_folder().and_then(|_| Ok(local::write_text(&path(repository), &text)?));
+    if let Err(error) = written {
+        tracing::warn!(%error, "what was published is not remembered");
+    }
+}
+
+/// What a publish of `paths` is made on: the tip where all of its versions were seen, else what was.
+pub fn ground(repository: &Repository, target: &Target, tip: Option<&Oid>, head: &Head, paths: &[Vec<u8>]) -> Result<Ground> {
+    if tip == head.commit.as_ref() {
+        return Ok(Ground { commit: tip.cloned(), seen: Vec::new() });
+    }
+    let at = |commit: Option<&Oid>| match commit {
+        Some(commit) => versions(repository, commit.as_str(), paths),
+        None => Ok(vec![None; paths.len()]),
+    };
+    let (at_tip, at_head) = (at(tip)?, at(head.commit.as_ref())?);
+    let published = read(repository);
+    let was_seen = |path: &[u8], tip: &Option<Version>, head: &Option<Version>| {
+        let last = published.get(&key(target, path));
+        tip == head || last.is_some_and(|last| last.as_ref() == tip.as_ref().map(|version| &version.oid))
+    };
+    let seen: Vec<bool> =
+        paths.iter().zip(&at_tip).zip(&at_head).map(|((path, tip), head)| was_seen(path, tip, head)).collect();
+    if seen.iter().all(|seen| *seen) {
+        return Ok(Ground { commit: tip.cloned(), seen: Vec::new() });
+    }
+    let kept = paths.iter().zip(at_tip).zip(&seen).filter(|(_, seen)| **seen);
+    let edit = |((path, version), _): ((&Vec<u8>, Option<Version>), &bool)| Edit {
+        path: path.clone(),
+        content: version.map_or(Content::Gone, Content::There),
+    };
+    Ok(Ground { commit: head.commit.clone(), seen: kept.map(edit).collect() })
+}

@@ -1,0 +1,147 @@
+//! `git sync`: what is done for each state.
+//!
+//! | state | the remote counts | this copy counts (alpha) |
+//! | --- | --- | --- |
+//! | up to date | nothing | nothing |
+//! | behind, no commit yet | follows | follows |
+//! | ahead | waits for the next tick | waits for the next tick |
+//! | diverged | accepts the remote, keeping what is here | waits: the next tick pushes by force; at start-up accepts the remote |
+//! | anything else | refused | refused |
+
+use std::time::Duration;
+
+use super::deliver::{Delivery, Errand, deliver};
+use super::error::{Error, Result};
+use super::follow::{Followed, Reason, follow, movable};
+use super::lock;
+use super::names::Target;
+use super::pending;
+use super::push::Hooks;
+use super::repository::Repository;
+use super::state::{Ask, Relation, Standing, look};
+
+/// Which copy counts where both changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authority {
+    #[default]
+    Remote,
+    /// Alpha.
+    Local,
+}
+
+/// What a sync is asked for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub remote: Option<String>,
+    pub branch: Option<String>,
+    pub authority: Authority,
+    /// At start-up the remote counts, whatever the mode.
+    pub initial: bool,
+    pub dry_run: bool,
+    pub wait: Duration,
+    pub retry_for: Duration,
+}
+
+/// What was done, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Nothing,
+    /// The branch only had to go forward.
+    FastForward,
+    /// The branch was set to the remote's; commits of ours are in a backup.
+    Accept,
+    /// Commits of ours wait for the next tick.
+    Wait,
+}
+
+impl Action {
+    pub fn word(self) -> &'static str {
+        match self {
+            Action::Nothing => "none",
+            Action::FastForward => "fast_forward",
+            Action::Accept => "accept_remote",
+            Action::Wait => "wait_for_tick",
+        }
+    }
+}
+
+/// The end of a sync.
+#[derive(Debug)]
+pub struct Synced {
+    pub action: Action,
+    pub target: Target,
+    /// As it was found.
+    pub standing: Standing,
+    pub followed: Option<Followed>,
+    pub delivery: Delivery,
+}
+
+/// Brings the branch in step.
+pub fn sync(repository: &Repository, wish: &Wish) -> Result<Synced> {
+    let mut standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Remote)?;
+    if let Some(cause) = standing.cause.take() {
+        return Err(cause);
+    }
+    let target = standing.target.clone().ok_or_else(|| refusal(&standing))?;
+    let mut delivery = Delivery::default();
+    let waiting = !pending::list(repository, &target, None)?.is_empty();
+    if wish.dry_run {
+        let action = decide(&standing, wish)?;
+        return Ok(Synced { action, target, standing, followed: None, delivery });
+    }
+    let nothing = !waiting && matches!(decide(&standing, wish)?, Action::Nothing | Action::Wait);
+    if nothing {
+        let action = decide(&standing, wish)?;
+        return Ok(Synced { action, target, standing, followed: None, delivery });
+    }
+    let held = lock::take(repository, "sync", wish.wait)?;
+    if waiting {
+        let errand = Errand { mine: None, retry_for: wish.retry_for, hooks: Hooks::No };
+        delivery = deliver(repository, &target, &held, &errand)?;
+    }
+    // Under the lock, and with what was delivered.
+    let now = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Nobody)?;
+    let action = decide(&now, wish)?;
+    let mut followed = None;
+    if let (Action::FastForward | Action::Accept, Some(tip)) = (action, &now.remote) {
+        let commits = if action == Action::Accept { now.ahead.unwrap_or(1).max(1) } else { 0 };
+        let why = format!("{} followed {} to {}", movable(repository, &now.head)?, target, tip.brief());
+        followed = Some(follow(repository, &held, &now.head, &target, tip, &Reason { why: &why, commits })?);
+    }
+    Ok(Synced { action, target, standing: now, followed, delivery })
+}
+
+fn decide(standing: &Standing, wish: &Wish) -> Result<Action> {
+    let accepts = wish.initial || wish.authority == Authority::Remote;
+    Ok(match standing.relation {
+        Relation::UpToDate => Action::Nothing,
+        Relation::Behind | Relation::Unborn => Action::FastForward,
+        Relation::Ahead => Action::Wait,
+        Relation::Diverged if accepts => Action::Accept,
+        Relation::Diverged => Action::Wait,
+        _ => return Err(refusal(standing)),
+    })
+}
+
+/// Why a state is none that can be brought in step, and what helps.
+pub fn refusal(standing: &Standing) -> Error {
+    let branch = standing.head.branch.as_deref().unwrap_or_default();
+    let target = standing.target.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (message, advice) = match standing.relation {
+        Relation::Detached => ("No branch is checked out (HEAD is detached).".to_owned(), "`git switch BRANCH` checks one out."),
+        Relation::NoUpstream => {
+            let message = format!("Nothing says which branch of which remote goes with {branch}.");
+            (message, "Name it with --remote and --branch, or for good: `git branch --set-upstream-to=REMOTE/BRANCH`.")
+        }
+        Relation::Gone => {
+            let message = format!("The remote answers that {target} does not exist.");
+            (message, "If it was renamed or deleted, `git branch --set-upstream-to` names another; `git push` makes it again.")
+        }
+        Relation::Unrelated => {
+            let message = format!("{branch} and {target} have no commit in common.");
+            (message, "It may be the wrong remote. If it is the right one: `git branch keep HEAD`, then `git reset --keep` to it.")
+        }
+        other => (format!("The state is {}.", other.word()), "`driftless git state` tells more."),
+    };
+    Error::refused(message, format!("Nothing was changed. {advice}"))
+}
