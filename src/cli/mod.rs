@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod failure;
 mod ferry;
+mod git;
 mod history;
 mod hooks;
 mod init;
@@ -63,6 +64,7 @@ use signals::Stop;
 
 use crate::disk;
 use crate::engine::request::Pair;
+use crate::git::credentials;
 use crate::roots::reach::{Reach, SILENCE};
 
 /// What every command is given.
@@ -86,6 +88,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|word| word == disk::apart::WORD) && args.len() == 2 {
         disk::apart::serve_stdin();
         return ExitCode::SUCCESS;
+    }
+    if let Some(answer) = credentials::answer(&args) {
+        return ExitCode::from(print(Answer { exit: Exit::Done, output: answer + "\n" }).code());
     }
     let typed = match Typed::try_parse_from(args) {
         Ok(typed) => typed,
@@ -157,6 +162,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Logs(logs) => logs::run(&context, &logs),
         Command::Service(service) => unit::run(&context, &service),
+        Command::Git(git) => git::run(&context, &git),
         Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -190,6 +196,7 @@ impl Command {
             Command::Doctor(_) => "doctor",
             Command::Logs(_) => "logs",
             Command::Service(_) => "service",
+            Command::Git(git) => git.what.name(),
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }

@@ -4,24 +4,26 @@
 //! way) goes before it is under a ref of ours. Refs move by compare-and-swap, here and at the remote; locks only save work.
 //! What could not be found out is *unknown*, never one of the other states.
 
-mod backup;
-mod command;
-mod deliver;
+pub mod backup;
+pub mod command;
+pub mod credentials;
+pub mod deliver;
 mod error;
-mod follow;
-mod lock;
+pub mod follow;
+pub mod lock;
 mod merge;
-mod names;
-mod pending;
-mod publish;
+pub mod names;
+pub mod pending;
+pub mod publish;
 mod push;
-mod remote;
-mod repository;
+pub mod remote;
+pub mod repository;
 mod seen;
-mod state;
+pub mod state;
 mod stream;
-mod sync;
-mod tree;
+pub mod sync;
+pub mod tree;
 mod words;
 
+pub use command::Git;
 pub use error::{Error, Result};

@@ -146,3 +146,10 @@ Examples:
   driftless staging list
   driftless staging remove --pair project
   driftless staging remove --network /mnt/lab/project --yes";
+
+pub const GIT_EXAMPLES: &str = "\
+Examples:
+  driftless git state --exit-code      is the branch in step with its remote?
+  driftless git sync                   follow the remote; what is in the way is kept
+  driftless git publish status/node7.json -m 'node 7: done'
+  driftless git backups list           what following displaced";

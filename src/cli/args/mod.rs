@@ -2,6 +2,7 @@
 
 pub mod background;
 mod examples;
+pub mod git;
 pub mod run;
 mod watch;
 
@@ -108,6 +109,9 @@ pub enum Command {
     /// Start the pair's watch process with each login
     #[command(subcommand, after_help = SERVICE_EXAMPLES)]
     Service(Service),
+    /// Keep a git branch in step with its remote, and publish files on it
+    #[command(after_help = GIT_EXAMPLES)]
+    Git(git::Git),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),

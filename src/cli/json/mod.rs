@@ -5,6 +5,7 @@
 mod conflicts;
 mod detect;
 mod doctor;
+mod git;
 mod history;
 mod init;
 mod logs;
@@ -36,6 +37,7 @@ use crate::model::side::PerSide;
 pub use conflicts::{conflicts, resolved};
 pub use detect::detect;
 pub use doctor::doctor;
+pub use git::{git_backups, git_publish, git_restored, git_state, git_sync};
 pub use history::{life, run_told, runs};
 pub use init::init;
 pub use logs::logged;

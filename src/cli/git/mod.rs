@@ -1,0 +1,141 @@
+//! `git`: one file a command; here is what they share.
+
+mod backups;
+mod publish;
+mod state;
+mod sync;
+
+pub use publish::word;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::args::git::{Git, Place, What};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{Answer, Context};
+use crate::disk::local;
+use crate::git::credentials::{self, Source};
+use crate::git::names::Target;
+use crate::git::repository::Repository;
+use crate::git;
+use crate::model::shown::tame;
+
+/// How long another writer is waited for.
+const WAIT: Duration = Duration::from_secs(30);
+
+pub fn run(context: &Context, typed: &Git) -> Result<Answer, Failure> {
+    let here = Here { context, place: &typed.place };
+    match &typed.what {
+        What::State(state) => state::run(&here, state),
+        What::Sync(sync) => sync::run(&here, sync),
+        What::Publish(publish) => publish::run(&here, publish),
+        What::Backups(backups) => backups::run(&here, backups),
+    }
+}
+
+/// Where the command was given.
+struct Here<'a> {
+    context: &'a Context,
+    place: &'a Place,
+}
+
+impl Here<'_> {
+    fn folder(&self) -> PathBuf {
+        self.place.dir.as_ref().map_or_else(|| self.context.place.here.clone(), |dir| self.context.place.here.join(dir))
+    }
+
+    fn wait(&self) -> Duration {
+        self.place.wait.unwrap_or(WAIT)
+    }
+
+    fn git(&self, folder: &Path) -> git::Git {
+        git::Git::new(folder, self.context.stop.shared())
+    }
+
+    /// The clone, with the token that belongs to its remote.
+    fn repository(&self) -> Result<Repository, Failure> {
+        let folder = self.folder();
+        if !local::is_folder(&folder) {
+            return Err(Failure::failed(format!("There is no folder {}.", crate::cli::failure::shown(&folder))));
+        }
+        let mut repository = Repository::open(&self.git(&folder))?;
+        self.lend(&mut repository)?;
+        Ok(repository)
+    }
+
+    fn lend(&self, repository: &mut Repository) -> Result<(), Failure> {
+        let head = repository.head()?;
+        let target = repository.target(&head, self.place.remote.as_deref(), self.place.branch.as_deref())?;
+        let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
+        if let Some(url) = url {
+            credentials::lend(&mut repository.git, &Source { file: self.place.token_file.as_deref() }, &url)?;
+        }
+        Ok(())
+    }
+
+    /// A path as typed, below the top of the work tree.
+    fn below_top(&self, repository: &Repository, typed: &Path) -> Result<Vec<u8>, Failure> {
+        let whole = self.folder().join(typed);
+        // A link in the last place is what is meant, not what it leads to.
+        let real = match (whole.parent(), whole.file_name()) {
+            (Some(folder), Some(name)) => local::real_path(folder).join(name),
+            _ => local::real_path(&whole),
+        };
+        let outside = || Failure::usage(format!("{} does not lie in the work tree.", crate::cli::failure::shown(typed)));
+        repository.below_top(&real).ok_or_else(outside)
+    }
+
+    fn target(&self, repository: &Repository) -> Result<Target, Failure> {
+        let head = repository.head()?;
+        let target = repository.target(&head, self.place.remote.as_deref(), self.place.branch.as_deref())?;
+        target.ok_or_else(|| {
+            Failure::refused("Nothing says which branch of which remote is meant.")
+                .advise("Name it with --branch, or for good: `git branch --set-upstream-to=REMOTE/BRANCH`.")
+        })
+    }
+}
+
+/// A path of git for people.
+fn shown(path: &[u8]) -> String {
+    path.utf8_chunks().map(|chunk| format!("{}{}", tame(chunk.valid()), chunk.invalid().escape_ascii())).collect()
+}
+
+/// Some paths for people, and how many more.
+fn some(paths: &[Vec<u8>]) -> String {
+    let named: Vec<String> = paths.iter().take(5).map(|path| shown(path)).collect();
+    let more = paths.len().saturating_sub(5);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", named.join(", "))
+}
+
+impl From<git::Error> for Failure {
+    fn from(error: git::Error) -> Failure {
+        let (exit, advice) = match &error {
+            git::Error::Refused { advice, .. } => (Exit::Refused, advice.clone()),
+            git::Error::NoGit(_) => (Exit::Failed, "Install git 2.34 or newer.".to_owned()),
+            git::Error::Unreachable { .. } | git::Error::Silent { .. } => {
+                (Exit::Offline, "What waits goes on waiting. Run it again when the remote answers.".to_owned())
+            }
+            git::Error::Login { .. } => (
+                Exit::Failed,
+                "Credentials are those of git: an ssh key or agent, a credential helper, GIT_ASKPASS; or --token-file, GITHUB_TOKEN."
+                    .to_owned(),
+            ),
+            git::Error::Busy { .. } => (Exit::Busy, "`driftless git lock` tells who; --wait waits longer.".to_owned()),
+            git::Error::Stopped => (Exit::interrupted(None), "What was begun is safe; run it again.".to_owned()),
+            git::Error::Disk(_) | git::Error::Git { .. } | git::Error::Answer { .. } => {
+                (Exit::Failed, "Nothing of yours was given up; run it again when that is mended.".to_owned())
+            }
+        };
+        Failure { exit, ..Failure::failed(sentence(&error.to_string())) }.advise(advice)
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '…']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
