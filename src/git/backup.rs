@@ -291,7 +291,7 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
 /// The paths where something stands that HEAD has not.
 fn blocked(repository: &Repository, head: &Head, changes: &[Change]) -> Result<Vec<Vec<u8>>> {
     let paths: Vec<Vec<u8>> = changes.iter().map(|change| change.path.clone()).collect();
-    let dirty: Vec<Vec<u8>> = status(repository, tree::Untracked::No, &[])?.dirty.into_iter().map(|dirty| dirty.path).collect();
+    let dirty: Vec<Vec<u8>> = status(repository, tree::Untracked::No, tree::ALL)?.dirty.into_iter().map(|dirty| dirty.path).collect();
     let at_head = match &head.commit {
         Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
         None => vec![None; paths.len()],

@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::lock::Held;
 use super::names::{Oid, Target};
 use super::repository::{Head, Repository};
-use super::tree::{Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
+use super::tree::{ALL, Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
 use crate::disk::checkout::{self, Place};
 use crate::model::shown::short;
 
@@ -234,7 +234,7 @@ pub fn follow(repository: &Repository, _held: &Held, head: &Head, target: &Targe
     backup::sweep(repository)?;
     let old = head.commit.as_ref();
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
-    let seen = status(repository, Untracked::No, &[])?;
+    let seen = status(repository, Untracked::No, ALL)?;
     let plan = plan(repository, old_tree, new, &seen)?;
     let mut backup = None;
     if !plan.in_the_way.is_empty() || reason.commits > 0 {

@@ -3,8 +3,9 @@
 //! Locks save work. Safety is compare-and-swap of refs, here and at the remote: where a lock is broken wrongly, a step
 //! is made again, and nothing is lost. So waiting is bounded, and who does not get it leaves his work as a ref.
 //!
-//! The kernel's lock on `.git/driftless/lock` is freed by the kernel when its holder dies; the file is never removed. What
-//! it says is for people.
+//! There are two, both kernel locks on a file in `.git/driftless/`, freed by the kernel when the holder dies; the files are
+//! never removed, and what they say is for people. *Writer*: who moves refs, here and at the remote. *Turn*: who works on the
+//! work tree, the commands of a tick or a move of the branch. Who takes both takes the turn first.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -37,13 +38,38 @@ pub struct Holder {
     pub start: String,
 }
 
-pub fn path(repository: &Repository) -> PathBuf {
-    repository.common.join("driftless/lock")
+/// What is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Writer,
+    Turn,
 }
 
-/// Takes the lock, or gives up after `wait`.
-pub fn take(repository: &Repository, purpose: &str, wait: Duration) -> Result<Held> {
-    let path = repository.own_folder()?.join("lock");
+impl Which {
+    /// For people, and its file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Which::Writer => "lock",
+            Which::Turn => "turn",
+        }
+    }
+}
+
+pub fn path(repository: &Repository, which: Which) -> PathBuf {
+    match which {
+        Which::Writer => repository.common.join("driftless/lock"),
+        // Each work tree of a clone has its own.
+        Which::Turn => repository.git_dir.join("driftless/turn"),
+    }
+}
+
+/// Takes a lock, or gives up after `wait`.
+pub fn take(repository: &Repository, which: Which, purpose: &str, wait: Duration) -> Result<Held> {
+    let path = path(repository, which);
+    repository.own_folder()?;
+    if let Some(folder) = path.parent().filter(|folder| !local::is_folder(folder)) {
+        local::make_folders_like(folder, &repository.git_dir)?;
+    }
     let began = Instant::now();
     loop {
         let me = Holder::me(purpose, clock::now()).text();
@@ -55,7 +81,7 @@ pub fn take(repository: &Repository, purpose: &str, wait: Duration) -> Result<He
         }
         let left = wait.saturating_sub(began.elapsed());
         if left.is_zero() {
-            let holder = holder(repository)?.map_or_else(|| "it does not say who".to_owned(), |holder| holder.sentence());
+            let holder = holder(repository, which)?.map_or_else(|| "it does not say who".to_owned(), |holder| holder.sentence());
             return Err(Error::Busy { holder });
         }
         clock::pause(LOOK.min(left));
@@ -63,8 +89,8 @@ pub fn take(repository: &Repository, purpose: &str, wait: Duration) -> Result<He
 }
 
 /// Who holds it now; `None` where nobody does.
-pub fn holder(repository: &Repository) -> Result<Option<Holder>> {
-    let path = path(repository);
+pub fn holder(repository: &Repository, which: Which) -> Result<Option<Holder>> {
+    let path = path(repository, which);
     if local::Lock::is_held(&path) != Some(true) {
         return Ok(None);
     }

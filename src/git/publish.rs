@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
-use super::lock;
+use super::lock::{self, Which};
 use super::names::{Kind, Oid, Target};
 use super::pending::{Edit, Pending, Policy, record};
 use super::push::Hooks;
@@ -93,7 +93,7 @@ fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: H
         others: 0,
     };
     let waits = |why: Error| End::Waits { kept: format!("{}{}", target.prefix(Kind::Pending), pending.id), why };
-    let held = match lock::take(repository, "publish", request.wait) {
+    let held = match lock::take(repository, Which::Writer, "publish", request.wait) {
         Ok(held) => held,
         Err(why @ (Error::Busy { .. } | Error::Stopped)) => {
             published.end = told_elsewhere(repository, target, &pending)?.map_or_else(|| waits(why), End::Done);

@@ -6,7 +6,7 @@ use super::follow;
 use super::names::{Oid, Target};
 use super::remote;
 use super::repository::{Head, Repository};
-use super::tree::{Status, Untracked, empty_tree, status};
+use super::tree::{ALL, Status, Untracked, empty_tree, status};
 
 /// The one word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>,
         asked: false,
         shallow: repository.shallow,
         operation: repository.operation(),
-        status: status(repository, Untracked::Folders, &[])?,
+        status: status(repository, Untracked::Folders, ALL)?,
         in_the_way: Vec::new(),
         cause: None,
     };

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use super::deliver::{Delivery, Errand, deliver};
 use super::error::{Error, Result};
+use super::force;
 use super::follow::{Followed, Reason, follow, movable};
-use super::lock;
+use super::lock::{self, Held, Which};
 use super::names::Target;
 use super::pending;
 use super::push::Hooks;
@@ -76,9 +77,20 @@ pub struct Synced {
     pub delivery: Delivery,
 }
 
-/// Brings the branch in step.
+/// Looks, and brings the branch in step.
 pub fn sync(repository: &Repository, wish: &Wish) -> Result<Synced> {
-    let mut standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Remote)?;
+    let standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Remote)?;
+    let turn = || lock::take(repository, Which::Turn, "sync", wish.wait);
+    bring_in_step(repository, wish, standing, turn)
+}
+
+/// Brings the branch in step, from what was seen. `turn` takes the work tree's turn where that has to move.
+pub fn bring_in_step(
+    repository: &Repository,
+    wish: &Wish,
+    mut standing: Standing,
+    turn: impl FnOnce() -> Result<Held>,
+) -> Result<Synced> {
     if let Some(cause) = standing.cause.take() {
         return Err(cause);
     }
@@ -94,7 +106,8 @@ pub fn sync(repository: &Repository, wish: &Wish) -> Result<Synced> {
         let action = decide(&standing, wish)?;
         return Ok(Synced { action, target, standing, followed: None, delivery });
     }
-    let held = lock::take(repository, "sync", wish.wait)?;
+    let _turn = turn()?;
+    let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
     if waiting {
         let errand = Errand { mine: None, retry_for: wish.retry_for, hooks: Hooks::No };
         delivery = deliver(repository, &target, &held, &errand)?;
@@ -107,6 +120,10 @@ pub fn sync(repository: &Repository, wish: &Wish) -> Result<Synced> {
         let commits = if action == Action::Accept { now.ahead.unwrap_or(1).max(1) } else { 0 };
         let why = format!("{} followed {} to {}", movable(repository, &now.head)?, target, tip.brief());
         followed = Some(follow(repository, &held, &now.head, &target, tip, &Reason { why: &why, commits })?);
+        if action == Action::Accept {
+            // Who accepts the remote has ended whatever was fought over.
+            force::forget(repository, &target)?;
+        }
     }
     Ok(Synced { action, target, standing: now, followed, delivery })
 }

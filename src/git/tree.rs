@@ -145,14 +145,17 @@ pub enum Untracked {
     All,
 }
 
-/// Looks at the index and the work tree, and writes neither. `paths` are pathspecs; none is everything.
-pub fn status(repository: &Repository, untracked: Untracked, paths: &[&str]) -> Result<Status> {
+/// No path in particular.
+pub const ALL: &[&str] = &[];
+
+/// Looks at the index and the work tree, and writes neither. `paths` are files and folders; none is everything.
+pub fn status<S: AsRef<std::ffi::OsStr>>(repository: &Repository, untracked: Untracked, paths: &[S]) -> Result<Status> {
     let files = match untracked {
         Untracked::No => "--untracked-files=no",
         Untracked::Folders => "--untracked-files=normal",
         Untracked::All => "--untracked-files=all",
     };
-    let words = ["status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty", files, "--"];
+    let words = ["--literal-pathspecs", "status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty", files, "--"];
     let stdout = repository.git.call(&words).args(paths).ok()?;
     parse_status(&stdout).ok_or_else(|| unknown("status"))
 }

@@ -1,0 +1,94 @@
+//! Pushing commits of the user's: forward, or, where this copy counts, over what the remote has.
+//!
+//! Invariants of a push by force. It replaces exactly the commit that was compared (a lease on it), which is kept in a backup
+//! before. What this clone published there is published again. Where the commit that our last force push made was itself
+//! replaced, somebody else forces too: nothing is pushed until a person says which copy counts.
+
+use super::backup;
+use super::error::{Error, Result};
+use super::lock::Held;
+use super::names::{Kind, Oid, Target};
+use super::pending::{Ground, Pending, Policy, record};
+use super::push::{Hooks, Pushed, push};
+use super::repository::Repository;
+use super::seen;
+
+/// What was pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ours {
+    pub commit: Oid,
+    /// The commit that was replaced, and the backup that has it.
+    pub replaced: Option<(Oid, String)>,
+}
+
+fn forced(target: &Target) -> String {
+    target.prefix(Kind::Forced).trim_end_matches('/').to_owned()
+}
+
+/// Pushes commits that the remote has not, where it has none that are not here. `None`: others were faster.
+pub fn forward(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Ours>> {
+    send(repository, target, head, tip, String::new).map(|sent| sent.map(|()| Ours { commit: head.clone(), replaced: None }))
+}
+
+/// Puts `head` in the place of `tip`.
+pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Ours>> {
+    if let Some(last) = repository.commit(&forced(target))?
+        && !is_ancestor(repository, &last, tip)?
+    {
+        let message = format!("What was pushed to {target} by force ({}) was replaced by force again ({}).", last.brief(), tip.brief());
+        let advice = "Nothing was pushed: two copies seem to count as the truth. Run `driftless git sync` without alpha on one of them; \
+                      it keeps what is here in a backup.";
+        return Err(Error::refused(message, advice));
+    }
+    let why = format!("{target} before {} was pushed over it by force", head.brief());
+    let kept = backup::keep_commit(repository, tip, &why)?;
+    let again = again(repository, target, head, tip)?;
+    let remember = || format!("update {} {head}\n", forced(target));
+    let sent = send(repository, target, head, tip, remember);
+    if let (Ok(None) | Err(_), Some(again)) = (&sent, again) {
+        // Nothing was replaced, so nothing is to be published again.
+        let name = format!("{}{}", target.prefix(Kind::Pending), again.id);
+        repository.git.call(&["update-ref", "-d", &name, again.commit.as_str()]).to_its_end().ok()?;
+    }
+    Ok(sent?.map(|()| Ours { commit: head.clone(), replaced: Some((tip.clone(), kept)) }))
+}
+
+/// What this clone published at the replaced tip waits again, on the commit that is pushed, before that is pushed.
+fn again(repository: &Repository, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Pending>> {
+    let ours = seen::published_in(repository, target, tip)?;
+    if ours.is_empty() {
+        return Ok(None);
+    }
+    let ground = Ground { commit: Some(head.clone()), seen: Vec::new() };
+    let message = "Publish again what a force push replaced\n";
+    record(repository, target, ground, ours, message, Policy::Theirs).map(Some)
+}
+
+/// The user's own commits go out with the user's own hooks.
+fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, more: impl FnOnce() -> String) -> Result<Option<()>> {
+    match push(repository, target, head, Some(tip), Hooks::Yes)? {
+        Pushed::Taken => {}
+        Pushed::Lost => return Ok(None),
+        Pushed::Refused(message) => {
+            let advice = "The commits stay here, and the next tick tries again.";
+            return Err(Error::refused(format!("The remote does not take the commits of {target}: {message}."), advice));
+        }
+    }
+    let lines = format!("update {} {head}\n{}", target.known(), more());
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+    Ok(Some(()))
+}
+
+/// A person said which copy counts.
+pub fn forget(repository: &Repository, target: &Target) -> Result<()> {
+    repository.git.call(&["update-ref", "-d", &forced(target)]).ok().map(drop)
+}
+
+fn is_ancestor(repository: &Repository, above: &Oid, below: &Oid) -> Result<bool> {
+    let output = repository.git.call(&["merge-base", "--is-ancestor", above.as_str(), below.as_str()]).run()?;
+    match output.code {
+        0 => Ok(true),
+        1 => Ok(false),
+        _ => Err(output.error("merge-base")),
+    }
+}

@@ -1,0 +1,195 @@
+//! `git tick`: the user's commands, then one commit of exactly the named paths on the remote's tip.
+//!
+//! What the commands changed is published like any publish: it waits under a ref before anything is sent, and a lost race
+//! makes the commit anew on the new tip. So a tick never makes the branch diverge, and one whose push failed goes out with the
+//! next, also after a restart.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::command::Git;
+use super::error::{Error, Result};
+use super::follow::movable;
+use super::force::{self, Ours};
+use super::lock::{self, Which};
+use super::names::{Kind, Oid, Target};
+use super::pending::{Edit, Pending, Policy, list, record};
+use super::publish::{Attributes, content, message};
+use super::repository::Repository;
+use super::seen;
+use super::state::{Ask, Relation, look};
+use super::stream::Content;
+use super::sync::{Authority, Synced, Wish, bring_in_step, refusal};
+use super::tree::{Untracked, status};
+use crate::disk::checkout::{self, Place};
+use crate::disk::{clock, local};
+use crate::model::utc;
+
+/// What a tick does.
+pub struct Tick {
+    pub wish: Wish,
+    /// Lines for `sh`, one after the other, at the top of the work tree.
+    pub commands: Vec<String>,
+    /// Below the top; files and folders.
+    pub paths: Vec<Vec<u8>>,
+    /// `{time}`, `{host}` and `{files}` are filled in.
+    pub message: String,
+    /// Where somebody else changed the same path; without it ours where this copy counts, else theirs.
+    pub policy: Option<Policy>,
+}
+
+/// What it came to.
+#[derive(Debug)]
+pub struct Ticked {
+    /// The paths whose change was committed.
+    pub paths: Vec<Vec<u8>>,
+    pub id: Option<String>,
+    pub pushed: Option<Ours>,
+    /// `None` where the remote could not be reached.
+    pub synced: Option<Synced>,
+    /// Why something waits.
+    pub left: Option<Error>,
+}
+
+/// One tick.
+pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
+    let turn = lock::take(repository, Which::Turn, "tick", tick.wish.wait)?;
+    // Files in the middle of a merge are nothing to publish.
+    movable(repository, &repository.head()?)?;
+    for command in &tick.commands {
+        run(&repository.git, command)?;
+    }
+    let wish = &tick.wish;
+    let mut standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Remote)?;
+    let target = standing.target.clone().ok_or_else(|| refusal(&standing))?;
+    let recorded = commit(repository, tick, &target, standing.remote.as_ref())?;
+    let (id, paths) = recorded.map_or((None, Vec::new()), |pending| {
+        (Some(pending.id), pending.changes.into_iter().map(|change| change.path).collect())
+    });
+    let mut ticked = Ticked { paths, id, pushed: None, synced: None, left: None };
+    if let Some(cause) = standing.cause.take() {
+        ticked.left = Some(cause);
+        return Ok(ticked);
+    }
+    if let (Some(head), Some(tip)) = (standing.head.commit.clone(), standing.remote.clone()) {
+        let alpha = wish.authority == Authority::Local;
+        let pushed = match standing.relation {
+            Relation::Ahead => {
+                let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
+                force::forward(repository, &held, &target, &head, &tip)?
+            }
+            Relation::Diverged if alpha => {
+                let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
+                force::over(repository, &held, &target, &head, &tip)?
+            }
+            _ => None,
+        };
+        if pushed.is_some() {
+            standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Nobody)?;
+        }
+        ticked.pushed = pushed;
+    }
+    let mut synced = match bring_in_step(repository, wish, standing, || Ok(turn)) {
+        Ok(synced) => synced,
+        Err(why @ Error::Busy { .. }) => return Ok(Ticked { left: Some(why), ..ticked }),
+        Err(error) => return Err(error),
+    };
+    ticked.left = synced.delivery.left.take();
+    if ticked.left.is_none() && synced.delivery.settled.is_empty() {
+        remember(repository, &target, &ticked, &synced)?;
+    }
+    ticked.synced = Some(synced);
+    Ok(ticked)
+}
+
+/// This clone has seen what it published itself.
+fn remember(repository: &Repository, target: &Target, ticked: &Ticked, synced: &Synced) -> Result<()> {
+    let Some(tip) = synced.delivery.tip.as_ref().filter(|_| ticked.id.is_some()) else { return Ok(()) };
+    let now = super::tree::versions(repository, tip.as_str(), &ticked.paths)?;
+    let published: Vec<(Vec<u8>, Option<Oid>)> =
+        ticked.paths.iter().cloned().zip(now.into_iter().map(|version| version.map(|version| version.oid))).collect();
+    seen::remember(repository, target, &published);
+    Ok(())
+}
+
+/// Makes the publish that waits, of all that differs from HEAD in the paths; `None` where nothing does.
+fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oid>) -> Result<Option<Pending>> {
+    let specs: Vec<&OsStr> = tick.paths.iter().map(|path| OsStr::from_bytes(path)).collect();
+    let seen_now = status(repository, Untracked::All, &specs)?;
+    let tracked = seen_now.dirty.into_iter().map(|dirty| dirty.path);
+    let mut paths: Vec<Vec<u8>> = tracked.chain(seen_now.untracked).filter(|path| !path.ends_with(b"/")).collect();
+    paths.sort();
+    paths.dedup();
+    if paths.is_empty() || specs.is_empty() {
+        return Ok(None);
+    }
+    let attributes = Attributes::of(repository, &paths)?;
+    let mut edits = Vec::new();
+    for path in &paths {
+        let content = match checkout::look(&repository.place(path))? {
+            Place::Absent | Place::Folder => Content::Gone,
+            _ => content(repository, &attributes, tip, path)?,
+        };
+        edits.push(Edit { path: path.clone(), content });
+    }
+    let head = repository.head()?;
+    let ground = seen::ground(repository, target, tip, &head, &paths)?;
+    let default = if tick.wish.authority == Authority::Local { Policy::Ours } else { Policy::Theirs };
+    let text = filled(&tick.message, paths.len());
+    let waiting = list(repository, target, None)?;
+    let pending = record(repository, target, ground, edits, &message(&text), tick.policy.unwrap_or(default))?;
+    let afters = |pending: &Pending| -> Vec<_> { pending.changes.iter().map(|change| (change.path.clone(), change.after.clone())).collect() };
+    let is_old = waiting.last().is_some_and(|last| afters(last) == afters(&pending));
+    if is_old || pending.changes.is_empty() {
+        let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);
+        repository.git.call(&["update-ref", "-d", &name, pending.commit.as_str()]).ok()?;
+        return Ok(None);
+    }
+    Ok(Some(pending))
+}
+
+fn filled(template: &str, files: usize) -> String {
+    let now = utc::plain(clock::now());
+    template.replace("{time}", &now).replace("{host}", &local::host_name()).replace("{files}", &files.to_string())
+}
+
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A line of the user's, with its output on our stderr; an end with another code than 0 stops the tick before its commit.
+pub fn run(git: &Git, line: &str) -> Result<()> {
+    let failed = |what: String| Error::refused(format!("The command `{}` {what}.", crate::model::shown::short(line)), "Nothing was committed.");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line).current_dir(git.folder()).stdin(Stdio::null()).stdout(io::stderr()).process_group(0);
+    let mut child = command.spawn().map_err(|error| failed(format!("does not start: {error}")))?;
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| failed(format!("is lost: {error}")))? {
+            return if status.success() { Ok(()) } else { Err(failed(format!("ended with {status}"))) };
+        }
+        if git.is_stopped() {
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, Signal::TERM);
+            }
+            let _ = child.wait();
+            return Err(Error::Stopped);
+        }
+        clock::pause(LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_filled_in() {
+        let filled = filled("tick {files} on {host} at {time}", 3);
+        assert!(filled.starts_with("tick 3 on ") && !filled.contains('{'), "{filled}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Lock files of git itself that a crash left: never removed because they are old, only where it is proved that nobody is
+//! at work behind them.
+//!
+//! Proof is that the machine was started after the file was made, or that no process of git works in this repository and
+//! none has the file open. Both are known on this machine alone: on a network file system nothing is ever proved. A git
+//! with an editor open holds its lock without having it open, so a process that works there is enough to stop us.
+//!
+//! RACE: a git that starts between the look and the removal sees the old lock and gives up, as before; one in a container
+//! whose processes cannot be seen from here is not seen.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::Result;
+use super::repository::Repository;
+use crate::disk::{checkout, local};
+use crate::roots::mounts;
+
+/// A younger file may belong to somebody who is about to show.
+pub const YOUNGEST: Duration = Duration::from_secs(15 * 60);
+
+/// A lock file that stands there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    pub age: Duration,
+    pub verdict: Verdict,
+}
+
+/// May it go?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// With the proof.
+    Left(String),
+    /// With the reason.
+    Stays(String),
+}
+
+/// Every lock file of git in this clone, judged.
+pub fn look(repository: &Repository, youngest: Duration) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for path in candidates(repository)? {
+        let Some(age) = checkout::age(&path) else { continue };
+        let verdict = judge(repository, &path, age, youngest);
+        found.push(Found { path, age, verdict });
+    }
+    Ok(found)
+}
+
+/// Removes one that was left, if it still is.
+pub fn remove(repository: &Repository, found: &Found, youngest: Duration) -> Result<bool> {
+    let Some(age) = checkout::age(&found.path) else { return Ok(false) };
+    if age < found.age || !matches!(judge(repository, &found.path, age, youngest), Verdict::Left(_)) {
+        return Ok(false);
+    }
+    local::remove_file(&found.path)?;
+    Ok(true)
+}
+
+fn candidates(repository: &Repository) -> Result<Vec<PathBuf>> {
+    let is_lock = |path: &Path| path.extension().is_some_and(|end| end == "lock");
+    let mut all = Vec::new();
+    let mut folders = vec![repository.git_dir.clone()];
+    if repository.common != repository.git_dir {
+        folders.push(repository.common.clone());
+    }
+    for folder in folders {
+        all.extend(local::files(&folder)?.into_iter().map(|(path, _)| path).filter(|path| is_lock(path)));
+    }
+    let refs = repository.common.join("refs");
+    all.extend(checkout::files_below(&refs)?.into_iter().map(|path| refs.join(path)).filter(|path| is_lock(path)));
+    all.sort();
+    Ok(all)
+}
+
+fn judge(repository: &Repository, path: &Path, age: Duration, youngest: Duration) -> Verdict {
+    match mounts::detect(path) {
+        Ok(verdict) if !verdict.network => {}
+        Ok(verdict) => return Verdict::Stays(format!("it lies on {}, where a process of another machine may hold it", verdict.file_system)),
+        Err(error) => return Verdict::Stays(format!("where it lies cannot be told: {error}")),
+    }
+    if age < youngest {
+        return Verdict::Stays(format!("it is {} s old; locks younger than {} s are left alone", age.as_secs(), youngest.as_secs()));
+    }
+    if let Some(up) = up().filter(|up| age > *up + Duration::from_secs(60)) {
+        return Verdict::Left(format!("it is older than this start of the machine, {} s ago", up.as_secs()));
+    }
+    match at_work(repository, path) {
+        Some(who) => Verdict::Stays(who),
+        None => Verdict::Left("no process of git works in this repository, and none has it open".to_owned()),
+    }
+}
+
+/// How long the machine has been running; `None` where the system does not tell.
+fn up() -> Option<Duration> {
+    let text = local::read_text("/proc/uptime".as_ref(), 200).ok().flatten()?;
+    Duration::try_from_secs_f64(text.split_whitespace().next()?.parse().ok()?).ok()
+}
+
+/// A process that may be behind the lock; also one that cannot be looked into.
+fn at_work(repository: &Repository, path: &Path) -> Option<String> {
+    let Ok(processes) = local::folders("/proc".as_ref()) else { return Some("processes cannot be listed here".to_owned()) };
+    let numbers: Vec<String> = processes.iter().filter_map(|name| name.to_str()).filter(|name| name.parse::<u32>().is_ok()).map(str::to_owned).collect();
+    if numbers.is_empty() {
+        return Some("processes cannot be listed here".to_owned());
+    }
+    for number in numbers {
+        let of = |what: &str| PathBuf::from(format!("/proc/{number}/{what}"));
+        let name = local::read_text(&of("comm"), 100).ok().flatten().unwrap_or_default();
+        let is_git = name.trim() == "git" || name.starts_with("git-");
+        let works_here = local::link_target(&of("cwd")).map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
+        match (is_git, works_here) {
+            (true, Some(true)) => return Some(format!("process {number} ({}) works in this repository", name.trim())),
+            (true, None) if local::is_folder(&of("")) => return Some(format!("process {number} ({}) cannot be looked into", name.trim())),
+            _ => {}
+        }
+        let open = local::files(&of("fd")).unwrap_or_default();
+        if open.iter().any(|(handle, _)| local::link_target(handle).is_some_and(|target| target == path)) {
+            return Some(format!("process {number} ({}) has it open", name.trim()));
+        }
+    }
+    None
+}
