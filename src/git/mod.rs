@@ -27,6 +27,7 @@ pub mod sync;
 pub mod tick;
 pub mod tree;
 pub mod unlock;
+pub mod watch;
 mod words;
 
 pub use command::Git;

@@ -41,11 +41,87 @@ pub enum What {
     State(State),
     /// Follow the remote; what stands in the way is kept first
     Sync(Sync),
+    /// Run the commands, publish what they changed in the paths, push commits of ours, follow the remote
+    Tick(Tick),
+    /// Follow the remote and tick, again and again, until Ctrl-C
+    Watch(Watch),
     /// Publish exactly these files, as one commit on the remote's branch
     Publish(Publish),
     /// List what following displaced, and take it back
     #[command(subcommand)]
     Backups(Backups),
+    /// How it goes: success rate, last success, what waits, who is at work
+    Health(Health),
+    /// Who is at work in this clone
+    Lock,
+    /// Remove lock files that a crash of git left, where it is proved that nobody is behind them
+    Unlock(Unlock),
+}
+
+/// What a tick runs and commits.
+#[derive(Debug, Args)]
+pub struct TickWork {
+    /// A line for `sh`, run at the top of the work tree before the commit; several run one after the other
+    #[arg(long, value_name = "COMMAND")]
+    pub run: Vec<String>,
+    /// A file or folder below the top whose changes are committed; several times or with commas
+    #[arg(long, value_name = "PATH", value_delimiter = ',', default_values = ["state", "audit"])]
+    pub paths: Vec<PathBuf>,
+    /// The message of the commit; {time}, {host} and {files} are filled in
+    #[arg(short, long, default_value = "tick {time} on {host}")]
+    pub message: String,
+    /// Where somebody else changed the same path; without it ours with --alpha, else theirs
+    #[arg(long, value_name = "POLICY")]
+    pub on_conflict: Option<OnConflict>,
+    #[command(flatten)]
+    pub mode: Mode,
+}
+
+#[derive(Debug, Args)]
+pub struct Tick {
+    #[command(flatten)]
+    pub work: TickWork,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub work: TickWork,
+    /// The pause between two looks at the remote; without it GIT_SYNC_SYNC_INTERVAL in seconds, else 30s
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub every: Option<Duration>,
+    /// The pause between two ticks; without it GIT_SYNC_TICK_INTERVAL in seconds, else 15m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub tick_every: Option<Duration>,
+    /// Only follow
+    #[arg(long, conflicts_with_all = ["tick_every", "run"])]
+    pub no_tick: bool,
+    /// A line for `sh`, run after the remote was followed somewhere
+    #[arg(long, value_name = "COMMAND")]
+    pub after_change: Option<String>,
+    /// Where to write how it stands after each event; without it driftless/watch.json in the repository's folder of git
+    #[arg(long, value_name = "FILE")]
+    pub status_file: Option<PathBuf>,
+    /// Clone this where there is no repository yet; without it GITHUB_REPOSITORY
+    #[arg(long, value_name = "URL")]
+    pub clone: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Exit with 5 where something waits or failed last
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// Leave locks alone that are younger, like 15m
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "15m")]
+    pub older_than: Duration,
+    /// Tell what would be removed, and why
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -148,7 +224,12 @@ impl What {
         match self {
             What::State(_) => "git.state",
             What::Sync(_) => "git.sync",
+            What::Tick(_) => "git.tick",
+            What::Watch(_) => "git.watch",
             What::Publish(_) => "git.publish",
+            What::Health(_) => "git.health",
+            What::Lock => "git.lock",
+            What::Unlock(_) => "git.unlock",
             What::Backups(_) => "git.backups",
         }
     }

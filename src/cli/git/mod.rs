@@ -1,14 +1,22 @@
 //! `git`: one file a command; here is what they share.
 
 mod backups;
+mod clone;
+mod health;
+mod locks;
 mod publish;
 mod state;
 mod sync;
+mod tick;
+mod watch;
 
+pub use locks::Judged;
 pub use publish::word;
+pub use tick::word as tick_word;
+pub use watch::Board;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::args::git::{Git, Place, What};
 use crate::cli::exit::Exit;
@@ -16,6 +24,7 @@ use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context};
 use crate::disk::local;
 use crate::git::credentials::{self, Source};
+use crate::git::history::Event;
 use crate::git::names::Target;
 use crate::git::repository::Repository;
 use crate::git;
@@ -31,6 +40,11 @@ pub fn run(context: &Context, typed: &Git) -> Result<Answer, Failure> {
         What::Sync(sync) => sync::run(&here, sync),
         What::Publish(publish) => publish::run(&here, publish),
         What::Backups(backups) => backups::run(&here, backups),
+        What::Tick(tick) => tick::run(&here, tick),
+        What::Watch(watch) => watch::run(&here, watch),
+        What::Health(health) => health::run(&here, health),
+        What::Lock => locks::run(&here),
+        What::Unlock(unlock) => locks::unlock(&here, unlock),
     }
 }
 
@@ -65,6 +79,10 @@ impl Here<'_> {
     }
 
     fn lend(&self, repository: &mut Repository) -> Result<(), Failure> {
+        Ok(self.lend_quietly(repository)?)
+    }
+
+    fn lend_quietly(&self, repository: &mut Repository) -> Result<(), git::Error> {
         let head = repository.head()?;
         let target = repository.target(&head, self.place.remote.as_deref(), self.place.branch.as_deref())?;
         let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
@@ -130,6 +148,16 @@ impl From<git::Error> for Failure {
         };
         Failure { exit, ..Failure::failed(sentence(&error.to_string())) }.advise(advice)
     }
+}
+
+/// Writes down how a command ended.
+fn note(repository: &Repository, op: &str, began: Instant, result: Result<&str, &git::Error>) {
+    let mut event = match result {
+        Ok(word) => Event::now(op, true, word),
+        Err(error) => Event { message: error.to_string(), ..Event::now(op, false, "failed") },
+    };
+    event.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    git::history::note(repository, &event);
 }
 
 /// With a capital letter and a full stop.

@@ -1,6 +1,6 @@
 //! `git publish`: exactly the named files, as one commit on the remote's branch.
 
-use super::{Here, some};
+use super::{Here, note, some};
 use crate::cli::args::git::{OnConflict, Publish};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -11,6 +11,7 @@ use crate::git::deliver::Outcome;
 use crate::git::publish::{End, Published, Request, files, publish};
 
 pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
+    let began = std::time::Instant::now();
     let repository = here.repository()?;
     let mut paths = Vec::new();
     for path in &typed.paths {
@@ -31,7 +32,14 @@ pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
         wait: here.wait(),
         retry_for: typed.retry_for,
     };
-    let published = publish(&repository, &request)?;
+    let published = publish(&repository, &request);
+    let result = match &published {
+        Ok(Published { end: End::Waits { why, .. }, .. }) => Err(why),
+        Ok(published) => Ok(word(&published.end)),
+        Err(error) => Err(error),
+    };
+    note(&repository, "publish", began, result);
+    let published = published?;
     let exit = exit(&published, typed);
     let target = request.target.to_string();
     Ok(here.context.answer(exit, || json::git_publish(&published, &target, exit), || text(&published, &target)))

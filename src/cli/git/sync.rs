@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Here, some};
+use super::{Here, clone, note, some};
 use crate::cli::args::git::{Mode, Sync};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -13,6 +13,10 @@ use crate::git::sync::{Action, Authority, Synced, Wish, sync};
 
 pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     let began = std::time::Instant::now();
+    let folder = here.folder();
+    if typed.initial {
+        clone::where_there_is_none(here, &folder, typed.clone.as_deref())?;
+    }
     let repository = here.repository()?;
     let wish = Wish {
         remote: here.place.remote.clone(),
@@ -23,7 +27,11 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
         wait: here.wait(),
         retry_for: typed.mode.retry_for,
     };
-    let synced = sync(&repository, &wish)?;
+    let synced = sync(&repository, &wish);
+    if !typed.dry_run {
+        note(&repository, "sync", began, synced.as_ref().map(|synced| synced.action.word()));
+    }
+    let synced = synced?;
     let exit = exit(&synced.delivery);
     let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(here.context.answer(exit, || json::git_sync(&synced, typed.dry_run, exit, elapsed), || text(&synced, typed.dry_run)))

@@ -4,14 +4,18 @@ use serde::Serialize;
 
 use super::{PathText, line};
 use crate::cli::exit::Exit;
-use crate::cli::git::word;
+use crate::cli::git::{Board, Judged, tick_word, word};
 use crate::git::backup::{Backup, Restored};
 use crate::git::deliver::{Delivery, Outcome};
+use crate::git::history::{Event, Health};
+use crate::git::lock::{Holder, Which};
 use crate::git::names::Oid;
 use crate::git::publish::{End, Published};
 use crate::git::state::Standing;
 use crate::git::sync::Synced;
+use crate::git::tick::Ticked;
 use crate::git::tree::Dirty;
+use crate::git::unlock::Verdict;
 
 fn paths(paths: &[Vec<u8>]) -> Vec<PathText> {
     paths.iter().map(|path| PathText::new(path)).collect()
@@ -261,4 +265,166 @@ pub fn git_restored(id: &str, restored: &Restored) -> String {
         deletes: paths(&restored.deletes),
         branch: restored.branch.as_deref(),
     })
+}
+
+/// What a tick came to.
+pub fn git_tick(ticked: &Ticked, exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        result: &'static str,
+        id: Option<&'a str>,
+        paths: Vec<PathText>,
+        pushed: Option<&'a str>,
+        replaced: Option<&'a str>,
+        backup: Option<&'a str>,
+        action: Option<&'static str>,
+        pending: Option<DeliveryItem>,
+        reason: Option<String>,
+    }
+    let (pushed, synced) = (ticked.pushed.as_ref(), ticked.synced.as_ref());
+    let replaced = pushed.and_then(|ours| ours.replaced.as_ref());
+    line(&Object {
+        schema: "driftless.git.tick/1",
+        exit_code: exit.code(),
+        result: tick_word(ticked),
+        id: ticked.id.as_deref(),
+        paths: paths(&ticked.paths),
+        pushed: pushed.map(|ours| ours.commit.as_str()),
+        replaced: replaced.map(|(was, _)| was.as_str()),
+        backup: replaced.map(|(_, kept)| kept.as_str()),
+        action: synced.map(|synced| synced.action.word()),
+        pending: synced.map(|synced| DeliveryItem::of(&synced.delivery)),
+        reason: ticked.left.as_ref().map(ToString::to_string),
+    })
+}
+
+/// How a watch stands: its status file, and with `--json` its lines.
+pub fn git_watch(board: &Board, op: &str, now: &str) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        at: &'a str,
+        op: &'a str,
+        event: &'a str,
+        process: u32,
+        state: Option<&'a str>,
+        last_sync_at: Option<&'a str>,
+        last_tick_at: Option<&'a str>,
+        last_success_at: Option<&'a str>,
+        consecutive_failures: u64,
+        message: Option<&'a str>,
+    }
+    line(&Object {
+        schema: "driftless.git.watch/1",
+        at: now,
+        op,
+        event: &board.last_event,
+        process: std::process::id(),
+        state: board.state,
+        last_sync_at: board.last_sync_at.as_deref(),
+        last_tick_at: board.last_tick_at.as_deref(),
+        last_success_at: board.last_success_at.as_deref(),
+        consecutive_failures: board.consecutive_failures,
+        message: board.message.as_deref(),
+    })
+}
+
+#[derive(Serialize)]
+struct HolderItem<'a> {
+    host: &'a str,
+    process: u32,
+    purpose: &'a str,
+    since: &'a str,
+}
+
+impl<'a> HolderItem<'a> {
+    fn of(holder: &'a Holder) -> HolderItem<'a> {
+        HolderItem { host: &holder.host, process: holder.process, purpose: &holder.purpose, since: &holder.since }
+    }
+}
+
+/// How it goes.
+pub fn git_health(health: &Health, holder: Option<&Holder>, exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        events: u64,
+        went_well: u64,
+        success_rate: Option<f64>,
+        last: Option<&'a Event>,
+        last_success: Option<&'a Event>,
+        last_failure: Option<&'a Event>,
+        consecutive_failures: u64,
+        pending: usize,
+        oldest_pending: Option<&'a str>,
+        conflicts: usize,
+        rejected: usize,
+        backups: usize,
+        lock: Option<HolderItem<'a>>,
+    }
+    let rate = (health.events > 0).then(|| health.went_well as f64 / health.events as f64);
+    line(&Object {
+        schema: "driftless.git.health/1",
+        exit_code: exit.code(),
+        events: health.events,
+        went_well: health.went_well,
+        success_rate: rate,
+        last: health.last.as_ref(),
+        last_success: health.last_success.as_ref(),
+        last_failure: health.last_failure.as_ref(),
+        consecutive_failures: health.failures,
+        pending: health.pending,
+        oldest_pending: health.oldest.as_deref(),
+        conflicts: health.conflicts,
+        rejected: health.rejected,
+        backups: health.backups,
+        lock: holder.map(HolderItem::of),
+    })
+}
+
+/// Who is at work.
+pub fn git_lock(holders: &[(Which, Option<Holder>)]) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        refs: Option<HolderItem<'a>>,
+        work_tree: Option<HolderItem<'a>>,
+    }
+    let of = |which: Which| {
+        let found = holders.iter().find(|(other, _)| *other == which);
+        found.and_then(|(_, holder)| holder.as_ref()).map(HolderItem::of)
+    };
+    line(&Object { schema: "driftless.git.lock/1", exit_code: 0, refs: of(Which::Writer), work_tree: of(Which::Turn) })
+}
+
+/// What became of lock files.
+pub fn git_unlock(judged: &[Judged], dry_run: bool, exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Item<'a> {
+        #[serde(flatten)]
+        path: PathText,
+        age_s: u64,
+        left: bool,
+        removed: bool,
+        why: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        dry_run: bool,
+        locks: Vec<Item<'a>>,
+    }
+    let locks = judged.iter().map(|(found, removed)| {
+        let (left, why) = match &found.verdict {
+            Verdict::Left(why) => (true, why.as_str()),
+            Verdict::Stays(why) => (false, why.as_str()),
+        };
+        Item { path: PathText::whole(&found.path), age_s: found.age.as_secs(), left, removed: *removed, why }
+    });
+    line(&Object { schema: "driftless.git.unlock/1", exit_code: exit.code(), dry_run, locks: locks.collect() })
 }

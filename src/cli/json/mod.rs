@@ -37,7 +37,7 @@ use crate::model::side::PerSide;
 pub use conflicts::{conflicts, resolved};
 pub use detect::detect;
 pub use doctor::doctor;
-pub use git::{git_backups, git_publish, git_restored, git_state, git_sync};
+pub use git::{git_backups, git_health, git_lock, git_publish, git_restored, git_state, git_sync, git_tick, git_unlock, git_watch};
 pub use history::{life, run_told, runs};
 pub use init::init;
 pub use logs::logged;
