@@ -106,7 +106,10 @@ pub fn displace(repository: &Repository, id: &str, items: &[Item]) -> Result<Vec
             }
         }
     }
-    prove(repository, id).inspect_err(|_| put_back(repository, id, &moved))?;
+    if let Err(error) = prove(repository, id) {
+        put_back(repository, id, &moved);
+        return Err(error);
+    }
     Ok(moved)
 }
 
@@ -114,16 +117,25 @@ fn below(folder: &Path, path: &[u8]) -> std::path::PathBuf {
     folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 
-/// What was moved goes back where nothing stands now. What does not stays where it is, and in the backup.
-pub fn put_back(repository: &Repository, id: &str, moved: &[Vec<u8>]) {
+/// What was moved goes back where nothing stands now; did all of it? What does not stays where it is, and in the backup.
+pub fn put_back(repository: &Repository, id: &str, moved: &[Vec<u8>]) -> bool {
     let folder = repository.common.join("driftless/displaced").join(id);
+    let mut all = true;
     for path in moved {
         let to = repository.place(path);
         let back = to.parent().map_or(Ok(()), local::make_folders);
         if let Err(error) = back.and_then(|()| checkout::move_to_free_place(&below(&folder, path), &to)) {
             tracing::warn!(%error, backup = id, "a displaced file stays in the backup");
+            all = false;
         }
     }
+    all
+}
+
+/// Takes a backup away again of which everything is back in its place.
+pub fn forget(repository: &Repository, id: &str) -> Result<()> {
+    sweep(repository)?;
+    repository.git.call(&["update-ref", "-d", &format!("{PREFIX}{id}")]).to_its_end().ok().map(drop)
 }
 
 /// Every displaced file is in its backup as it is now, or it is added to it.

@@ -118,7 +118,6 @@ pub struct Call<'a> {
     git: &'a Git,
     arguments: Vec<OsString>,
     input: Vec<Part>,
-    environment: Vec<(&'static str, OsString)>,
     limit: Duration,
     stoppable: bool,
 }
@@ -162,11 +161,6 @@ impl Git {
         self.secrets.push(token.text);
     }
 
-    /// What nobody is to see.
-    pub fn secrets(&self) -> &[String] {
-        &self.secrets
-    }
-
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
@@ -174,10 +168,10 @@ impl Git {
     /// A command, by its words.
     pub fn call<S: AsRef<OsStr>>(&self, words: &[S]) -> Call<'_> {
         let arguments = words.iter().map(|word| word.as_ref().to_owned()).collect();
-        Call { git: self, arguments, input: Vec::new(), environment: Vec::new(), limit: LOCAL, stoppable: true }
+        Call { git: self, arguments, input: Vec::new(), limit: LOCAL, stoppable: true }
     }
 
-    fn command(&self, call: &[OsString], environment: &[(&'static str, OsString)]) -> Command {
+    fn command(&self, call: &[OsString]) -> Command {
         let mut command = Command::new("git");
         command.current_dir(&self.folder);
         for setting in &self.settings {
@@ -189,7 +183,7 @@ impl Git {
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
         command.env("GIT_EDITOR", ":").env("GIT_SEQUENCE_EDITOR", ":").env("GIT_PAGER", "cat");
-        command.envs(self.environment.iter().chain(environment).map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -216,11 +210,6 @@ impl Call<'_> {
         self
     }
 
-    pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
-        self.environment.push((name, value.as_ref().to_owned()));
-        self
-    }
-
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -244,7 +233,7 @@ impl Call<'_> {
         if self.stoppable && self.git.is_stopped() {
             return Err(Error::Stopped);
         }
-        let mut command = self.git.command(&self.arguments, &self.environment);
+        let mut command = self.git.command(&self.arguments);
         command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         let verb = self.verb();
         let mut child = command.spawn().map_err(Error::NoGit)?;
@@ -406,7 +395,7 @@ pub struct Talk {
 impl Talk {
     pub fn start(git: &Git, words: &[&str]) -> Result<Talk> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let mut child = git.command(&words, &[]).stdin(Stdio::piped()).spawn().map_err(Error::NoGit)?;
+        let mut child = git.command(&words).stdin(Stdio::piped()).spawn().map_err(Error::NoGit)?;
         let stdin = child.stdin.take();
         let (stdout, mut stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
         let (tell, lines) = bounded(16);

@@ -16,6 +16,7 @@ use super::names::{Oid, Target};
 use super::repository::{Head, Repository};
 use super::tree::{ALL, Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
 use crate::disk::checkout::{self, Place};
+use crate::disk::local;
 use crate::model::shown::short;
 
 /// What moving from one commit to another would meet.
@@ -231,6 +232,11 @@ pub fn movable(repository: &Repository, head: &Head) -> Result<String> {
 /// Moves the branch that is checked out from the commit of `head` to `new`.
 pub fn follow(repository: &Repository, _held: &Held, head: &Head, target: &Target, new: &Oid, reason: &Reason<'_>) -> Result<Followed> {
     let branch = movable(repository, head)?;
+    let lock = repository.git_dir.join("index.lock");
+    if local::is_taken(&lock) {
+        let advice = "Nothing was changed. Wait for it to end; if a git was killed, `driftless git unlock` takes its lock away.";
+        return Err(Error::refused("Another git is at work on the index, or was killed there (index.lock).", advice));
+    }
     backup::sweep(repository)?;
     let old = head.commit.as_ref();
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
@@ -245,9 +251,14 @@ pub fn follow(repository: &Repository, _held: &Held, head: &Head, target: &Targe
         Some(id) => backup::displace(repository, id, &plan.in_the_way)?,
         None => Vec::new(),
     };
-    if let Err(error) = switch(repository, &branch, old, old_tree, target, new, &plan) {
-        if let Some(id) = &backup {
-            backup::put_back(repository, id, &moved);
+    let mut index = Index::AsItWas;
+    if let Err(error) = switch(repository, &branch, old, target, new, &plan, &mut index) {
+        if let Some(id) = &backup
+            && backup::put_back(repository, id, &moved)
+            && index == Index::AsItWas
+        {
+            // Everything is as it was: a loop that fails again and again leaves no pile of backups.
+            backup::forget(repository, id)?;
         }
         return Err(error);
     }
@@ -258,8 +269,24 @@ pub fn follow(repository: &Repository, _held: &Held, head: &Head, target: &Targe
     Ok(Followed { from: old.cloned(), to: new.clone(), files_changed: plan.changes.len(), backup, kept_dirty, displaced })
 }
 
+/// Did we write to the user's index?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Index {
+    AsItWas,
+    Written,
+}
+
 /// Index, work tree, branch.
-fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, old_tree: &str, target: &Target, new: &Oid, plan: &Plan) -> Result<()> {
+fn switch(
+    repository: &Repository,
+    branch: &str,
+    old: Option<&Oid>,
+    target: &Target,
+    new: &Oid,
+    plan: &Plan,
+    index: &mut Index,
+) -> Result<()> {
+    let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let name = format!("refs/heads/{branch}");
     let before = old.map_or_else(|| new.none_like(), Oid::to_string);
     let mut talk = Talk::start(&repository.git, &["update-ref", "-m", "driftless: follow the remote", "--stdin"])?;
@@ -275,6 +302,7 @@ fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, old_tree: &s
         return Err(Error::Answer { verb: "update-ref".to_owned(), message });
     }
     set_index(repository, old_tree, new, plan)?;
+    *index = Index::Written;
     let words = ["read-tree", "-m", "-u", old_tree, new.as_str()];
     let output = repository.git.call(&words).to_its_end().run()?;
     if output.code != 0 {

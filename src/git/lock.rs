@@ -45,16 +45,6 @@ pub enum Which {
     Turn,
 }
 
-impl Which {
-    /// For people, and its file.
-    pub fn word(self) -> &'static str {
-        match self {
-            Which::Writer => "lock",
-            Which::Turn => "turn",
-        }
-    }
-}
-
 pub fn path(repository: &Repository, which: Which) -> PathBuf {
     match which {
         Which::Writer => repository.common.join("driftless/lock"),

@@ -36,10 +36,6 @@ impl Oid {
     pub fn brief(&self) -> &str {
         &self.0[..10]
     }
-
-    pub fn is_none(text: &str) -> bool {
-        text.bytes().all(|byte| byte == b'0')
-    }
 }
 
 impl fmt::Display for Oid {

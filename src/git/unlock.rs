@@ -16,9 +16,6 @@ use super::repository::Repository;
 use crate::disk::{checkout, local};
 use crate::roots::mounts;
 
-/// A younger file may belong to somebody who is about to show.
-pub const YOUNGEST: Duration = Duration::from_secs(15 * 60);
-
 /// A lock file that stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -107,7 +104,10 @@ fn at_work(repository: &Repository, path: &Path) -> Option<String> {
     for number in numbers {
         let of = |what: &str| PathBuf::from(format!("/proc/{number}/{what}"));
         let name = local::read_text(&of("comm"), 100).ok().flatten().unwrap_or_default();
-        let is_git = name.trim() == "git" || name.starts_with("git-");
+        // One that has ended and was not waited for does nothing any more.
+        let stat = local::read_text(&of("stat"), 4096).ok().flatten().unwrap_or_default();
+        let has_ended = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'));
+        let is_git = !has_ended && (name.trim() == "git" || name.starts_with("git-"));
         let works_here = local::link_target(&of("cwd")).map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
         match (is_git, works_here) {
             (true, Some(true)) => return Some(format!("process {number} ({}) works in this repository", name.trim())),

@@ -4,6 +4,18 @@ use crate::model::shown::tame;
 
 /// What stands for something secret.
 const HIDDEN: &str = "***";
+/// Advice of git's that is ours to give, or none.
+const NOISE: [&str; 9] = [
+    "hint:",
+    "Please make sure",
+    "and the repository exists",
+    "Another git process seems",
+    "an editor opened by",
+    "are terminated then try",
+    "may have crashed in this",
+    "remove the file manually",
+    "warning: redirecting to",
+];
 /// Longer messages are cut; git repeats itself and servers send banners.
 const LONGEST: usize = 2_000;
 
@@ -21,7 +33,8 @@ pub fn told(stderr: &[u8], secrets: &[String]) -> String {
     let text = redact(&String::from_utf8_lossy(stderr), secrets);
     // Progress comes with carriage returns; what stands before the last one was overwritten.
     let lines = text.lines().map(|line| line.trim_end().rsplit('\r').next().unwrap_or_default().trim());
-    let kept: Vec<String> = lines.filter(|line| !line.is_empty() && !line.starts_with("hint:")).map(tame).collect();
+    let kept = lines.filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.starts_with(noise)));
+    let kept: Vec<String> = kept.map(|line| tame(line.trim_end_matches('.'))).collect();
     let mut text = kept.join("; ");
     if let Some((cut, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(cut);

@@ -92,7 +92,7 @@ pub fn delivered(delivery: &Delivery) -> String {
     let number = |which: fn(&Outcome) -> bool| delivery.outcomes.iter().filter(|(_, outcome)| which(outcome)).count() as u64;
     let landed = number(|outcome| matches!(outcome, Outcome::Landed(_) | Outcome::Unchanged));
     if landed > 0 {
-        let _ = writeln!(text, "{} that had waited {} delivered.", count(landed, "publish"), if landed == 1 { "was" } else { "were" });
+        let _ = writeln!(text, "{} that had waited {} delivered.", count(landed, "update"), if landed == 1 { "was" } else { "were" });
     }
     for (_, outcome) in &delivery.outcomes {
         let _ = match outcome {
