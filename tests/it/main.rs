@@ -12,6 +12,7 @@ mod databases;
 mod databases_back;
 mod doctor;
 mod first_sync;
+mod git;
 mod golden;
 mod ground;
 mod growing;
