@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use super::landed;
 use super::lock::Held;
 use super::merge;
 use super::names::{Kind, Oid, Target, fresh_id};
@@ -281,6 +282,8 @@ impl Batch {
     fn settle(self, repository: &Repository, target: &Target, pushed: Option<Oid>, errand: &Errand<'_>, delivery: &mut Delivery) -> Result<()> {
         let mut lines = String::new();
         if let Some(pushed) = &pushed {
+            // Before the refs that make it wait are gone.
+            landed::remember(repository, delivery.tip.as_ref(), pushed)?;
             lines.push_str(&format!("update {} {pushed}\n", target.known()));
             delivery.tip = Some(pushed.clone());
         }

@@ -6,12 +6,11 @@
 
 use super::backup;
 use super::error::{Error, Result};
+use super::landed;
 use super::lock::Held;
 use super::names::{Kind, Oid, Target};
-use super::pending::{Ground, Pending, Policy, record};
 use super::push::{Hooks, Pushed, push};
 use super::repository::Repository;
-use super::seen;
 
 /// What was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,26 +41,9 @@ pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, 
     }
     let why = format!("{target} before {} was pushed over it by force", head.brief());
     let kept = backup::keep_commit(repository, tip, &why)?;
-    let again = again(repository, target, head, tip)?;
-    let remember = || format!("update {} {head}\n", forced(target));
-    let sent = send(repository, target, head, tip, remember);
-    if let (Ok(None) | Err(_), Some(again)) = (&sent, again) {
-        // Nothing was replaced, so nothing is to be published again.
-        let name = format!("{}{}", target.prefix(Kind::Pending), again.id);
-        repository.git.call(&["update-ref", "-d", &name, again.commit.as_str()]).to_its_end().ok()?;
-    }
-    Ok(sent?.map(|()| Ours { commit: head.clone(), replaced: Some((tip.clone(), kept)) }))
-}
-
-/// What this clone published at the replaced tip waits again, on the commit that is pushed, before that is pushed.
-fn again(repository: &Repository, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Pending>> {
-    let ours = seen::published_in(repository, target, tip)?;
-    if ours.is_empty() {
-        return Ok(None);
-    }
-    let ground = Ground { commit: Some(head.clone()), seen: Vec::new() };
-    let message = "Publish again what a force push replaced\n";
-    record(repository, target, ground, ours, message, Policy::Theirs).map(Some)
+    let lines = format!("update {} {head}\n{}", forced(target), landed::rescue(repository, target, tip, head)?);
+    let sent = send(repository, target, head, tip, || lines)?;
+    Ok(sent.map(|()| Ours { commit: head.clone(), replaced: Some((tip.clone(), kept)) }))
 }
 
 /// The user's own commits go out with the user's own hooks.

@@ -12,6 +12,7 @@ mod error;
 pub mod follow;
 pub mod force;
 pub mod history;
+mod landed;
 pub mod lock;
 mod merge;
 pub mod names;

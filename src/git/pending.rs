@@ -8,6 +8,8 @@ use super::names::{Kind, Oid, Target, fresh_id};
 use super::repository::Repository;
 use super::stream::{Commit, Content, Stream, made};
 use super::tree::{Change, difference, empty_tree};
+use crate::disk::clock;
+use crate::model::utc;
 
 /// What happens to a path that somebody else changed too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,4 +119,21 @@ pub fn count(repository: &Repository, kind: Kind) -> Result<usize> {
     let prefix = format!("refs/driftless/{}/", kind.word());
     let listed = repository.git.call(&["for-each-ref", "--format=%(refname)", &prefix]).ok()?;
     Ok(listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
+}
+
+/// Refs that only a process at work needs are gone after a day, should it have been killed.
+pub fn sweep(repository: &Repository) -> Result<()> {
+    let kinds = ["refs/driftless/done/", "refs/driftless/incoming/", "refs/driftless/landing/"];
+    let listed = repository.git.call(&["for-each-ref", "--format=%(refname)"]).args(kinds).ok()?;
+    let day = 86_400;
+    let now = clock::now().parts().0;
+    let is_old = |name: &str| {
+        let time = utc::parse_compact(name.rsplit('/').next().unwrap_or_default().as_bytes());
+        time.is_some_and(|time| time.parts().0 + day < now)
+    };
+    let lines: String = String::from_utf8_lossy(&listed).lines().filter(|name| is_old(name)).map(|name| format!("delete {name}\n")).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).ok().map(drop)
 }

@@ -2,7 +2,8 @@
 
 use super::command::NETWORK;
 use super::error::{Error, Result};
-use super::names::{Oid, Target};
+use super::landed;
+use super::names::{Oid, Target, fresh_id};
 use super::repository::Repository;
 
 /// How many more commits a shallow clone is given, step by step, until the history tells.
@@ -49,17 +50,30 @@ pub fn deepen(repository: &Repository, target: &Target, step: usize) -> Result<b
 }
 
 fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result<Option<Oid>> {
-    let spec = format!("+{}:{}", target.at_remote(), target.known());
+    // Beside what is known: where our commits are gone from it, both change in one step, so that no kill loses them.
+    let incoming = format!("refs/driftless/incoming/{}", fresh_id()?);
+    let spec = format!("+{}:{incoming}", target.at_remote());
     let words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune", "--refmap=", "--no-auto-maintenance"];
     let call = repository.git.call(&words).args(more).args(["--end-of-options", &target.remote, &spec]);
     let output = call.limit(NETWORK).run()?;
     if output.code == 0 {
-        return known(repository, target);
+        return accept(repository, target, &incoming);
     }
     if output.message.contains("couldn't find remote ref") {
         return Ok(None);
     }
     Err(judged(target, "fetch", &output.message))
+}
+
+fn accept(repository: &Repository, target: &Target, incoming: &str) -> Result<Option<Oid>> {
+    let Some(now) = repository.commit(incoming)? else { return Ok(None) };
+    let mut lines = match known(repository, target)? {
+        Some(before) => landed::rescue(repository, target, &before, &now)?,
+        None => String::new(),
+    };
+    lines.push_str(&format!("update {} {now}\ndelete {incoming} {now}\n", target.known()));
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+    Ok(Some(now))
 }
 
 /// Asks, and fetches where there is something new.

@@ -78,16 +78,3 @@ pub fn ground(repository: &Repository, target: &Target, tip: Option<&Oid>, head:
     };
     Ok(Ground { commit: head.commit.clone(), seen: kept.map(edit).collect() })
 }
-
-/// What this clone published and the commit still has so: of a tip that is replaced, this must not go.
-pub fn published_in(repository: &Repository, target: &Target, tip: &Oid) -> Result<Vec<Edit>> {
-    let branch = target.to_string();
-    let unhex = |hex: &str| -> Option<Vec<u8>> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
-    };
-    let all = read(repository).into_iter().filter(|((of, _), _)| *of == branch);
-    let (paths, oids): (Vec<Vec<u8>>, Vec<Option<Oid>>) = all.filter_map(|((_, path), oid)| Some((unhex(&path)?, oid))).unzip();
-    let now = versions(repository, tip.as_str(), &paths)?;
-    let same = paths.into_iter().zip(oids).zip(now).filter(|((_, oid), now)| *oid == now.as_ref().map(|version| version.oid.clone()));
-    Ok(same.map(|((path, _), now)| Edit { path, content: now.map_or(Content::Gone, Content::There) }).collect())
-}

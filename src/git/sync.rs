@@ -108,6 +108,7 @@ pub fn bring_in_step(
     }
     let _turn = turn()?;
     let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
+    pending::sweep(repository)?;
     if waiting {
         let errand = Errand { mine: None, retry_for: wish.retry_for, hooks: Hooks::No };
         delivery = deliver(repository, &target, &held, &errand)?;

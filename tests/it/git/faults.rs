@@ -1,1 +1,186 @@
-//! To come.
+//! Hooks that refuse, locks left at the remote, pushes that come between, disks that are full, kills anywhere.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Hub, commit, git, head, ours, sound, try_git};
+use crate::harness::{Ended, chmod, read, write};
+
+fn script(path: &Path, text: &str) {
+    write(path, format!("#!/bin/sh\n{text}\n"));
+    chmod(path, 0o755);
+}
+
+/// One that the remote never takes does not hold up the others.
+#[test]
+fn a_hook_that_refuses_one_does_not_stop_the_rest() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.json(&clone, &["state"], 0);
+    let hook = "while read old new ref; do git diff --name-only $old $new | grep -q bad && { echo 'no \x1b[31mbad\x1b[0m files'; exit 1; }; done; exit 0";
+    script(&hub.bare.join("hooks/pre-receive"), hook);
+    let away = hub.top().join("away.git");
+    fs::rename(&hub.bare, &away).expect("away");
+    for name in ["one", "bad", "two"] {
+        write(&clone.join(name), "x\n");
+        hub.json(&clone, &["publish", name, "-m", name], 0);
+    }
+    fs::rename(&away, &hub.bare).expect("back");
+    write(&clone.join("three"), "x\n");
+    assert_eq!(hub.json(&clone, &["publish", "three", "-m", "three"], 0)["result"], "pushed");
+    assert_eq!(["one", "two", "three", "bad"].map(|path| hub.at_tip(path).is_some()), [true, true, true, false]);
+    assert_eq!((ours(&clone, "pending").len(), ours(&clone, "rejected").len()), (0, 1));
+    write(&clone.join("bad"), "y\n");
+    let object = hub.json(&clone, &["publish", "bad", "-m", "bad"], 4);
+    assert_eq!(object["result"], "rejected", "{object}");
+    let kept = object["kept"].as_str().expect("a ref");
+    assert_eq!(git(&clone, &["show", &format!("{kept}:bad")]), "y");
+    sound(&clone);
+}
+
+/// A lock that a crash left at the remote: we wait in vain, and keep it.
+#[test]
+fn a_lock_left_at_the_remote_defers() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    write(&hub.bare.join("refs/heads/main.lock"), "");
+    write(&clone.join("a"), "a\n");
+    let object = hub.json(&clone, &["publish", "a", "-m", "a", "--retry-for", "100ms"], 0);
+    assert_eq!(object["result"], "deferred", "{object}");
+    assert!(object["attempts"].as_u64() > Some(1), "{object}");
+    fs::remove_file(hub.bare.join("refs/heads/main.lock")).expect("removed");
+    hub.run(&clone, &["sync"]).ends_with(0);
+    assert_eq!(hub.at_tip("a").as_deref(), Some("a\n"));
+}
+
+/// Somebody pushes exactly between our look and our push, three times.
+#[test]
+fn a_push_that_comes_between_is_never_overwritten() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    let other = hub.top().join("first");
+    hub.json(&clone, &["state"], 0);
+    let wrapper = hub.top().join("receive");
+    let text = format!(
+        "n=$(cat {count} 2>/dev/null || echo 0)\nif [ $n -lt 3 ]; then echo $((n+1)) >{count}\ncd {other} && unset GIT_DIR && \
+         git -c user.name=o -c user.email=o@x commit -q --allow-empty -m between && git push -q origin main\nfi\nexec git-receive-pack \"$@\"",
+        count = hub.top().join("count").display(),
+        other = other.display()
+    );
+    script(&wrapper, &text);
+    git(&clone, &["config", "remote.origin.receivepack", wrapper.to_str().expect("text")]);
+    write(&clone.join("a"), "a\n");
+    let object = hub.json(&clone, &["publish", "a", "-m", "a"], 0);
+    assert_eq!((&object["result"], &object["attempts"]), (&"pushed".into(), &4.into()), "{object}");
+    assert_eq!(git(&hub.bare, &["log", "--format=%s", "main"]).matches("between").count(), 3);
+    // The same for commits of the user's: a lost race leaves them here.
+    fs::remove_file(hub.top().join("count")).expect("removed");
+    hub.json(&clone, &["sync"], 0);
+    git(&other, &["pull", "-q", "origin", "main"]);
+    let mine = commit(&clone, "mine");
+    hub.run(&clone, &["tick", "--alpha"]);
+    assert_eq!(git(&hub.bare, &["log", "--format=%s", "main"]).matches("between").count(), 4);
+    assert!(try_git(&clone, &["merge-base", "--is-ancestor", &mine, "HEAD"]).status.success(), "ours stays");
+}
+
+/// The disk is full while something is kept: then nothing is moved.
+#[test]
+fn a_full_disk_moves_nothing() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.moves();
+    let mut noise = vec![0_u8; 1 << 20];
+    let mut state = 7_u64;
+    noise.iter_mut().for_each(|byte| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = (state >> 56) as u8;
+    });
+    fs::write(clone.join("new.txt"), &noise).expect("a large file");
+    let before = head(&clone);
+    let plain = hub.world.command(&clone, &["git", "sync"]);
+    let mut command = Command::new("sh");
+    // No file may become longer than 64 KiB, and writing more is an error: as on a full disk.
+    command.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "sh"]).arg(plain.get_program()).args(plain.get_args());
+    command.current_dir(&clone).env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = Ended::of(command.output().expect("sh starts"));
+    assert!(matches!(ended.code, 1 | 4), "{ended}");
+    assert_eq!((head(&clone), fs::read(clone.join("new.txt")).expect("there")), (before, noise.clone()));
+    hub.run(&clone, &["sync"]).ends_with(0);
+    let backup = ours(&clone, "backup").pop().expect("a backup");
+    assert_eq!(try_git(&clone, &["cat-file", "blob", &format!("{backup}:new.txt")]).stdout, noise);
+    assert_eq!(read(&clone.join("new.txt")), "new\n");
+}
+
+/// A git that was killed left `index.lock`: nothing is done, no pile of backups grows, and `unlock` says why or why not.
+#[test]
+fn a_left_index_lock_is_judged_and_never_just_removed() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.moves();
+    write(&clone.join("edit.txt"), "mine\n");
+    let lock = clone.join(".git/index.lock");
+    write(&lock, "");
+    for _ in 0..2 {
+        hub.run(&clone, &["sync"]).ends_with(4).says("index.lock").says("Nothing was changed");
+    }
+    assert_eq!((ours(&clone, "backup").len(), read(&clone.join("edit.txt")).as_str()), (0, "mine\n"));
+    hub.run(&clone, &["unlock"]).ends_with(4).says("stays, because it is");
+    // Somebody is at work here: git with an editor open, as it looks from outside.
+    let program = hub.top().join("git");
+    fs::copy("/bin/sleep", &program).expect("a copy");
+    let mut busy = Command::new(&program).arg("60").current_dir(&clone).spawn().expect("it starts");
+    hub.run(&clone, &["unlock", "--older-than", "0s"]).ends_with(4).says("works in this repository");
+    busy.kill().and_then(|()| busy.wait()).expect("ended");
+    let held = fs::File::open(&lock).expect("open");
+    hub.run(&clone, &["unlock", "--older-than", "0s"]).ends_with(4).says("has it open");
+    drop(held);
+    assert!(lock.exists());
+    hub.run(&clone, &["unlock", "--older-than", "0s", "--dry-run"]).ends_with(0).says("would be removed");
+    hub.run(&clone, &["unlock", "--older-than", "0s"]).ends_with(0).says("removed, because");
+    assert!(!lock.exists());
+    hub.run(&clone, &["sync"]).ends_with(0);
+}
+
+/// Killed anywhere, a follow loses nothing and the next one goes on. By seed; a failure names it.
+#[test]
+fn gs_06_a_killed_follow_loses_nothing() {
+    let rounds = std::env::var("DRIFTLESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(12);
+    let seed = std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    let template = hub.top().join("template");
+    write(&clone.join("mine.txt"), "committed\n");
+    commit(&clone, "mine");
+    hub.moves();
+    write(&clone.join("edit.txt"), "on the disk\n");
+    write(&clone.join("new.txt/deep"), "deep\n");
+    write(&clone.join("dir/x.txt"), "not in the way\n");
+    fs::rename(&clone, &template).expect("renamed");
+    let mut state = seed;
+    for round in 0..rounds {
+        drop(fs::remove_dir_all(&clone));
+        crate::services::run("cp", &["-a", template.to_str().expect("text"), clone.to_str().expect("text")]);
+        let mut killed = hub.world.command(&clone, &["git", "sync"]).spawn().expect("it starts");
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros((state >> 33) % 150_000));
+        killed.kill().and_then(|()| killed.wait()).expect("ended");
+        // Its git may still be at work.
+        crate::harness::wait_for("the end of its git", || hub.run(&clone, &["unlock", "--older-than", "0s"]).code == 0);
+        let ended = hub.run(&clone, &["sync"]);
+        assert_eq!(ended.code, 0, "seed {seed}, round {round}: {ended}");
+        assert_eq!(head(&clone), hub.tip(), "seed {seed}, round {round}");
+        let backups = ours(&clone, "backup");
+        let found = |path: &str, content: &str| {
+            let holds = |name: &String| try_git(&clone, &["show", &format!("{name}:{path}")]).stdout == content.as_bytes();
+            backups.iter().any(holds)
+        };
+        for (path, content) in [("edit.txt", "on the disk\n"), ("new.txt/deep", "deep\n"), ("mine.txt", "committed\n")] {
+            assert!(found(path, content), "{path}: seed {seed}, round {round}: {backups:?}");
+        }
+        assert_eq!(read(&clone.join("dir/x.txt")), "not in the way\n", "seed {seed}, round {round}");
+        assert_eq!(git(&clone, &["status", "--porcelain"]), " M dir/x.txt", "seed {seed}, round {round}");
+        sound(&clone);
+    }
+}

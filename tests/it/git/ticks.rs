@@ -1,1 +1,165 @@
-//! To come.
+//! `git tick` and `git watch`.
+
+use std::fs;
+use std::process::Stdio;
+
+use super::{Hub, commit, git, head, ours, sound};
+use crate::harness::{Ended, read, wait_for, write};
+
+/// GS-04: the commands run, exactly the paths are committed, and the branch follows.
+#[test]
+fn gs_04_a_tick_commits_the_named_paths_alone() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    write(&clone.join("edit.txt"), "not this\n");
+    git(&clone, &["add", "edit.txt"]);
+    write(&clone.join("loose.txt"), "nor this\n");
+    let run = "mkdir -p state/deep && echo 1 >state/deep/new && echo 2 >audit";
+    let ticked = hub.json(&clone, &["tick", "--run", run, "-m", "tick of {files}"], 0);
+    assert_eq!((&ticked["result"], ticked["paths"].as_array().map(Vec::len)), (&"committed".into(), Some(2)), "{ticked}");
+    assert_eq!(git(&hub.bare, &["log", "-1", "--format=%s", "main"]), "tick of 2");
+    assert_eq!((hub.at_tip("state/deep/new").as_deref(), hub.at_tip("edit.txt").as_deref()), (Some("1\n"), Some("edit\n")));
+    assert_eq!(head(&clone), hub.tip(), "the branch followed");
+    assert_eq!(git(&clone, &["status", "--porcelain"]), "M  edit.txt\n?? loose.txt");
+    let again = hub.json(&clone, &["tick", "--run", run], 0);
+    assert_eq!(again["result"], "nothing", "{again}");
+    // A file that went is a change, too.
+    fs::remove_file(clone.join("audit")).expect("removed");
+    hub.json(&clone, &["tick"], 0);
+    assert_eq!(hub.at_tip("audit"), None);
+    let tip = hub.tip();
+    let failed = hub.run(&clone, &["tick", "--run", "echo half >state/deep/new", "--run", "exit 3"]);
+    failed.ends_with(4).says("exit 3").says("Nothing was committed");
+    assert_eq!(hub.tip(), tip);
+    sound(&clone);
+}
+
+/// GS-05: a push that failed waits, also across a restart, and goes out after following the remote.
+#[test]
+fn gs_05_a_tick_without_the_remote_goes_out_later() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.json(&clone, &["state"], 0);
+    let away = hub.top().join("away.git");
+    fs::rename(&hub.bare, &away).expect("away");
+    hub.json(&clone, &["tick", "--run", "mkdir -p state; echo 1 >state/s"], 75);
+    hub.json(&clone, &["tick", "--run", "echo 1 >state/s"], 75);
+    assert_eq!(ours(&clone, "pending").len(), 1, "the same change waits once");
+    hub.json(&clone, &["tick", "--run", "echo 2 >state/s"], 75);
+    fs::rename(&away, &hub.bare).expect("back");
+    hub.moves();
+    let synced = hub.json(&clone, &["sync", "--initial"], 0);
+    assert_eq!(synced["pending"]["delivered"], 2, "{synced}");
+    assert_eq!((hub.at_tip("state/s").as_deref(), hub.at_tip("edit.txt").as_deref()), (Some("2\n"), Some("theirs\n")));
+    assert_eq!((head(&clone), git(&clone, &["status", "--porcelain"])), (hub.tip(), String::new()));
+    assert_eq!(ours(&clone, "backup"), [] as [&str; 0], "a tick's own files are in nobody's way");
+    sound(&clone);
+}
+
+/// GS-02: commits of the user's go out with the tick; where both have some, by force only in alpha, and never unseen.
+#[test]
+fn gs_02_alpha_replaces_what_was_compared_and_keeps_it() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    commit(&clone, "ahead");
+    let pushed = hub.json(&clone, &["tick"], 0);
+    assert_eq!((&pushed["pushed"], &pushed["replaced"]), (&head(&clone).into(), &serde_json::Value::Null), "{pushed}");
+    assert_eq!(hub.tip(), head(&clone));
+    git(&hub.top().join("first"), &["pull", "-q", "origin", "main"]);
+    // A publish of ours, then somebody else, then a commit of ours.
+    write(&clone.join("s.json"), "published\n");
+    hub.json(&clone, &["publish", "s.json", "-m", "s"], 0);
+    git(&hub.top().join("first"), &["pull", "-q", "origin", "main"]);
+    let theirs = hub.moves();
+    fs::remove_file(clone.join("s.json")).expect("removed");
+    let mine = commit(&clone, "mine");
+    hub.json(&clone, &["sync", "--alpha"], 0);
+    assert_eq!(head(&clone), mine, "a sync waits for the tick");
+    let forced = hub.json(&clone, &["tick", "--alpha"], 0);
+    assert_eq!((&forced["pushed"], &forced["replaced"]), (&mine.into(), &theirs.clone().into()), "{forced}");
+    let backup = format!("refs/driftless/backup/{}^1", forced["backup"].as_str().expect("a backup"));
+    assert_eq!(git(&clone, &["rev-parse", &backup]), theirs, "what was replaced is kept");
+    assert_eq!((hub.at_tip("edit.txt").as_deref(), hub.at_tip("s.json").as_deref()), (Some("edit\n"), Some("published\n")));
+    sound(&clone);
+}
+
+/// Two that both count as the truth would replace each other for ever.
+#[test]
+fn gs_02_two_alphas_stop() {
+    let hub = Hub::new();
+    let (a, b) = (hub.clone("a", None), hub.clone("b", None));
+    for round in 0..3 {
+        for (clone, name) in [(&a, "a"), (&b, "b")] {
+            write(&clone.join(name), format!("{round}\n"));
+            commit(clone, name);
+            let ended = hub.run(clone, &["tick", "--alpha"]);
+            if ended.code == 4 {
+                ended.says("by force again").says("Nothing was pushed");
+                let tip = hub.tip();
+                hub.run(clone, &["tick", "--alpha"]).ends_with(4);
+                assert_eq!(hub.tip(), tip);
+                // A person says which copy counts.
+                hub.run(clone, &["sync"]).ends_with(0);
+                hub.run(clone, &["tick", "--alpha", "--run", "mkdir -p state; echo on >state/s"]).ends_with(0);
+                return;
+            }
+            ended.ends_with(0);
+        }
+    }
+    panic!("they went on replacing each other");
+}
+
+/// Without alpha, two hosts whose ticks write the same path: the remote's stays, the other is kept, nothing diverges.
+#[test]
+fn gs_05_a_lost_race_of_ticks_never_diverges() {
+    let hub = Hub::new();
+    let (a, b) = (hub.clone("a", None), hub.clone("b", None));
+    hub.json(&a, &["tick", "--run", "mkdir -p state; echo a >state/s; echo a >state/a"], 0);
+    let object = hub.json(&b, &["tick", "--run", "mkdir -p state; echo b >state/s; echo b >state/b"], 0);
+    assert_eq!(object["action"], "fast_forward", "{object}");
+    assert_eq!(["state/s", "state/a", "state/b"].map(|path| hub.at_tip(path)), ["a\n", "a\n", "b\n"].map(|text| Some(text.to_owned())));
+    let kept = ours(&b, "conflict");
+    assert_eq!(git(&b, &["show", &format!("{}:state/s", kept[0])]), "b");
+    assert_eq!((head(&b), git(&b, &["status", "--porcelain"])), (hub.tip(), String::new()));
+    sound(&b);
+}
+
+/// GS-03, GS-04, GS-05: clone, follow, tick, the command after a change, an outage in between.
+#[test]
+fn gs_04_watch_runs_both_loops_through_an_outage() {
+    let hub = Hub::new();
+    let clone = hub.top().join("place/mine");
+    let mut world_words = vec!["git".to_owned(), "watch".to_owned(), "--json".to_owned()];
+    let url = hub.url();
+    for word in ["-C", clone.to_str().expect("text"), "--clone", &url, "--every", "40ms", "--tick-every", "60ms"] {
+        world_words.push(word.to_owned());
+    }
+    let after = hub.top().join("after");
+    let line = format!("git rev-parse HEAD >>{}", after.display());
+    for word in ["--after-change", &line, "--run", "mkdir -p state; cat ../input >state/s 2>/dev/null || true"] {
+        world_words.push(word.to_owned());
+    }
+    let mut command = hub.world.command(&hub.top(), &world_words);
+    let watch = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_for("the clone", || clone.join("keep.txt").exists());
+    let tip = hub.moves();
+    wait_for("the new state", || read(&clone.join("edit.txt")) == "theirs\n");
+    wait_for("the command after a change", || after.exists() && read(&after).contains(&tip));
+    write(&hub.top().join("place/input"), "first\n");
+    wait_for("a tick", || hub.at_tip("state/s").as_deref() == Some("first\n"));
+    let away = hub.top().join("away.git");
+    fs::rename(&hub.bare, &away).expect("away");
+    let status = clone.join(".git/driftless/watch.json");
+    let board = || serde_json::from_str::<serde_json::Value>(&read(&status)).expect("JSON at any time");
+    wait_for("a failure that is told", || board()["consecutive_failures"].as_u64() > Some(1));
+    write(&hub.top().join("place/input"), "second\n");
+    wait_for("what waits", || !ours(&clone, "pending").is_empty());
+    fs::rename(&away, &hub.bare).expect("back");
+    wait_for("what waited", || hub.at_tip("state/s").as_deref() == Some("second\n"));
+    wait_for("a success that is told", || board()["consecutive_failures"] == 0);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&watch), rustix::process::Signal::TERM).expect("it runs");
+    let ended = Ended::of(watch.wait_with_output().expect("it ends"));
+    ended.ends_with(143);
+    assert!(ended.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{ended}");
+    sound(&clone);
+}
