@@ -4,7 +4,7 @@
 //! A difference whose paths nobody else touched is applied to any tip. So a push that was taken without our hearing of it
 //! costs nothing: applied again, it changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
@@ -16,6 +16,7 @@ use super::pending::{Pending, Policy, list};
 use super::push::{Hooks, Pushed, push};
 use super::remote;
 use super::repository::Repository;
+use super::seen;
 use super::stream::{Commit, Content, Stream, made};
 use super::tree::{Version, versions};
 use crate::disk::clock;
@@ -77,7 +78,7 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
             };
             asked = true;
         }
-        let batch = Batch::of(repository, delivery.tip.as_ref(), &waiting)?;
+        let batch = Batch::of(repository, target, delivery.tip.as_ref(), &waiting)?;
         let result = batch.send(repository, target, delivery.tip.as_ref(), errand.hooks, &mut delivery.attempts, asked);
         match result {
             Ok(Sent::Taken(commit)) => {
@@ -153,6 +154,8 @@ struct Batch {
     as_it_is: Option<Oid>,
     verdicts: Vec<(Pending, Verdict)>,
     settled: Vec<(Vec<u8>, Policy)>,
+    /// Versions that this clone brought, and so has seen: delivered before, and earlier in this batch.
+    ours: BTreeMap<Vec<u8>, Option<Oid>>,
 }
 
 enum Verdict {
@@ -162,13 +165,15 @@ enum Verdict {
 }
 
 impl Batch {
-    fn of(repository: &Repository, tip: Option<&Oid>, waiting: &[Pending]) -> Result<Batch> {
-        let mut batch = Batch { steps: Vec::new(), as_it_is: None, verdicts: Vec::new(), settled: Vec::new() };
+    fn of(repository: &Repository, target: &Target, tip: Option<&Oid>, waiting: &[Pending]) -> Result<Batch> {
+        let ours = seen::published(repository, target);
+        let mut batch = Batch { steps: Vec::new(), as_it_is: None, verdicts: Vec::new(), settled: Vec::new(), ours };
         if let [only] = waiting
             && only.parent.as_ref() == tip
             && !only.changes.is_empty()
         {
             batch.as_it_is = Some(only.commit.clone());
+            batch.ours.extend(only.changes.iter().map(|change| (change.path.clone(), oid(&change.after))));
             batch.verdicts.push((only.clone(), Verdict::Applied));
             return Ok(batch);
         }
@@ -195,10 +200,12 @@ impl Batch {
         for change in &pending.changes {
             let theirs = now.get(&change.path).cloned().flatten();
             if theirs == change.after {
+                self.ours.insert(change.path.clone(), oid(&change.after));
                 continue;
             }
             let mut wanted = change.after.clone();
-            if theirs != change.before {
+            let is_ours = self.ours.get(&change.path).is_some_and(|ours| *ours == oid(&theirs));
+            if theirs != change.before && !is_ours {
                 match pending.policy {
                     Policy::Ours => {}
                     Policy::Theirs => {
@@ -233,6 +240,7 @@ impl Batch {
         step.messages.push(pending.message.clone());
         for (path, wanted) in edits {
             now.insert(path.clone(), wanted.clone());
+            self.ours.insert(path.clone(), oid(&wanted));
             step.edits.push((path, wanted.map(Content::There)));
         }
         Ok(Verdict::Applied)
@@ -315,11 +323,16 @@ impl Batch {
                 lines.push_str(&format!("update {}{} {}\n", target.prefix(Kind::Conflict), pending.id, pending.commit));
             }
         }
+        seen::remember(repository, target, &self.ours);
         repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
         delivery.outcomes.append(&mut outcomes);
         delivery.settled.extend(self.settled);
         Ok(())
     }
+}
+
+fn oid(version: &Option<Version>) -> Option<Oid> {
+    version.as_ref().map(|version| version.oid.clone())
 }
 
 /// One message for several publishes: a heading and theirs.

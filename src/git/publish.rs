@@ -116,10 +116,6 @@ fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: H
         (None, Some(why)) => waits(why),
         (None, None) => End::Done(told_elsewhere(repository, target, &pending)?.unwrap_or(Outcome::Unchanged)),
     };
-    if matches!(published.end, End::Done(Outcome::Landed(_) | Outcome::Unchanged)) && published.settled.is_empty() {
-        let now: Vec<(Vec<u8>, Option<Oid>)> = published.paths.iter().map(|(path, _, now)| (path.clone(), now.clone())).collect();
-        seen::remember(repository, target, &now);
-    }
     Ok(published)
 }
 

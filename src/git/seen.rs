@@ -37,8 +37,18 @@ fn key(target: &Target, path: &[u8]) -> (String, String) {
     (target.to_string(), path.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// What this clone published last of each path.
+pub fn published(repository: &Repository, target: &Target) -> BTreeMap<Vec<u8>, Option<Oid>> {
+    let branch = target.to_string();
+    let unhex = |hex: &str| -> Option<Vec<u8>> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
+    };
+    let all = read(repository).into_iter().filter(|((of, _), _)| *of == branch);
+    all.filter_map(|((_, path), oid)| Some((unhex(&path)?, oid))).collect()
+}
+
 /// Remembers what was published. Nothing rests on it but fewer conflicts: an error is logged.
-pub fn remember(repository: &Repository, target: &Target, published: &[(Vec<u8>, Option<Oid>)]) {
+pub fn remember(repository: &Repository, target: &Target, published: &BTreeMap<Vec<u8>, Option<Oid>>) {
     let mut all = read(repository);
     all.extend(published.iter().map(|(path, oid)| (key(target, path), oid.clone())));
     let line = |((branch, path), oid): (&(String, String), &Option<Oid>)| {

@@ -101,21 +101,8 @@ pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
         Err(error) => return Err(error),
     };
     ticked.left = synced.delivery.left.take();
-    if ticked.left.is_none() && synced.delivery.settled.is_empty() {
-        remember(repository, &target, &ticked, &synced)?;
-    }
     ticked.synced = Some(synced);
     Ok(ticked)
-}
-
-/// This clone has seen what it published itself.
-fn remember(repository: &Repository, target: &Target, ticked: &Ticked, synced: &Synced) -> Result<()> {
-    let Some(tip) = synced.delivery.tip.as_ref().filter(|_| ticked.id.is_some()) else { return Ok(()) };
-    let now = super::tree::versions(repository, tip.as_str(), &ticked.paths)?;
-    let published: Vec<(Vec<u8>, Option<Oid>)> =
-        ticked.paths.iter().cloned().zip(now.into_iter().map(|version| version.map(|version| version.oid))).collect();
-    seen::remember(repository, target, &published);
-    Ok(())
 }
 
 /// Makes the publish that waits, of all that differs from HEAD in the paths; `None` where nothing does.

@@ -57,7 +57,11 @@ fn tick_loop(watching: &Watching<'_>, every: Duration, tell: &(dyn Fn(&Event) + 
         let ticked = (watching.open)().and_then(|repository| tick(&repository, watching.tick));
         let well = matches!(&ticked, Ok(ticked) if ticked.left.is_none());
         failures = if well { 0 } else { failures + 1 };
+        // More than its own commit came in.
+        let followed = |ticked: &Ticked| Some(ticked.synced.as_ref()?.followed.as_ref()?.files_changed > ticked.paths.len());
+        let moved = ticked.as_ref().ok().and_then(followed).unwrap_or(false);
         tell(&Event::Ticked(ticked));
+        after_change(watching, moved, tell);
     }
 }
 
@@ -74,13 +78,21 @@ fn sync_loop(watching: &Watching<'_>, tell: &(dyn Fn(&Event) + Sync)) {
             Err(_) => failures += 1,
         }
         tell(&Event::Synced(synced));
-        if let Some(line) = watching.after_change.filter(|_| moved) {
-            tell(&Event::AfterChange((watching.open)().and_then(|repository| run(&repository.git, line))));
-        }
+        after_change(watching, moved, tell);
         if !sleep(watching, pause(watching.sync_every, failures)) {
             return;
         }
     }
+}
+
+/// The work tree stands still meanwhile.
+fn after_change(watching: &Watching<'_>, moved: bool, tell: &(dyn Fn(&Event) + Sync)) {
+    let Some(line) = watching.after_change.filter(|_| moved) else { return };
+    let done = (watching.open)().and_then(|repository| {
+        let _turn = lock::take(&repository, Which::Turn, "after a change", watching.tick.wish.wait)?;
+        run(&repository.git, line)
+    });
+    tell(&Event::AfterChange(done));
 }
 
 fn round(watching: &Watching<'_>, wish: &Wish, tell: &(dyn Fn(&Event) + Sync)) -> Result<Synced> {

@@ -40,7 +40,9 @@ fn gs_01_states_that_are_none_of_the_four() {
     git(&hub.bare, &["branch", "-q", "-D", "feature/x"]);
     check(&hub, &clone, 5, "gone");
     hub.run(&clone, &["sync"]).ends_with(4).says("does not exist");
-    hub.run(&clone, &["publish", "keep.txt", "-m", "x"]).ends_with(0).says("has it so already").ends_with(0);
+    write(&clone.join("keep.txt"), "for a branch that is gone\n");
+    hub.run(&clone, &["publish", "keep.txt", "-m", "x"]).ends_with(4).says("has no branch feature/x");
+    assert!(!super::try_git(&hub.bare, &["rev-parse", "-q", "--verify", "feature/x"]).status.success(), "it is not made again");
     sound(&clone);
 }
 
