@@ -35,7 +35,9 @@ pub enum Place {
 /// What stands at a path now.
 pub fn look(path: &Path) -> Result<Place> {
     let meta = match fs::symlink_metadata(path) {
-        Err(absent) if matches!(absent.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Place::Absent),
+        Err(absent) if matches!(absent.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Place::Absent);
+        }
         looked => looked.map_err(|source| error("look at", path, source))?,
     };
     Ok(match meta.file_type() {

@@ -56,7 +56,8 @@ pub fn keep(repository: &Repository, keep: &Keep<'_>) -> Result<String> {
     let name = format!("{PREFIX}{id}");
     let mut stream = Stream::default();
     let parent = keep.head.map(Oid::to_string);
-    let staged: Vec<(&Item, &Option<Version>)> = keep.items.iter().filter_map(|item| Some((item, item.staged.as_ref()?))).collect();
+    let staged: Vec<(&Item, &Option<Version>)> =
+        keep.items.iter().filter_map(|item| Some((item, item.staged.as_ref()?))).collect();
     let also = (!staged.is_empty()).then(|| {
         let commit = Commit { name: &name, message: "driftless backup: what was staged\n", parent: parent.clone(), also: None };
         let mark = stream.commit(repository, &commit);
@@ -83,7 +84,7 @@ fn content(path: &Path, place: &Place) -> Result<Content> {
             Content::File(if *executable { Mode::Executable } else { Mode::File }, file, length)
         }
         Place::Folder | Place::Other => {
-            let message = format!("{} is no file.", crate::model::shown::short(&path.to_string_lossy()));
+            let message = format!("The path {} is no file.", crate::model::shown::short(&path.to_string_lossy()));
             return Err(Error::refused(message, "Nothing was changed. Move it away, and run it again."));
         }
     })
@@ -135,7 +136,7 @@ pub fn put_back(repository: &Repository, id: &str, moved: &[Vec<u8>]) -> bool {
 /// Takes a backup away again of which everything is back in its place.
 pub fn forget(repository: &Repository, id: &str) -> Result<()> {
     sweep(repository)?;
-    repository.git.call(&["update-ref", "-d", &format!("{PREFIX}{id}")]).to_its_end().ok().map(drop)
+    repository.git.call(&["update-ref", "-d", &format!("{PREFIX}{id}")]).unstopped().ok().map(drop)
 }
 
 /// Every displaced file is in its backup as it is now, or it is added to it.
@@ -253,22 +254,29 @@ pub struct Restored {
 /// Takes files out of a backup, into the work tree, and with `branch` the commits that were left, under that name. Never
 /// over something that differs from what is checked out: then nothing is changed.
 pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>], branch: Option<&str>) -> Result<Restored> {
-    let unknown = || Error::refused(format!("There is no backup {}.", crate::model::shown::short(id)), "`driftless git backups` lists them.");
+    let unknown = || {
+        Error::refused(format!("There is no backup {}.", crate::model::shown::short(id)), "`driftless git backups` lists them.")
+    };
     if !super::names::is_name(id) {
         return Err(unknown());
     }
     let name = format!("{PREFIX}{id}");
     let commit = repository.commit(&name)?.ok_or_else(unknown)?;
     let chosen = |path: &[u8]| {
-        only.is_empty() || only.iter().any(|some| path == some || path.strip_prefix(&some[..]).is_some_and(|rest| rest.starts_with(b"/")))
+        only.is_empty()
+            || only.iter().any(|some| path == some || path.strip_prefix(&some[..]).is_some_and(|rest| rest.starts_with(b"/")))
     };
     let changes: Vec<Change> = changes(repository, commit.as_str())?.into_iter().filter(|change| chosen(&change.path)).collect();
     if !only.is_empty() && changes.is_empty() {
-        return Err(Error::refused("The backup holds nothing of that name.", "Nothing was changed. `driftless git backups` lists what is in it."));
+        return Err(Error::refused(
+            "The backup holds nothing of that name.",
+            "Nothing was changed. `driftless git backups` lists what is in it.",
+        ));
     }
     let blocked = blocked(repository, head, &changes)?;
     if !blocked.is_empty() {
-        let shown: Vec<String> = blocked.iter().take(5).map(|path| crate::model::shown::short(&String::from_utf8_lossy(path))).collect();
+        let shown: Vec<String> =
+            blocked.iter().take(5).map(|path| crate::model::shown::short(&String::from_utf8_lossy(path))).collect();
         let message = format!("These paths hold something else now: {}.", shown.join(", "));
         return Err(Error::refused(message, "Nothing was changed. Commit them or move them away, and run it again."));
     }
@@ -303,7 +311,8 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
 /// The paths where something stands that HEAD has not.
 fn blocked(repository: &Repository, head: &Head, changes: &[Change]) -> Result<Vec<Vec<u8>>> {
     let paths: Vec<Vec<u8>> = changes.iter().map(|change| change.path.clone()).collect();
-    let dirty: Vec<Vec<u8>> = status(repository, tree::Untracked::No, tree::ALL)?.dirty.into_iter().map(|dirty| dirty.path).collect();
+    let dirty: Vec<Vec<u8>> =
+        status(repository, tree::Untracked::No, tree::ALL)?.dirty.into_iter().map(|dirty| dirty.path).collect();
     let at_head = match &head.commit {
         Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
         None => vec![None; paths.len()],

@@ -77,7 +77,6 @@ const SETTINGS: &[&str] = &[
     "maintenance.auto=false",
     "gc.auto=0",
     "protocol.ext.allow=never",
-    "credential.interactive=false",
     "core.fsync=committed,reference",
 ];
 
@@ -216,16 +215,17 @@ impl Call<'_> {
     }
 
     /// Goes to its end also where somebody asked us to stop: half of it would be worse.
-    pub fn to_its_end(mut self) -> Self {
+    pub fn unstopped(mut self) -> Self {
         self.stoppable = false;
         self
     }
 
     /// The word that says what is done.
     fn verb(&self) -> String {
-        self.arguments.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-")).map_or_else(String::new, |word| {
-            word.to_string_lossy().into_owned()
-        })
+        self.arguments
+            .iter()
+            .find(|word| !word.as_encoded_bytes().starts_with(b"-"))
+            .map_or_else(String::new, |word| word.to_string_lossy().into_owned())
     }
 
     /// Runs it; an end with another code than 0 is an answer.

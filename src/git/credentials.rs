@@ -47,7 +47,8 @@ fn github_host() -> String {
 
 /// The URL of the repository that a workflow of GitHub runs for; `None` outside of one.
 pub fn github_repository() -> Option<String> {
-    let name = std::env::var("GITHUB_REPOSITORY").ok().filter(|name| name.split('/').count() == 2 && super::names::is_name(name))?;
+    let name =
+        std::env::var("GITHUB_REPOSITORY").ok().filter(|name| name.split('/').count() == 2 && super::names::is_name(name))?;
     let server = std::env::var("GITHUB_SERVER_URL").unwrap_or_else(|_| "https://github.com".to_owned());
     Some(format!("{}/{name}.git", server.trim_end_matches('/')))
 }

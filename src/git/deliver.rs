@@ -89,8 +89,8 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
             }
             Ok(Sent::Moved) => {
                 if began.elapsed() > errand.retry_for {
-                    let holder = "other pushes went before this one each time".to_owned();
-                    return Ok(Delivery { left: Some(Error::Busy { holder }), ..delivery });
+                    let remote = target.remote.clone();
+                    return Ok(Delivery { left: Some(Error::Outrun { remote }), ..delivery });
                 }
                 if lost > 0 {
                     pause(lost)?;
@@ -177,7 +177,8 @@ impl Batch {
             batch.verdicts.push((only.clone(), Verdict::Applied));
             return Ok(batch);
         }
-        let paths: Vec<Vec<u8>> = waiting.iter().flat_map(|pending| pending.changes.iter().map(|change| change.path.clone())).collect();
+        let paths: Vec<Vec<u8>> =
+            waiting.iter().flat_map(|pending| pending.changes.iter().map(|change| change.path.clone())).collect();
         let at_tip = match tip {
             Some(tip) => versions(repository, tip.as_str(), &paths)?,
             None => vec![None; paths.len()],
@@ -195,7 +196,12 @@ impl Batch {
         Ok(batch)
     }
 
-    fn add(&mut self, repository: &Repository, pending: &Pending, now: &mut HashMap<Vec<u8>, Option<Version>>) -> Result<Verdict> {
+    fn add(
+        &mut self,
+        repository: &Repository,
+        pending: &Pending,
+        now: &mut HashMap<Vec<u8>, Option<Version>>,
+    ) -> Result<Verdict> {
         let (mut edits, mut conflicts, mut settled) = (Vec::new(), Vec::new(), Vec::new());
         for change in &pending.changes {
             let theirs = now.get(&change.path).cloned().flatten();
@@ -230,7 +236,11 @@ impl Batch {
         let lost = settled.iter().any(|(_, policy)| *policy == Policy::Theirs);
         self.settled.append(&mut settled);
         if edits.is_empty() {
-            return Ok(if lost { Verdict::Conflict(pending.changes.iter().map(|change| change.path.clone()).collect()) } else { Verdict::Nothing });
+            return Ok(if lost {
+                Verdict::Conflict(pending.changes.iter().map(|change| change.path.clone()).collect())
+            } else {
+                Verdict::Nothing
+            });
         }
         let touches = |step: &Step| step.edits.iter().any(|(path, _)| edits.iter().any(|(other, _)| other == path));
         if self.steps.last().is_none_or(touches) {
@@ -247,7 +257,15 @@ impl Batch {
     }
 
     /// Makes the commits and pushes the last one. `fresh`: the tip was asked for just now.
-    fn send(&self, repository: &Repository, target: &Target, tip: Option<&Oid>, hooks: Hooks, attempts: &mut u32, fresh: bool) -> Result<Sent> {
+    fn send(
+        &self,
+        repository: &Repository,
+        target: &Target,
+        tip: Option<&Oid>,
+        hooks: Hooks,
+        attempts: &mut u32,
+        fresh: bool,
+    ) -> Result<Sent> {
         if self.as_it_is.is_none() && self.steps.is_empty() {
             // Nothing to push is an answer only if the tip is still that one.
             let is_so = fresh || remote::probe(repository, target)?.as_ref() == tip;
@@ -287,7 +305,14 @@ impl Batch {
     }
 
     /// Every ref tells what is so now, in one transaction.
-    fn settle(self, repository: &Repository, target: &Target, pushed: Option<Oid>, errand: &Errand<'_>, delivery: &mut Delivery) -> Result<()> {
+    fn settle(
+        self,
+        repository: &Repository,
+        target: &Target,
+        pushed: Option<Oid>,
+        errand: &Errand<'_>,
+        delivery: &mut Delivery,
+    ) -> Result<()> {
         let mut lines = String::new();
         if let Some(pushed) = &pushed {
             // Before the refs that make it wait are gone.
@@ -324,7 +349,7 @@ impl Batch {
             }
         }
         seen::remember(repository, target, &self.ours);
-        repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+        repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
         delivery.outcomes.append(&mut outcomes);
         delivery.settled.extend(self.settled);
         Ok(())
@@ -356,7 +381,7 @@ fn reject(
     let Pending { id, commit, .. } = pending;
     let kept = format!("{}{id}", target.prefix(Kind::Rejected));
     let lines = format!("update {kept} {commit}\ndelete {}{id} {commit}\n", target.prefix(Kind::Pending));
-    repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
     if errand.mine.is_none_or(|mine| mine.id != *id) {
         tracing::warn!(publish = %id, %message, kept, "the remote does not take a publish");
     }

@@ -33,6 +33,9 @@ pub enum Error {
     /// Another process is at work here.
     #[error("another process is at work in this repository: {holder}")]
     Busy { holder: String },
+    /// Lost races, again and again, or a lock that somebody left there.
+    #[error("others were at {remote} in the same moment each time")]
+    Outrun { remote: String },
     /// Ctrl-C.
     #[error("stopped")]
     Stopped,
@@ -47,6 +50,6 @@ impl Error {
 
     /// May the same step work later, without anybody doing anything?
     pub fn is_passing(&self) -> bool {
-        matches!(self, Error::Unreachable { .. } | Error::Silent { .. })
+        matches!(self, Error::Unreachable { .. } | Error::Silent { .. } | Error::Outrun { .. })
     }
 }

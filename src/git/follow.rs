@@ -50,7 +50,8 @@ pub struct Reason<'a> {
 pub fn plan(repository: &Repository, old: &str, new: &Oid, status: &Status) -> Result<Plan> {
     let changes = difference(repository, old, new.as_str())?;
     let dirty: HashMap<&[u8], &Dirty> = status.dirty.iter().map(|dirty| (&dirty.path[..], dirty)).collect();
-    let leaving: HashSet<&[u8]> = changes.iter().filter(|change| change.before.is_some()).map(|change| &change.path[..]).collect();
+    let leaving: HashSet<&[u8]> =
+        changes.iter().filter(|change| change.before.is_some()).map(|change| &change.path[..]).collect();
     let mut look = Look { repository, dirty, leaving, folders: HashSet::new(), items: BTreeMap::new(), asked: Vec::new() };
     let mut ready = Vec::new();
     for change in &changes {
@@ -96,7 +97,7 @@ impl Look<'_> {
             return Ok(None);
         }
         if dirt.is_some_and(|dirt| dirt.unmerged) {
-            let message = format!("{} is in the middle of a merge.", named(&change.path));
+            let message = format!("The path {} is in the middle of a merge.", named(&change.path));
             return Err(Error::refused(message, "Nothing was changed. End the merge, and run it again."));
         }
         if change.after.is_some() && self.above(&change.path)? {
@@ -159,7 +160,7 @@ impl Look<'_> {
         for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
             let place = checkout::look(&self.repository.place(path))?;
             if path.ends_with(b"/") || matches!(place, Place::Folder) {
-                let message = format!("{} is a repository of its own, and stands in the way.", named(path));
+                let message = format!("The folder {} is a repository of its own, and stands in the way.", named(path));
                 return Err(Error::refused(message, "Nothing was changed. Move it away, and run it again."));
             }
             if matches!(place, Place::Other) {
@@ -184,7 +185,7 @@ fn named(path: &[u8]) -> String {
 }
 
 fn odd(path: &[u8]) -> Error {
-    let message = format!("{} is neither a file nor a folder, and stands in the way.", named(path));
+    let message = format!("The path {} is neither a file nor a folder, and stands in the way.", named(path));
     Error::refused(message, "Nothing was changed. Move it away, and run it again.")
 }
 
@@ -230,7 +231,14 @@ pub fn movable(repository: &Repository, head: &Head) -> Result<String> {
 }
 
 /// Moves the branch that is checked out from the commit of `head` to `new`.
-pub fn follow(repository: &Repository, _held: &Held, head: &Head, target: &Target, new: &Oid, reason: &Reason<'_>) -> Result<Followed> {
+pub fn follow(
+    repository: &Repository,
+    _held: &Held,
+    head: &Head,
+    target: &Target,
+    new: &Oid,
+    reason: &Reason<'_>,
+) -> Result<Followed> {
     let branch = movable(repository, head)?;
     let lock = repository.git_dir.join("index.lock");
     if local::is_taken(&lock) {
@@ -301,16 +309,24 @@ fn switch(
         let message = format!("the branch {branch} cannot be locked");
         return Err(Error::Answer { verb: "update-ref".to_owned(), message });
     }
+    refresh(repository)?;
     set_index(repository, old_tree, new, plan)?;
     *index = Index::Written;
     let words = ["read-tree", "-m", "-u", old_tree, new.as_str()];
-    let output = repository.git.call(&words).to_its_end().run()?;
+    let output = repository.git.call(&words).unstopped().run()?;
     if output.code != 0 {
         let message = format!("The work tree cannot be moved to {} of {target}: {}.", new.brief(), output.message);
         return Err(Error::refused(message, "What stood in the way is kept: `driftless git backups` lists it. Run it again."));
     }
     talk.tell(b"commit\n")?;
     talk.finish()
+}
+
+/// Files whose times alone changed (a copied clone, a restored backup) look edited to `read-tree` until git looked at them.
+fn refresh(repository: &Repository) -> Result<()> {
+    let output = repository.git.call(&["update-index", "-q", "--refresh"]).run()?;
+    // 1: some are edited, which is known.
+    if matches!(output.code, 0 | 1) { Ok(()) } else { Err(output.error("update-index")) }
 }
 
 /// The remote-tracking branch, where the settings name one.

@@ -34,7 +34,8 @@ pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, 
     if let Some(last) = repository.commit(&forced(target))?
         && !is_ancestor(repository, &last, tip)?
     {
-        let message = format!("What was pushed to {target} by force ({}) was replaced by force again ({}).", last.brief(), tip.brief());
+        let message =
+            format!("What was pushed to {target} by force ({}) was replaced by force again ({}).", last.brief(), tip.brief());
         let advice = "Nothing was pushed: two copies seem to count as the truth. Run `driftless git sync` without alpha on one of them; \
                       it keeps what is here in a backup.";
         return Err(Error::refused(message, advice));
@@ -57,7 +58,7 @@ fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, more: i
         }
     }
     let lines = format!("update {} {head}\n{}", target.known(), more());
-    repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
     Ok(Some(()))
 }
 

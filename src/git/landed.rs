@@ -47,7 +47,9 @@ pub fn rescue(repository: &Repository, target: &Target, before: &Oid, now: &Oid)
     let listed = repository.git.call(&words).ok()?;
     let mut lines = String::new();
     for (number, line) in String::from_utf8_lossy(&listed).lines().enumerate() {
-        let Some((seconds, oid)) = line.split_once(' ').and_then(|(seconds, oid)| Some((seconds, Oid::parse(oid)?))) else { continue };
+        let Some((seconds, oid)) = line.split_once(' ').and_then(|(seconds, oid)| Some((seconds, Oid::parse(oid)?))) else {
+            continue;
+        };
         if !ours.contains(&oid) {
             continue;
         }

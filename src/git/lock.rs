@@ -138,7 +138,6 @@ fn start_of(process: u32) -> Option<String> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

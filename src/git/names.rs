@@ -125,7 +125,12 @@ impl Kind {
 pub fn is_name(name: &str) -> bool {
     let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\');
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock") && !part.ends_with('.');
-    !name.starts_with('-') && name != "@" && !name.contains(odd) && !name.contains("..") && !name.contains("@{") && name.split('/').all(part)
+    !name.starts_with('-')
+        && name != "@"
+        && !name.contains(odd)
+        && !name.contains("..")
+        && !name.contains("@{")
+        && name.split('/').all(part)
 }
 
 /// A name that sorts by time, and that no other process makes.
@@ -146,7 +151,9 @@ mod tests {
         for name in ["main", "feature/x", "origin", "v1.0", "é", "a@b"] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", "-f", "--upload-pack=x", "a b", "a..b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a:b", "@", "a@{1}", "a\n"] {
+        for name in
+            ["", "-f", "--upload-pack=x", "a b", "a..b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a:b", "@", "a@{1}", "a\n"]
+        {
             assert!(!is_name(name), "{name:?}");
         }
         assert!(Target::new("origin", "--all").is_err());

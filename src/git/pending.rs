@@ -64,7 +64,14 @@ pub struct Ground {
 }
 
 /// Makes the ref. When this returns, the publish survives a power cut.
-pub fn record(repository: &Repository, target: &Target, ground: Ground, edits: Vec<Edit>, message: &str, policy: Policy) -> Result<Pending> {
+pub fn record(
+    repository: &Repository,
+    target: &Target,
+    ground: Ground,
+    edits: Vec<Edit>,
+    message: &str,
+    policy: Policy,
+) -> Result<Pending> {
     let id = format!("{}-{}", fresh_id()?, policy.word());
     let name = format!("{}{id}", target.prefix(Kind::Pending));
     let mut stream = Stream::default();
@@ -131,7 +138,8 @@ pub fn sweep(repository: &Repository) -> Result<()> {
         let time = utc::parse_compact(name.rsplit('/').next().unwrap_or_default().as_bytes());
         time.is_some_and(|time| time.parts().0 + day < now)
     };
-    let lines: String = String::from_utf8_lossy(&listed).lines().filter(|name| is_old(name)).map(|name| format!("delete {name}\n")).collect();
+    let lines: String =
+        String::from_utf8_lossy(&listed).lines().filter(|name| is_old(name)).map(|name| format!("delete {name}\n")).collect();
     if lines.is_empty() {
         return Ok(());
     }

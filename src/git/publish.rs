@@ -52,7 +52,10 @@ pub struct Published {
 pub enum End {
     Done(Outcome),
     /// It waits under that ref, for that reason.
-    Waits { kept: String, why: Error },
+    Waits {
+        kept: String,
+        why: Error,
+    },
 }
 
 /// Publishes.
@@ -110,7 +113,8 @@ fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: H
     published.attempts = attempts;
     published.others = outcomes.len().saturating_sub(1);
     let mine = outcomes.into_iter().find(|(id, _)| *id == pending.id).map(|(_, outcome)| outcome);
-    published.settled = settled.into_iter().filter(|(path, _)| pending.changes.iter().any(|change| change.path == *path)).collect();
+    published.settled =
+        settled.into_iter().filter(|(path, _)| pending.changes.iter().any(|change| change.path == *path)).collect();
     published.end = match (mine, left) {
         (Some(outcome), _) => End::Done(outcome),
         (None, Some(why)) => waits(why),
@@ -203,7 +207,7 @@ pub fn content(repository: &Repository, attributes: &Attributes, tip: Option<&Oi
             Err(Error::refused(format!("There is no file {}.", named()), advice))
         }
         Place::Folder | Place::Other => {
-            Err(Error::refused(format!("{} is no file.", named()), "Nothing was published."))
+            Err(Error::refused(format!("The path {} is no file.", named()), "Nothing was published."))
         }
     }
 }
@@ -236,4 +240,3 @@ pub fn files(repository: &Repository, word: &[u8]) -> Result<Vec<Vec<u8>>> {
     }
     Ok(found)
 }
-

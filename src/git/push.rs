@@ -36,7 +36,7 @@ pub fn push(repository: &Repository, target: &Target, commit: &Oid, expected: Op
         call = call.arg("--no-verify");
     }
     // Not stopped in the middle: whether the remote took it would be unknown.
-    let output = call.args(["--end-of-options", &target.remote, &spec]).limit(NETWORK).to_its_end().run()?;
+    let output = call.args(["--end-of-options", &target.remote, &spec]).limit(NETWORK).unstopped().run()?;
     let told = String::from_utf8_lossy(&output.stdout);
     match verdict(&told) {
         Some(pushed) => Ok(pushed),
@@ -58,11 +58,14 @@ fn verdict(porcelain: &str) -> Option<Pushed> {
     if flag != "!" {
         return Some(Pushed::Taken);
     }
-    let passing = ["cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists", "failed to lock"];
+    let passing =
+        ["cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists", "failed to lock"];
     if summary.starts_with("[rejected]") || passing.iter().any(|part| summary.contains(part)) {
         return Some(Pushed::Lost);
     }
-    let unknown = summary.starts_with("[remote failure]") || summary.contains("unpacker error") || summary.contains("missing necessary objects");
+    let unknown = summary.starts_with("[remote failure]")
+        || summary.contains("unpacker error")
+        || summary.contains("missing necessary objects");
     (!unknown).then(|| Pushed::Refused(short(summary)))
 }
 

@@ -25,7 +25,8 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
 
 /// Has the remote no branch at all?
 pub fn is_empty(repository: &Repository, target: &Target) -> Result<bool> {
-    let output = repository.git.call(&["ls-remote", "--heads", "--quiet", "--end-of-options", &target.remote]).limit(NETWORK).run()?;
+    let output =
+        repository.git.call(&["ls-remote", "--heads", "--quiet", "--end-of-options", &target.remote]).limit(NETWORK).run()?;
     if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(target, "ls-remote", &output.message)) }
 }
 
@@ -72,7 +73,7 @@ fn accept(repository: &Repository, target: &Target, incoming: &str) -> Result<Op
         None => String::new(),
     };
     lines.push_str(&format!("update {} {now}\ndelete {incoming} {now}\n", target.known()));
-    repository.git.call(&["update-ref", "--stdin"]).input(lines).to_its_end().ok()?;
+    repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
     Ok(Some(now))
 }
 

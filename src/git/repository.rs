@@ -80,7 +80,8 @@ impl Repository {
 
     /// The commit behind a ref or a name; `None` where there is none.
     pub fn commit(&self, name: &str) -> Result<Option<Oid>> {
-        let output = self.git.call(&["rev-parse", "-q", "--verify", "--end-of-options"]).arg(format!("{name}^{{commit}}")).run()?;
+        let output =
+            self.git.call(&["rev-parse", "-q", "--verify", "--end-of-options"]).arg(format!("{name}^{{commit}}")).run()?;
         match output.code {
             0 => Oid::of("rev-parse", &output.stdout).map(Some),
             1 => Ok(None),
@@ -108,7 +109,10 @@ impl Repository {
         let remote = remote.map(str::to_owned).or_else(|| told(|target| &target.remote)).unwrap_or_else(|| "origin".to_owned());
         if !self.has_remote(&remote) {
             let known = "Nothing was changed. `git remote -v` lists those that there are.";
-            return Err(Error::refused(format!("This clone has no remote called {}.", crate::model::shown::short(&remote)), known));
+            return Err(Error::refused(
+                format!("This clone has no remote called {}.", crate::model::shown::short(&remote)),
+                known,
+            ));
         }
         let branch = branch.map(str::to_owned).or_else(|| told(|target| &target.branch)).or_else(|| head.branch.clone());
         branch.map(|branch| Target::new(&remote, &branch)).transpose()

@@ -76,8 +76,7 @@ pub fn ground(repository: &Repository, target: &Target, tip: Option<&Oid>, head:
         let last = published.get(&key(target, path));
         tip == head || last.is_some_and(|last| last.as_ref() == tip.as_ref().map(|version| &version.oid))
     };
-    let seen: Vec<bool> =
-        paths.iter().zip(&at_tip).zip(&at_head).map(|((path, tip), head)| was_seen(path, tip, head)).collect();
+    let seen: Vec<bool> = paths.iter().zip(&at_tip).zip(&at_head).map(|((path, tip), head)| was_seen(path, tip, head)).collect();
     if seen.iter().all(|seen| *seen) {
         return Ok(Ground { commit: tip.cloned(), seen: Vec::new() });
     }

@@ -100,8 +100,12 @@ pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>,
     compare(repository, &mut standing, ask)?;
     if let (Relation::Behind | Relation::Diverged | Relation::Unborn, Some(tip)) = (standing.relation, &standing.remote) {
         let old = standing.head.commit.as_ref().map_or_else(|| empty_tree(tip), Oid::as_str);
-        let plan = follow::plan(repository, old, tip, &standing.status)?;
-        standing.in_the_way = plan.in_the_way.into_iter().map(|item| item.path).collect();
+        match follow::plan(repository, old, tip, &standing.status) {
+            Ok(plan) => standing.in_the_way = plan.in_the_way.into_iter().map(|item| item.path).collect(),
+            // A merge, or something that cannot be kept: a sync says what.
+            Err(Error::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(standing)
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::deliver::{Delivery, Errand, deliver};
 use super::error::{Error, Result};
-use super::force;
 use super::follow::{Followed, Reason, follow, movable};
+use super::force;
 use super::lock::{self, Held, Which};
 use super::names::Target;
 use super::pending;
@@ -157,7 +157,10 @@ pub fn refusal(standing: &Standing) -> Error {
         }
         Relation::Unrelated => {
             let message = format!("{branch} and {target} have no commit in common.");
-            (message, "It may be the wrong remote. If it is the right one: `git branch keep HEAD`, then `git reset --keep` to it.")
+            (
+                message,
+                "It may be the wrong remote. If it is the right one: `git branch keep HEAD`, then `git reset --keep` to it.",
+            )
         }
         other => (format!("The state is {}.", other.word()), "`driftless git state` tells more."),
     };

@@ -131,7 +131,9 @@ fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oi
     let text = filled(&tick.message, paths.len());
     let waiting = list(repository, target, None)?;
     let pending = record(repository, target, ground, edits, &message(&text), tick.policy.unwrap_or(default))?;
-    let afters = |pending: &Pending| -> Vec<_> { pending.changes.iter().map(|change| (change.path.clone(), change.after.clone())).collect() };
+    let afters = |pending: &Pending| -> Vec<_> {
+        pending.changes.iter().map(|change| (change.path.clone(), change.after.clone())).collect()
+    };
     let is_old = waiting.last().is_some_and(|last| afters(last) == afters(&pending));
     if is_old || pending.changes.is_empty() {
         let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);
@@ -151,7 +153,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A line of the user's, with its output on our stderr; an end with another code than 0 stops the tick before its commit.
 pub fn run(git: &Git, line: &str) -> Result<()> {
-    let failed = |what: String| Error::refused(format!("The command `{}` {what}.", crate::model::shown::short(line)), "Nothing was committed.");
+    let failed = |what: String| {
+        Error::refused(format!("The command `{}` {what}.", crate::model::shown::short(line)), "Nothing was committed.")
+    };
     let mut command = Command::new("sh");
     command.arg("-c").arg(line).current_dir(git.folder()).stdin(Stdio::null()).stdout(io::stderr()).process_group(0);
     let mut child = command.spawn().map_err(|error| failed(format!("does not start: {error}")))?;

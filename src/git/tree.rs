@@ -155,7 +155,8 @@ pub fn status<S: AsRef<std::ffi::OsStr>>(repository: &Repository, untracked: Unt
         Untracked::Folders => "--untracked-files=normal",
         Untracked::All => "--untracked-files=all",
     };
-    let words = ["--literal-pathspecs", "status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty", files, "--"];
+    let words =
+        ["--literal-pathspecs", "status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty", files, "--"];
     let stdout = repository.git.call(&words).args(paths).ok()?;
     parse_status(&stdout).ok_or_else(|| unknown("status"))
 }
@@ -211,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_difference_keeps_odd_names_whole() {
-        let listed = format!(":100644 120000 {A} {B} T\0a \n\"b\0:000000 100755 {NONE} {B} A\0c\td\0:160000 000000 {A} {NONE} D\0s\0");
+        let listed =
+            format!(":100644 120000 {A} {B} T\0a \n\"b\0:000000 100755 {NONE} {B} A\0c\td\0:160000 000000 {A} {NONE} D\0s\0");
         let changes = parse_difference(listed.as_bytes()).expect("a difference");
         assert_eq!(
             changes,
@@ -234,7 +236,8 @@ mod tests {
              {NONE} {B} n\0u UU N... 100644 100644 100644 100644 {A} {A} {B} u v\0? x y\0? z/\0"
         );
         let status = parse_status(listed.as_bytes()).expect("a status");
-        let told: Vec<_> = status.dirty.iter().map(|dirty| (&dirty.path[..], dirty.staged, dirty.unstaged, dirty.unmerged)).collect();
+        let told: Vec<_> =
+            status.dirty.iter().map(|dirty| (&dirty.path[..], dirty.staged, dirty.unstaged, dirty.unmerged)).collect();
         let expected: [(&[u8], bool, bool, bool); 4] =
             [(b"a b", true, false, false), (b"c", false, true, false), (b"n", true, false, false), (b"u v", true, true, true)];
         assert_eq!(told, expected);

@@ -73,11 +73,17 @@ fn candidates(repository: &Repository) -> Result<Vec<PathBuf>> {
 fn judge(repository: &Repository, path: &Path, age: Duration, youngest: Duration) -> Verdict {
     match mounts::detect(path) {
         Ok(verdict) if !verdict.network => {}
-        Ok(verdict) => return Verdict::Stays(format!("it lies on {}, where a process of another machine may hold it", verdict.file_system)),
+        Ok(verdict) => {
+            return Verdict::Stays(format!("it lies on {}, where a process of another machine may hold it", verdict.file_system));
+        }
         Err(error) => return Verdict::Stays(format!("where it lies cannot be told: {error}")),
     }
     if age < youngest {
-        return Verdict::Stays(format!("it is {} s old; locks younger than {} s are left alone", age.as_secs(), youngest.as_secs()));
+        return Verdict::Stays(format!(
+            "it is {} s old; locks younger than {} s are left alone",
+            age.as_secs(),
+            youngest.as_secs()
+        ));
     }
     if let Some(up) = up().filter(|up| age > *up + Duration::from_secs(60)) {
         return Verdict::Left(format!("it is older than this start of the machine, {} s ago", up.as_secs()));
@@ -97,7 +103,8 @@ fn up() -> Option<Duration> {
 /// A process that may be behind the lock; also one that cannot be looked into.
 fn at_work(repository: &Repository, path: &Path) -> Option<String> {
     let Ok(processes) = local::folders("/proc".as_ref()) else { return Some("processes cannot be listed here".to_owned()) };
-    let numbers: Vec<String> = processes.iter().filter_map(|name| name.to_str()).filter(|name| name.parse::<u32>().is_ok()).map(str::to_owned).collect();
+    let numbers: Vec<String> =
+        processes.iter().filter_map(|name| name.to_str()).filter(|name| name.parse::<u32>().is_ok()).map(str::to_owned).collect();
     if numbers.is_empty() {
         return Some("processes cannot be listed here".to_owned());
     }
@@ -108,10 +115,13 @@ fn at_work(repository: &Repository, path: &Path) -> Option<String> {
         let stat = local::read_text(&of("stat"), 4096).ok().flatten().unwrap_or_default();
         let has_ended = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'));
         let is_git = !has_ended && (name.trim() == "git" || name.starts_with("git-"));
-        let works_here = local::link_target(&of("cwd")).map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
+        let works_here = local::link_target(&of("cwd"))
+            .map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
         match (is_git, works_here) {
             (true, Some(true)) => return Some(format!("process {number} ({}) works in this repository", name.trim())),
-            (true, None) if local::is_folder(&of("")) => return Some(format!("process {number} ({}) cannot be looked into", name.trim())),
+            (true, None) if local::is_folder(&of("")) => {
+                return Some(format!("process {number} ({}) cannot be looked into", name.trim()));
+            }
             _ => {}
         }
         let open = local::files(&of("fd")).unwrap_or_default();

@@ -62,7 +62,7 @@ fn without_userinfo(line: &str) -> String {
         let authority = &after[..end];
         let is_ssh = before.ends_with("ssh://");
         match authority.rsplit_once('@') {
-            Some((user, host)) if !(is_ssh && !user.contains(':')) => {
+            Some((user, host)) if !is_ssh || user.contains(':') => {
                 shown.push_str(HIDDEN);
                 shown.push('@');
                 shown.push_str(host);
@@ -85,7 +85,10 @@ mod tests {
     fn credentials_are_hidden_wherever_they_stand() {
         let secrets = ["s3cret".to_owned(), String::new()];
         for (said, shown) in [
-            ("fatal: unable to access 'https://me:pass@host/x.git/': 403", "fatal: unable to access 'https://***@host/x.git/': 403"),
+            (
+                "fatal: unable to access 'https://me:pass@host/x.git/': 403",
+                "fatal: unable to access 'https://***@host/x.git/': 403",
+            ),
             ("https://token@github.com/a/b and http://u:p@[::1]:80?x", "https://***@github.com/a/b and http://***@[::1]:80?x"),
             ("https://user:p@ss@host/", "https://***@host/"),
             ("ssh://git@host/x", "ssh://git@host/x"),

@@ -112,6 +112,7 @@ const COMMANDS: &[&str] = &[
     "resume",
     "logs",
     "service",
+    "git",
     "completions",
     "man",
 ];
@@ -131,6 +132,16 @@ const USAGE: &[(&str, &[&str])] = &[
     ("usage-doctor-both", &["doctor", "some/folder", "--pair", "lab"]),
     ("usage-run-without-dashes", &["run", "make"]),
     ("usage-man-no-such-page", &["man", "snyc"]),
+    ("help-git-state", &["git", "state", "--help"]),
+    ("help-git-sync", &["git", "sync", "--help"]),
+    ("help-git-tick", &["git", "tick", "--help"]),
+    ("help-git-watch", &["git", "watch", "--help"]),
+    ("help-git-publish", &["git", "publish", "--help"]),
+    ("help-git-backups", &["git", "backups", "--help"]),
+    ("help-git-health", &["git", "health", "--help"]),
+    ("help-git-unlock", &["git", "unlock", "--help"]),
+    ("usage-git-nothing", &["git"]),
+    ("usage-git-no-message", &["git", "publish", "a"]),
     ("man-detect", &["man", "detect"]),
 ];
 

@@ -26,13 +26,23 @@ fn text(health: &Health, holder: Option<&Holder>) -> String {
         0 => "nothing was done here yet".to_owned(),
         events => format!("{} of the last {} went well", health.went_well, count(events, "event")),
     };
-    let mut text = format!("{rate}\nlast success  {}\nlast failure  {}\n", event(&health.last_success), event(&health.last_failure));
+    let mut text =
+        format!("{rate}\nlast success  {}\nlast failure  {}\n", event(&health.last_success), event(&health.last_failure));
     if let Some(failure) = health.last_failure.as_ref().filter(|_| health.failures > 0) {
-        text.push_str(&format!("{} in a row: {}\n", count(health.failures, "failure"), crate::model::shown::short(&failure.message)));
+        text.push_str(&format!(
+            "{} in a row: {}\n",
+            count(health.failures, "failure"),
+            crate::model::shown::short(&failure.message)
+        ));
     }
     let since = health.oldest.as_ref().map_or_else(String::new, |oldest| format!(", the oldest since {oldest}"));
     text.push_str(&format!("waiting       {}{since}\n", health.pending));
-    text.push_str(&format!("kept          {} in conflict, {} not taken, {}\n", health.conflicts, health.rejected, count(health.backups as u64, "backup")));
+    text.push_str(&format!(
+        "kept          {} in conflict, {} not taken, {}\n",
+        health.conflicts,
+        health.rejected,
+        count(health.backups as u64, "backup")
+    ));
     let at_work = holder.map_or_else(|| "nobody".to_owned(), Holder::sentence);
     text.push_str(&format!("at work       {at_work}\n"));
     text

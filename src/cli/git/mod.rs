@@ -23,11 +23,11 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context};
 use crate::disk::local;
+use crate::git;
 use crate::git::credentials::{self, Source};
 use crate::git::history::Event;
 use crate::git::names::Target;
 use crate::git::repository::Repository;
-use crate::git;
 use crate::model::shown::tame;
 
 /// How long another writer is waited for.
@@ -135,6 +135,7 @@ impl From<git::Error> for Failure {
             git::Error::Unreachable { .. } | git::Error::Silent { .. } => {
                 (Exit::Offline, "What waits goes on waiting. Run it again when the remote answers.".to_owned())
             }
+            git::Error::Outrun { .. } => (Exit::Busy, "What waits goes on waiting; --retry-for tries for longer.".to_owned()),
             git::Error::Login { .. } => (
                 Exit::Failed,
                 "Credentials are those of git: an ssh key or agent, a credential helper, GIT_ASKPASS; or --token-file, GITHUB_TOKEN."

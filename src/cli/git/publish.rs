@@ -52,8 +52,14 @@ fn exit(published: &Published, typed: &Publish) -> Exit {
         End::Done(Outcome::Conflict { .. }) if typed.on_conflict == OnConflict::Theirs => Exit::Done,
         End::Done(Outcome::Conflict { .. }) => Exit::Conflicts,
         End::Done(Outcome::Rejected { .. }) => Exit::Refused,
-        End::Waits { why: Error::Unreachable { .. } | Error::Silent { .. } | Error::Busy { .. }, .. } => {
-            if typed.require_push { Exit::Offline } else { Exit::Done }
+        End::Waits {
+            why: Error::Unreachable { .. } | Error::Silent { .. } | Error::Outrun { .. } | Error::Busy { .. }, ..
+        } => {
+            if typed.require_push {
+                Exit::Offline
+            } else {
+                Exit::Done
+            }
         }
         End::Waits { why: Error::Stopped, .. } => Exit::interrupted(None),
         End::Waits { why: Error::Refused { .. }, .. } => Exit::Refused,

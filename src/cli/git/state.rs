@@ -55,7 +55,8 @@ pub fn text(standing: &Standing) -> String {
     let number = |which: fn(&crate::git::tree::Dirty) -> bool| dirty.iter().filter(|dirty| which(dirty)).count();
     let (staged, unstaged) = (number(|dirty| dirty.staged), number(|dirty| dirty.unstaged));
     if !dirty.is_empty() || !standing.status.untracked.is_empty() {
-        let _ = writeln!(text, "Not committed: {staged} staged, {unstaged} changed, {} untracked.", standing.status.untracked.len());
+        let _ =
+            writeln!(text, "Not committed: {staged} staged, {unstaged} changed, {} untracked.", standing.status.untracked.len());
     }
     if !standing.in_the_way.is_empty() {
         let _ = writeln!(text, "In the way of the remote's version, and kept first by a sync: {}.", some(&standing.in_the_way));

@@ -39,7 +39,8 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
 
 /// The flag, else the variable.
 pub fn authority(mode: &Mode) -> Authority {
-    let set = std::env::var("GIT_SYNC_ALPHA").is_ok_and(|value| matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on"));
+    let set =
+        std::env::var("GIT_SYNC_ALPHA").is_ok_and(|value| matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on"));
     if mode.alpha || set { Authority::Local } else { Authority::Remote }
 }
 
@@ -65,9 +66,9 @@ pub fn text(synced: &Synced, dry_run: bool) -> String {
         }
         (action, followed) => {
             let verb = would("would follow", "followed");
-            let files = followed.as_ref().map_or_else(String::new, |followed| {
-                format!(", {} changed", count(followed.files_changed as u64, "file"))
-            });
+            let files = followed
+                .as_ref()
+                .map_or_else(String::new, |followed| format!(", {} changed", count(followed.files_changed as u64, "file")));
             let left = if action == Action::Accept { ", leaving commits of ours" } else { "" };
             writeln!(text, "{} {target}{left}{files}.", sentence_start(&verb))
         }
@@ -92,7 +93,8 @@ pub fn delivered(delivery: &Delivery) -> String {
     let number = |which: fn(&Outcome) -> bool| delivery.outcomes.iter().filter(|(_, outcome)| which(outcome)).count() as u64;
     let landed = number(|outcome| matches!(outcome, Outcome::Landed(_) | Outcome::Unchanged));
     if landed > 0 {
-        let _ = writeln!(text, "{} that had waited {} delivered.", count(landed, "update"), if landed == 1 { "was" } else { "were" });
+        let _ =
+            writeln!(text, "{} that had waited {} delivered.", count(landed, "update"), if landed == 1 { "was" } else { "were" });
     }
     for (_, outcome) in &delivery.outcomes {
         let _ = match outcome {

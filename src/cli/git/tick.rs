@@ -35,7 +35,9 @@ pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) 
         }
         match repository {
             Some(repository) => here.below_top(repository, typed),
-            None => Err(Failure::usage(format!("{} is no path below the top of the work tree.", crate::cli::failure::shown(typed)))),
+            None => {
+                Err(Failure::usage(format!("{} is no path below the top of the work tree.", crate::cli::failure::shown(typed))))
+            }
         }
     };
     Ok(Tick {

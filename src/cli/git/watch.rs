@@ -12,9 +12,9 @@ use crate::cli::failure::Failure;
 use crate::cli::render::at_the_door;
 use crate::cli::{Answer, json, warn};
 use crate::disk::{clock, local};
+use crate::git;
 use crate::git::repository::Repository;
 use crate::git::watch::{Event, Watching, watch};
-use crate::git;
 use crate::model::time::Time;
 use crate::model::utc;
 
@@ -142,7 +142,9 @@ impl Told<'_> {
             _ if self.here.context.common.json => line.to_owned(),
             Event::Synced(Ok(synced)) => sync::text(synced, false),
             Event::Ticked(Ok(ticked)) => tick::text(ticked),
-            Event::Synced(Err(error)) | Event::Ticked(Err(error)) | Event::AfterChange(Err(error)) => format!("failed: {error}\n"),
+            Event::Synced(Err(error)) | Event::Ticked(Err(error)) | Event::AfterChange(Err(error)) => {
+                format!("failed: {error}\n")
+            }
             Event::AfterChange(Ok(())) => "The command after a change is done.\n".to_owned(),
             Event::Looked(_) => String::new(),
         };

@@ -113,7 +113,9 @@ impl DeliveryItem {
         for (_, outcome) in &delivery.outcomes {
             match outcome {
                 Outcome::Landed(_) | Outcome::Unchanged => item.delivered += 1,
-                Outcome::Conflict { paths: all, kept } => item.conflicts.push(ConflictItem { paths: paths(all), kept: kept.clone() }),
+                Outcome::Conflict { paths: all, kept } => {
+                    item.conflicts.push(ConflictItem { paths: paths(all), kept: kept.clone() })
+                }
                 Outcome::Rejected { kept, .. } => item.rejected.push(kept.clone()),
             }
         }

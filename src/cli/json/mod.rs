@@ -37,7 +37,9 @@ use crate::model::side::PerSide;
 pub use conflicts::{conflicts, resolved};
 pub use detect::detect;
 pub use doctor::doctor;
-pub use git::{git_backups, git_health, git_lock, git_publish, git_restored, git_state, git_sync, git_tick, git_unlock, git_watch};
+pub use git::{
+    git_backups, git_health, git_lock, git_publish, git_restored, git_state, git_sync, git_tick, git_unlock, git_watch,
+};
 pub use history::{life, run_told, runs};
 pub use init::init;
 pub use logs::logged;
@@ -205,7 +207,14 @@ mod tests {
         let docs = crate::disk::local::read_text(Path::new(docs), 1 << 20).expect("read").expect("there");
         for command in Typed::command().get_subcommands().map(|command| command.get_name().to_owned()) {
             assert!(docs.contains(&format!("## `{command}")), "{command}");
-            assert!(command == "completions" || docs.contains(&format!("\"driftless.{command}/1\"")), "{command}'s object");
+            // The commands of `git` have one each.
+            let several = command == "completions" || command == "git";
+            assert!(several || docs.contains(&format!("\"driftless.{command}/1\"")), "{command}'s object");
+        }
+        let git = Typed::command().find_subcommand("git").cloned().expect("a command");
+        for command in git.get_subcommands().map(|command| command.get_name().to_owned()) {
+            assert!(docs.contains(&format!("## `git {command}")), "git {command}");
+            assert!(docs.contains(&format!("\"driftless.git.{command}/1\"")), "the object of git {command}");
         }
     }
 

@@ -19,7 +19,11 @@ fn gs_06_files_and_commits_come_back() {
     let id = synced["backup"].as_str().expect("a backup").to_owned();
     let listed = hub.json(&clone, &["backups", "list"], 0);
     let backup = &listed["backups"][0];
-    assert_eq!((backup["id"].as_str(), backup["commits"].as_u64(), backup["head"].as_str()), (Some(&id[..]), Some(1), Some(&left[..])), "{listed}");
+    assert_eq!(
+        (backup["id"].as_str(), backup["commits"].as_u64(), backup["head"].as_str()),
+        (Some(&id[..]), Some(1), Some(&left[..])),
+        "{listed}"
+    );
     let files: Vec<&str> = backup["files"].as_array().expect("files").iter().filter_map(|file| file["path"].as_str()).collect();
     assert_eq!(files, ["edit.txt", "new.txt"], "{listed}");
     hub.run(&clone, &["backups", "list"]).ends_with(0).says(&id).says("edit.txt, new.txt");
@@ -56,7 +60,10 @@ fn gs_06_odd_things_come_back_and_a_link_leads_nowhere() {
     write(&clone.join("quo\"te\n"), "mine\n");
     let synced = hub.json(&clone, &["sync"], 0);
     assert_eq!(synced["displaced"].as_array().map(Vec::len), Some(3), "{synced}");
-    assert_eq!((read(&outside.join("tool")), read(&clone.join("sub/tool"))), ("not in the clone\n".to_owned(), "theirs\n".to_owned()));
+    assert_eq!(
+        (read(&outside.join("tool")), read(&clone.join("sub/tool"))),
+        ("not in the clone\n".to_owned(), "theirs\n".to_owned())
+    );
     let id = synced["backup"].as_str().expect("a backup");
     // Where the remote's folder stands now, the link has no place.
     hub.run(&clone, &["backups", "restore", id]).ends_with(4).says("sub");

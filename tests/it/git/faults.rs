@@ -47,7 +47,7 @@ fn a_lock_left_at_the_remote_defers() {
     let clone = hub.clone("mine", None);
     write(&hub.bare.join("refs/heads/main.lock"), "");
     write(&clone.join("a"), "a\n");
-    let object = hub.json(&clone, &["publish", "a", "-m", "a", "--retry-for", "100ms"], 0);
+    let object = hub.json(&clone, &["publish", "a", "-m", "a", "--retry-for", "1s"], 0);
     assert_eq!(object["result"], "deferred", "{object}");
     assert!(object["attempts"].as_u64() > Some(1), "{object}");
     fs::remove_file(hub.bare.join("refs/heads/main.lock")).expect("removed");
@@ -147,7 +147,8 @@ fn a_left_index_lock_is_judged_and_never_just_removed() {
 #[test]
 fn gs_06_a_killed_follow_loses_nothing() {
     let rounds = std::env::var("DRIFTLESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(12);
-    let seed = std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+    let seed =
+        std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
     let hub = Hub::new();
     let clone = hub.clone("mine", None);
     let template = hub.top().join("template");

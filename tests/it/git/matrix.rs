@@ -129,7 +129,11 @@ impl Cell {
         assert_eq!(state["state"], expected, "{name}: {state}");
         let counts = [(0, 0), (0, 2), (1, 0), (1, 2)][self.stands as usize];
         assert_eq!((state["ahead"].as_u64(), state["behind"].as_u64()), (Some(counts.0), Some(counts.1)), "{name}: {state}");
-        assert_eq!((git(&clone, &["status", "--porcelain"]), listing(&clone), head(&clone)), (status.clone(), files.clone(), left.clone()), "{name}");
+        assert_eq!(
+            (git(&clone, &["status", "--porcelain"]), listing(&clone), head(&clone)),
+            (status.clone(), files.clone(), left.clone()),
+            "{name}"
+        );
         let mut words = vec!["sync"];
         words.extend(self.mode);
         let synced = hub.json(&clone, &words, 0);
@@ -153,10 +157,14 @@ impl Cell {
         let mut status: Vec<String> = git(clone, &["status", "--porcelain"]).lines().map(|line| line.trim().to_owned()).collect();
         status.sort();
         assert_eq!(status, ["?? loose.txt", "M  keep.txt", "M dir/x.txt"], "{name}: {synced}");
-        assert_eq!((read(&clone.join("edit.txt")), read(&clone.join("new.txt"))), ("theirs\n".to_owned(), "new\n".to_owned()), "{name}");
+        assert_eq!(
+            (read(&clone.join("edit.txt")), read(&clone.join("new.txt"))),
+            ("theirs\n".to_owned(), "new\n".to_owned()),
+            "{name}"
+        );
         assert!(!clone.join("gone.txt").exists() && !clone.join("mine.txt").exists(), "{name}");
         let backups = ours(clone, "backup");
-        let needed = !kept.is_empty() || self.stands == Stands::Diverged ;
+        let needed = !kept.is_empty() || self.stands == Stands::Diverged;
         assert_eq!(backups.len(), usize::from(needed), "{name}: {synced}");
         let Some(backup) = backups.first() else { return };
         assert_eq!(git(clone, &["rev-parse", &format!("{backup}^1")]), left, "{name}: the commit that was left");

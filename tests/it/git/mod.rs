@@ -146,7 +146,9 @@ fn head(folder: &Path) -> String {
 fn sound(folder: &Path) {
     git(folder, &["fsck", "--full", "--strict", "--no-dangling"]);
     let below = crate::services::below_all(&folder.join(".git"));
-    let odd = |path: &&String| path.ends_with(".lock") || path.contains("displaced/") || path.contains("landing") || path.contains("cloning");
+    let odd = |path: &&String| {
+        path.ends_with(".lock") || path.contains("displaced/") || path.contains("landing") || path.contains("cloning")
+    };
     let odd: Vec<&String> = below.iter().filter(odd).collect();
     assert!(odd.is_empty(), "{odd:?}");
     assert_eq!(git(folder, &["stash", "list"]), "");

@@ -29,7 +29,11 @@ fn rc_01_exactly_the_named_files_are_one_commit() {
     fs::write(&odd, "odd\n").expect("a file");
     let before = untouched(&clone);
     let object = hub.json(&clone, &["publish", "status", "-m", "status of mine\n\nwith a body"], 0);
-    assert_eq!((&object["result"], &object["attempts"], object["paths"].as_array().map(Vec::len)), (&"pushed".into(), &1.into(), Some(4)), "{object}");
+    assert_eq!(
+        (&object["result"], &object["attempts"], object["paths"].as_array().map(Vec::len)),
+        (&"pushed".into(), &1.into(), Some(4)),
+        "{object}"
+    );
     assert_eq!(untouched(&clone), before);
     let changed = git(&hub.bare, &["diff-tree", "-r", "-z", "--no-commit-id", "--raw", "--abbrev=4", "main"]);
     for (mode, path) in [("100644", "status/a b.json"), ("100755", "status/run"), ("120000", "status/latest")] {
@@ -130,7 +134,10 @@ fn rc_04_without_the_remote_it_is_kept_and_goes_out_with_the_next() {
     fs::rename(&hub.bare, &away).expect("away");
     write(&clone.join("a.json"), "2\n");
     let ended = hub.run(&clone, &["publish", "a.json", "-m", "a two"]);
-    ended.ends_with(0).says("Kept for later under refs/driftless/pending/origin/main/").says("the next publish, tick or sync takes it along");
+    ended
+        .ends_with(0)
+        .says("Kept for later under refs/driftless/pending/origin/main/")
+        .says("the next publish, tick or sync takes it along");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended}");
     write(&clone.join("a.json"), "3\n");
     assert_eq!(hub.json(&clone, &["publish", "a.json", "-m", "a three", "--require-push"], 75)["result"], "deferred");
@@ -158,7 +165,8 @@ fn rc_02_a_held_lock_defers_and_is_shown() {
     hub.json(&clone, &["publish", "a.json", "-m", "a"], 0);
     let lock = fs::File::options().read(true).write(true).open(clone.join(".git/driftless/lock")).expect("the lock's file");
     lock.lock().expect("held");
-    fs::write(clone.join(".git/driftless/lock"), "host far\nprocess 7\npurpose publish\nsince 2026-11-22T00:00:00Z\n").expect("said");
+    fs::write(clone.join(".git/driftless/lock"), "host far\nprocess 7\npurpose publish\nsince 2026-11-22T00:00:00Z\n")
+        .expect("said");
     hub.run(&clone, &["lock"]).ends_with(0).says("process 7 on far (publish), since 2026-11-22T00:00:00Z");
     write(&clone.join("a.json"), "2\n");
     hub.run(&clone, &["publish", "a.json", "-m", "a", "--wait", "10ms"]).ends_with(0).says("process 7 on far");

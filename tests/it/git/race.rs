@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Hub, git, ours, sound, try_git};
-use crate::harness::{read, write};
+use crate::harness::{Ended, read, write};
 
 /// A number from a seed, the same for each run.
 struct Chance(AtomicU64);
@@ -17,7 +17,8 @@ struct Chance(AtomicU64);
 impl Chance {
     fn below(&self, most: u64) -> u64 {
         let next = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(next(state))).expect("it never refuses");
+        let before =
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| Some(next(state))).expect("it never refuses");
         (next(before) >> 33) % most
     }
 }
@@ -45,11 +46,12 @@ impl Race {
             let words = ["git", "publish", &name, "-m", "status"];
             loop {
                 let mut command = self.hub.world.command(clone, &words);
-                let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-                match self.wait(child) {
-                    Some(0) => break,
-                    None => self.killed.fetch_add(1, Ordering::SeqCst),
-                    Some(code) => panic!("writer {number}, round {round}: code {code}"),
+                let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+                let ended = self.wait(child);
+                match ended.code {
+                    0 => break,
+                    -9 => self.killed.fetch_add(1, Ordering::SeqCst),
+                    _ => panic!("writer {number}, round {round}: {ended}"),
                 };
             }
             acknowledged.push((name.clone(), content));
@@ -57,13 +59,13 @@ impl Race {
         acknowledged
     }
 
-    /// Its code, or `None` where it was killed: one of eight is, at any moment of its life.
-    fn wait(&self, mut child: Child) -> Option<i32> {
+    /// One of eight is killed, at any moment of its life.
+    fn wait(&self, mut child: Child) -> Ended {
         if self.chance.below(8) == 0 {
             std::thread::sleep(Duration::from_millis(self.chance.below(120)));
             drop(child.kill());
         }
-        child.wait().expect("it ends").code()
+        Ended::of(child.wait_with_output().expect("it ends"))
     }
 
     fn again_and_again(&self, clone: &Path, words: &[&str]) {
@@ -88,7 +90,11 @@ impl Race {
         for (name, content) in acknowledged {
             write(&folder.join("blob"), content);
             let oid = git(&folder, &["hash-object", "--no-filters", "blob"]);
-            assert!(history.contains(&(name.clone(), oid)), "{name} with {content:?} is lost; {} were killed", self.killed.load(Ordering::SeqCst));
+            assert!(
+                history.contains(&(name.clone(), oid)),
+                "{name} with {content:?} is lost; {} were killed",
+                self.killed.load(Ordering::SeqCst)
+            );
         }
         assert_eq!(git(&self.hub.bare, &["rev-list", "--count", "--merges", "main"]), "0");
         for (number, clone) in self.clones.iter().enumerate() {
@@ -103,7 +109,8 @@ impl Race {
 }
 
 fn race(clones: usize, writers: usize, rounds: usize) -> (Race, Acknowledged) {
-    let seed = std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+    let seed =
+        std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
     eprintln!("seed {seed}");
     let hub = Hub::new();
     let clones: Vec<PathBuf> = (0..clones).map(|number| hub.clone(&format!("clone{number}"), None)).collect();
@@ -117,7 +124,10 @@ fn race(clones: usize, writers: usize, rounds: usize) -> (Race, Acknowledged) {
         Race { hub, clones, chance: Chance(AtomicU64::new(seed)), over: AtomicBool::new(false), killed: AtomicU64::new(0) };
     let acknowledged = std::thread::scope(|scope| {
         let (race, tick) = (&race, ["tick", "--wait", "2s", "--run", "mkdir -p state; date +%N >state/tick"]);
-        let loops = [scope.spawn(|| race.again_and_again(&race.clones[0], &["sync", "--wait", "2s"])), scope.spawn(move || race.again_and_again(&race.clones[1], &tick))];
+        let loops = [
+            scope.spawn(|| race.again_and_again(&race.clones[0], &["sync", "--wait", "2s"])),
+            scope.spawn(move || race.again_and_again(&race.clones[1], &tick)),
+        ];
         let writers: Vec<_> = (0..writers).map(|number| scope.spawn(move || race.writer(number, rounds))).collect();
         let all = writers.into_iter().map(|writer| writer.join()).collect::<Result<Vec<_>, _>>();
         race.over.store(true, Ordering::SeqCst);
