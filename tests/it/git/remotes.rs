@@ -168,10 +168,10 @@ fn over_http_a_token_is_told_to_the_remote_alone() {
     hub.world.set("GITHUB_TOKEN", "t0ken-t0ken");
     // Helpers of the user's would keep it.
     let kept = hub.top().join("kept");
-    let helper = format!("store --file={}", kept.display());
+    let keeper = format!("store --file={}", kept.display());
     hub.world.set("GIT_CONFIG_COUNT", "1");
     hub.world.set("GIT_CONFIG_KEY_0", "credential.helper");
-    hub.world.set("GIT_CONFIG_VALUE_0", &helper);
+    hub.world.set("GIT_CONFIG_VALUE_0", &keeper);
     let cloned = hub.run(&hub.top(), &["sync", "--initial", "-C", &place, "-v"]);
     cloned.ends_with(0);
     assert_eq!(head(&clone), hub.tip());
