@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn status_tells_staged_from_unstaged() {
         let listed = format!(
-            "1 M. N... 100644 100644 100644 {A} {B} a b\0001 .M N... 100644 100644 100644 {A} {A} c\0001 A. N... 000000 100644 100644 \
+            "1 M. N... 100644 100644 100644 {A} {B} a b\01 .M N... 100644 100644 100644 {A} {A} c\01 A. N... 000000 100644 100644 \
              {NONE} {B} n\0u UU N... 100644 100644 100644 100644 {A} {A} {B} u v\0? x y\0? z/\0"
         );
         let status = parse_status(listed.as_bytes()).expect("a status");

@@ -17,7 +17,7 @@ const NOISE: [&str; 9] = [
     "warning: redirecting to",
 ];
 /// Longer messages are cut; git repeats itself and servers send banners.
-const LONGEST: usize = 2_000;
+const LONGEST: usize = 1_000;
 
 /// A message of git or of a server without credentials: user and password of URLs, headers, and the `secrets` themselves.
 pub fn redact(text: &str, secrets: &[String]) -> String {
