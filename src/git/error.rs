@@ -36,6 +36,9 @@ pub enum Error {
     /// Lost races, again and again, or a lock that somebody left there.
     #[error("others were at {remote} in the same moment each time")]
     Outrun { remote: String },
+    /// Somebody wrote to files while the work tree was about to be moved: another look is needed.
+    #[error("files were written to while the work tree was about to be moved: {message}")]
+    Stirred { message: String },
     /// Ctrl-C.
     #[error("stopped")]
     Stopped,

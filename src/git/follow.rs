@@ -14,6 +14,7 @@ use super::error::{Error, Result};
 use super::lock::Held;
 use super::names::{Oid, Target};
 use super::repository::{Head, Repository};
+use super::seen;
 use super::tree::{ALL, Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
 use crate::disk::checkout::{self, Place};
 use crate::disk::local;
@@ -47,12 +48,14 @@ pub struct Reason<'a> {
 }
 
 /// Looks at what stands where `new` has something else than `old`, a commit or tree. `status` is that of now.
-pub fn plan(repository: &Repository, old: &str, new: &Oid, status: &Status) -> Result<Plan> {
+pub fn plan(repository: &Repository, target: &Target, old: &str, new: &Oid, status: &Status) -> Result<Plan> {
+    let published = seen::published(repository, target);
     let changes = difference(repository, old, new.as_str())?;
     let dirty: HashMap<&[u8], &Dirty> = status.dirty.iter().map(|dirty| (&dirty.path[..], dirty)).collect();
     let leaving: HashSet<&[u8]> =
         changes.iter().filter(|change| change.before.is_some()).map(|change| &change.path[..]).collect();
-    let mut look = Look { repository, dirty, leaving, folders: HashSet::new(), items: BTreeMap::new(), asked: Vec::new() };
+    let (folders, items) = (HashSet::new(), BTreeMap::new());
+    let mut look = Look { repository, dirty, leaving, published, folders, items, asked: Vec::new() };
     let mut ready = Vec::new();
     for change in &changes {
         if let Some(version) = look.change(change)? {
@@ -82,6 +85,7 @@ struct Look<'a> {
     dirty: HashMap<&'a [u8], &'a Dirty>,
     /// Tracked paths that the move changes or takes away: they are looked at by themselves.
     leaving: HashSet<&'a [u8]>,
+    published: BTreeMap<Vec<u8>, Option<Oid>>,
     /// Seen to be real folders, or absent.
     folders: HashSet<Vec<u8>>,
     items: BTreeMap<Vec<u8>, Item>,
@@ -106,6 +110,13 @@ impl Look<'_> {
         let staged = dirt.filter(|dirt| dirt.staged && dirt.index != change.after).map(|dirt| dirt.index.clone());
         let place = checkout::look(&self.repository.place(&change.path))?;
         let item = Item { path: change.path.clone(), place: place.clone(), staged };
+        if let Some(after) = change.after.as_ref().filter(|_| item.staged.is_none())
+            && (matches!(place, Place::File { .. } | Place::Link(_)) || (place == Place::Absent && dirt.is_some()))
+            && self.published.get(&change.path) == Some(&Some(after.oid.clone()))
+        {
+            // This clone published that version itself: what stands here is an edit of it, and stays.
+            return Ok(Some(Some(after.clone())));
+        }
         match (&place, &change.after) {
             (Place::Other, _) => return Err(odd(&change.path)),
             (Place::Absent, None) if item.staged.is_none() => return Ok(Some(None)),
@@ -249,7 +260,7 @@ pub fn follow(
     let old = head.commit.as_ref();
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let seen = status(repository, Untracked::No, ALL)?;
-    let plan = plan(repository, old_tree, new, &seen)?;
+    let plan = plan(repository, target, old_tree, new, &seen)?;
     let mut backup = None;
     if !plan.in_the_way.is_empty() || reason.commits > 0 {
         let keep = Keep { why: reason.why, head: old, commits: reason.commits, items: &plan.in_the_way };
@@ -260,7 +271,7 @@ pub fn follow(
         None => Vec::new(),
     };
     let mut index = Index::AsItWas;
-    if let Err(error) = switch(repository, &branch, old, target, new, &plan, &mut index) {
+    if let Err(error) = switch(repository, &branch, old, new, &plan, &mut index) {
         if let Some(id) = &backup
             && backup::put_back(repository, id, &moved)
             && index == Index::AsItWas
@@ -285,15 +296,7 @@ enum Index {
 }
 
 /// Index, work tree, branch.
-fn switch(
-    repository: &Repository,
-    branch: &str,
-    old: Option<&Oid>,
-    target: &Target,
-    new: &Oid,
-    plan: &Plan,
-    index: &mut Index,
-) -> Result<()> {
+fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, plan: &Plan, index: &mut Index) -> Result<()> {
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let name = format!("refs/heads/{branch}");
     let before = old.map_or_else(|| new.none_like(), Oid::to_string);
@@ -315,8 +318,7 @@ fn switch(
     let words = ["read-tree", "-m", "-u", old_tree, new.as_str()];
     let output = repository.git.call(&words).unstopped().run()?;
     if output.code != 0 {
-        let message = format!("The work tree cannot be moved to {} of {target}: {}.", new.brief(), output.message);
-        return Err(Error::refused(message, "What stood in the way is kept: `driftless git backups` lists it. Run it again."));
+        return Err(Error::Stirred { message: output.message });
     }
     talk.tell(b"commit\n")?;
     talk.finish()

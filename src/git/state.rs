@@ -98,9 +98,11 @@ pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>,
         cause: None,
     };
     compare(repository, &mut standing, ask)?;
-    if let (Relation::Behind | Relation::Diverged | Relation::Unborn, Some(tip)) = (standing.relation, &standing.remote) {
+    if let (Relation::Behind | Relation::Diverged | Relation::Unborn, Some(tip), Some(target)) =
+        (standing.relation, &standing.remote, &standing.target)
+    {
         let old = standing.head.commit.as_ref().map_or_else(|| empty_tree(tip), Oid::as_str);
-        match follow::plan(repository, old, tip, &standing.status) {
+        match follow::plan(repository, target, old, tip, &standing.status) {
             Ok(plan) => standing.in_the_way = plan.in_the_way.into_iter().map(|item| item.path).collect(),
             // A merge, or something that cannot be kept: a sync says what.
             Err(Error::Refused { .. }) => {}

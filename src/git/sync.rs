@@ -113,20 +113,31 @@ pub fn bring_in_step(
         let errand = Errand { mine: None, retry_for: wish.retry_for, hooks: Hooks::No };
         delivery = deliver(repository, &target, &held, &errand)?;
     }
-    // Under the lock, and with what was delivered.
-    let now = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Nobody)?;
-    let action = decide(&now, wish)?;
-    let mut followed = None;
-    if let (Action::FastForward | Action::Accept, Some(tip)) = (action, &now.remote) {
-        let commits = if action == Action::Accept { now.ahead.unwrap_or(1).max(1) } else { 0 };
-        let why = format!("{} followed {} to {}", movable(repository, &now.head)?, target, tip.brief());
-        followed = Some(follow(repository, &held, &now.head, &target, tip, &Reason { why: &why, commits })?);
-        if action == Action::Accept {
-            // Who accepts the remote has ended whatever was fought over.
-            force::forget(repository, &target)?;
+    // Under the lock, and with what was delivered. Who writes all the time may come between a look and the move.
+    let mut tries = 0;
+    loop {
+        let now = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Nobody)?;
+        let action = decide(&now, wish)?;
+        match step(repository, &held, &target, action, &now) {
+            Err(Error::Stirred { .. }) if tries < TRIES => tries += 1,
+            followed => return Ok(Synced { action, target, standing: now, followed: followed?, delivery }),
         }
     }
-    Ok(Synced { action, target, standing: now, followed, delivery })
+}
+
+/// How often a move is tried again that somebody came between.
+const TRIES: u32 = 5;
+
+fn step(repository: &Repository, held: &Held, target: &Target, action: Action, now: &Standing) -> Result<Option<Followed>> {
+    let (Action::FastForward | Action::Accept, Some(tip)) = (action, &now.remote) else { return Ok(None) };
+    let commits = if action == Action::Accept { now.ahead.unwrap_or(1).max(1) } else { 0 };
+    let why = format!("{} followed {} to {}", movable(repository, &now.head)?, target, tip.brief());
+    let followed = follow(repository, held, &now.head, target, tip, &Reason { why: &why, commits })?;
+    if action == Action::Accept {
+        // Who accepts the remote has ended whatever was fought over.
+        force::forget(repository, target)?;
+    }
+    Ok(Some(followed))
 }
 
 fn decide(standing: &Standing, wish: &Wish) -> Result<Action> {

@@ -135,6 +135,9 @@ impl From<git::Error> for Failure {
             git::Error::Unreachable { .. } | git::Error::Silent { .. } => {
                 (Exit::Offline, "What waits goes on waiting. Run it again when the remote answers.".to_owned())
             }
+            git::Error::Stirred { .. } => {
+                (Exit::Busy, "What stood in the way is kept: `driftless git backups list`. Run it again.".to_owned())
+            }
             git::Error::Outrun { .. } => (Exit::Busy, "What waits goes on waiting; --retry-for tries for longer.".to_owned()),
             git::Error::Login { .. } => (
                 Exit::Failed,

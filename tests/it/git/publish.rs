@@ -123,6 +123,27 @@ fn rc_03_what_was_not_seen_is_a_conflict_also_without_a_race() {
     assert_eq!(hub.json(&clone, &["publish", "keep.txt", "-m", "mine"], 0)["result"], "pushed");
 }
 
+/// RC-05: an edit of what this clone published itself is in nobody's way.
+#[test]
+fn rc_05_a_sync_leaves_an_edit_of_what_was_published_here() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    for (path, text) in [("status.json", "1\n"), ("edit.txt", "1\n")] {
+        write(&clone.join(path), text);
+    }
+    hub.json(&clone, &["publish", "status.json", "edit.txt", "-m", "one"], 0);
+    for (path, text) in [("status.json", "2\n"), ("edit.txt", "2\n")] {
+        write(&clone.join(path), text);
+    }
+    let synced = hub.json(&clone, &["sync"], 0);
+    assert_eq!((&synced["action"], &synced["backup"]), (&"fast_forward".into(), &serde_json::Value::Null), "{synced}");
+    assert_eq!((read(&clone.join("status.json")), read(&clone.join("edit.txt"))), ("2\n".to_owned(), "2\n".to_owned()));
+    assert_eq!((head(&clone), git(&clone, &["status", "--porcelain"])), (hub.tip(), " M edit.txt\n M status.json".to_owned()));
+    hub.json(&clone, &["publish", "status.json", "-m", "two"], 0);
+    assert_eq!(hub.at_tip("status.json").as_deref(), Some("2\n"));
+    sound(&clone);
+}
+
 /// RC-04: no network.
 #[test]
 fn rc_04_without_the_remote_it_is_kept_and_goes_out_with_the_next() {
