@@ -168,7 +168,7 @@ fn prove(repository: &Repository, id: &str) -> Result<()> {
     for (path, at, place) in more {
         stream.put(&path, content(&at, &place)?);
     }
-    stream.run(repository)
+    stream.run(repository).map(drop)
 }
 
 /// The name of the bytes as they are, without filters.

@@ -12,12 +12,12 @@ use super::landed;
 use super::lock::Held;
 use super::merge;
 use super::names::{Kind, Oid, Target, fresh_id};
-use super::pending::{Pending, Policy, list};
+use super::pending::{Pending, Policy, waiting};
 use super::push::{Hooks, Pushed, push};
 use super::remote;
 use super::repository::Repository;
 use super::seen;
-use super::stream::{Commit, Content, Stream, made};
+use super::stream::{Commit, Content, Stream};
 use super::tree::{Version, versions};
 use crate::disk::clock;
 
@@ -60,11 +60,14 @@ pub struct Errand<'a> {
 
 /// Delivers everything that waits for the branch.
 pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &Errand<'_>) -> Result<Delivery> {
-    let mut delivery = Delivery { tip: remote::known(repository, target)?, ..Delivery::default() };
+    let mut delivery = Delivery::default();
     let began = Instant::now();
     let (mut alone, mut lost, mut asked) = (false, 0, false);
     loop {
-        let mut waiting = list(repository, target, errand.mine)?;
+        let (mut waiting, known) = waiting(repository, target, errand.mine)?;
+        if !asked && delivery.attempts == 0 {
+            delivery.tip = known;
+        }
         if alone {
             waiting.truncate(1);
         }
@@ -298,8 +301,8 @@ impl Batch {
                 stream.put(path, content);
             }
         }
-        stream.run(repository)?;
-        let commit = made(repository, &name)?;
+        let made = stream.run(repository)?;
+        let commit = made.named(&parent.unwrap_or_default())?;
         repository.git.call(&["update-ref", "-d", &name]).ok()?;
         Ok(commit)
     }
@@ -316,7 +319,8 @@ impl Batch {
         let mut lines = String::new();
         if let Some(pushed) = &pushed {
             // Before the refs that make it wait are gone.
-            landed::remember(repository, delivery.tip.as_ref(), pushed)?;
+            let tip = delivery.tip.as_ref().filter(|_| self.steps.len() > 1);
+            landed::remember(repository, tip, pushed)?;
             lines.push_str(&format!("update {} {pushed}\n", target.known()));
             delivery.tip = Some(pushed.clone());
         }

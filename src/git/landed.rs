@@ -25,12 +25,16 @@ fn read(repository: &Repository) -> Vec<Oid> {
     text.lines().filter_map(Oid::parse).collect()
 }
 
-/// Remembers commits of ours that the remote took.
-pub fn remember(repository: &Repository, tip: Option<&Oid>, pushed: &Oid) -> Result<()> {
-    let range = tip.map_or_else(|| pushed.to_string(), |tip| format!("{tip}..{pushed}"));
-    let listed = repository.git.call(&["rev-list", "--reverse", &range, "--"]).ok()?;
+/// Remembers a commit of ours that the remote took; with `since` also those between the two.
+pub fn remember(repository: &Repository, since: Option<&Oid>, pushed: &Oid) -> Result<()> {
     let mut all = read(repository);
-    all.extend(String::from_utf8_lossy(&listed).lines().filter_map(Oid::parse));
+    match since {
+        None => all.push(pushed.clone()),
+        Some(since) => {
+            let listed = repository.git.call(&["rev-list", "--reverse", &format!("{since}..{pushed}"), "--"]).ok()?;
+            all.extend(String::from_utf8_lossy(&listed).lines().filter_map(Oid::parse));
+        }
+    }
     let text: String = all[all.len().saturating_sub(MOST)..].iter().map(|oid| format!("{oid}\n")).collect();
     repository.own_folder()?;
     Ok(local::write_text(&path(repository), &text)?)

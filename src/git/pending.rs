@@ -6,8 +6,8 @@
 use super::error::{Error, Result};
 use super::names::{Kind, Oid, Target, fresh_id};
 use super::repository::Repository;
-use super::stream::{Commit, Content, Stream, made};
-use super::tree::{Change, difference, empty_tree};
+use super::stream::{Commit, Content, Put, Stream};
+use super::tree::{Change, Version, difference, empty_tree};
 use crate::disk::clock;
 use crate::model::utc;
 
@@ -61,6 +61,8 @@ pub struct Ground {
     pub commit: Option<Oid>,
     /// Paths of which the writer had seen another version than `commit` has.
     pub seen: Vec<Edit>,
+    /// The version that the writer had seen, of each edit in its order.
+    pub before: Vec<Option<Version>>,
 }
 
 /// Makes the ref. When this returns, the publish survives a power cut.
@@ -75,17 +77,28 @@ pub fn record(
     let id = format!("{}-{}", fresh_id()?, policy.word());
     let name = format!("{}{id}", target.prefix(Kind::Pending));
     let mut stream = Stream::default();
-    let mut parent = ground.commit.map(|commit| commit.to_string());
+    let mut base = ground.commit.as_ref().map(Oid::to_string);
     if !ground.seen.is_empty() {
-        let commit = Commit { name: &name, message: "what was seen\n", parent: parent.clone(), also: None };
-        parent = Some(stream.commit(repository, &commit));
-        ground.seen.into_iter().for_each(|edit| stream.put(&edit.path, edit.content));
+        let commit = Commit { name: &name, message: "what was seen\n", parent: base.clone(), also: None };
+        base = Some(stream.commit(repository, &commit));
+        ground.seen.into_iter().for_each(|edit| drop(stream.put(&edit.path, edit.content)));
     }
-    stream.commit(repository, &Commit { name: &name, message, parent, also: None });
-    edits.into_iter().for_each(|edit| stream.put(&edit.path, edit.content));
-    stream.run(repository)?;
-    let commit = made(repository, &name)?;
-    read(repository, &id, commit, message.to_owned())
+    let mark = stream.commit(repository, &Commit { name: &name, message, parent: base.clone(), also: None });
+    let puts: Vec<(Vec<u8>, Put)> =
+        edits.into_iter().map(|edit| (edit.path.clone(), stream.put(&edit.path, edit.content))).collect();
+    let made = stream.run(repository)?;
+    let mut changes = Vec::new();
+    for ((path, put), before) in puts.into_iter().zip(ground.before) {
+        let after = made.version(put)?;
+        if before != after {
+            changes.push(Change { path, before, after });
+        }
+    }
+    let parent = match base {
+        Some(mark) if mark.starts_with(':') => Some(made.named(&mark)?),
+        _ => ground.commit,
+    };
+    Ok(Pending { id, policy, commit: made.named(&mark)?, parent, message: message.to_owned(), changes })
 }
 
 fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Result<Pending> {
@@ -97,10 +110,20 @@ fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Resu
 }
 
 /// All that wait for the branch, the oldest first.
-pub fn list(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<Vec<Pending>> {
-    let prefix = target.prefix(Kind::Pending);
+pub fn list(repository: &Repository, target: &Target) -> Result<Vec<Pending>> {
+    waiting(repository, target, None).map(|(all, _)| all)
+}
+
+/// The same, with what is known of the remote's branch, by one question. `known` need not be read again.
+pub fn waiting(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<(Vec<Pending>, Option<Oid>)> {
+    let (prefix, tip_name) = (target.prefix(Kind::Pending), target.known());
+    let mut tip = None;
     let format = "--format=%(refname)%00%(objectname)%00%(contents)%01";
-    let listed = repository.git.call(&["for-each-ref", "--sort=refname", format, "--"]).arg(prefix.trim_end_matches('/')).ok()?;
+    let listed = repository
+        .git
+        .call(&["for-each-ref", "--sort=refname", format, "--"])
+        .args([prefix.trim_end_matches('/'), &tip_name])
+        .ok()?;
     let text = String::from_utf8_lossy(&listed);
     let mut all = Vec::new();
     for entry in text.split('\u{1}').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty()) {
@@ -108,6 +131,10 @@ pub fn list(repository: &Repository, target: &Target, known: Option<&Pending>) -
         let [name, commit, message] = fields[..] else {
             return Err(Error::Answer { verb: "for-each-ref".to_owned(), message: "a publish that cannot be read".to_owned() });
         };
+        if name == tip_name {
+            tip = Some(Oid::of("for-each-ref", commit.as_bytes())?);
+            continue;
+        }
         let id = name.strip_prefix(&prefix).unwrap_or_default();
         // A deeper name belongs to another branch (`a` and `a/b`).
         if id.is_empty() || id.contains('/') {
@@ -118,7 +145,7 @@ pub fn list(repository: &Repository, target: &Target, known: Option<&Pending>) -
             None => all.push(read(repository, id, Oid::of("for-each-ref", commit.as_bytes())?, message.to_owned())?),
         }
     }
-    Ok(all)
+    Ok((all, tip))
 }
 
 /// How many wait, for any branch.

@@ -12,7 +12,7 @@ use super::names::{Kind, Oid, Target};
 use super::pending::{Edit, Pending, Policy, record};
 use super::push::Hooks;
 use super::remote;
-use super::repository::Repository;
+use super::repository::{Head, Repository};
 use super::seen;
 use super::stream::Content;
 use super::tree::{Mode, versions};
@@ -60,8 +60,8 @@ pub enum End {
 
 /// Publishes.
 pub fn publish(repository: &Repository, request: &Request) -> Result<Published> {
-    let (head, target) = (repository.head()?, &request.target);
-    let mut tip = remote::known(repository, target)?;
+    let target = &request.target;
+    let (head, mut tip) = heads(repository, target)?;
     if tip.is_none() {
         // Never asked so far. Where nobody answers, the commit that is checked out has to do.
         tip = remote::fetch(repository, target).ok().flatten();
@@ -76,6 +76,16 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
     let ground = seen::ground(repository, target, tip.as_ref(), &head, &paths)?;
     let pending = record(repository, target, ground, edits, &message(&request.message), request.policy)?;
     finish(repository, request, pending, if attributes.lfs { Hooks::Yes } else { Hooks::No })
+}
+
+/// What is checked out and what is known of the remote, by one question.
+fn heads(repository: &Repository, target: &Target) -> Result<(Head, Option<Oid>)> {
+    let Some(branch) = repository.branch()? else {
+        return Ok((repository.head()?, remote::known(repository, target)?));
+    };
+    let (name, known) = (format!("refs/heads/{branch}"), target.known());
+    let mut refs = repository.refs(&[&name, &known])?;
+    Ok((Head { branch: Some(branch), commit: refs.remove(&name) }, refs.remove(&known)))
 }
 
 /// A message that git takes as it is.
@@ -105,10 +115,6 @@ fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: H
         Err(error) => return Err(error),
     };
     let errand = Errand { mine: Some(&pending), retry_for: request.retry_for, hooks };
-    if let Some(outcome) = told_elsewhere(repository, target, &pending)? {
-        published.end = End::Done(outcome);
-        return Ok(published);
-    }
     let Delivery { outcomes, settled, attempts, left, .. } = deliver(repository, target, &held, &errand)?;
     published.attempts = attempts;
     published.others = outcomes.len().saturating_sub(1);

@@ -1,5 +1,6 @@
 //! A clone: where its parts lie, what its settings say, which branch is checked out, and what stands open in it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -64,18 +65,42 @@ impl Repository {
         Ok(own)
     }
 
+    /// What is checked out, with its commit.
     pub fn head(&self) -> Result<Head> {
+        Ok(Head { branch: self.branch()?, commit: self.commit("HEAD")? })
+    }
+
+    /// The branch that is checked out. Where git keeps refs in files, the file says so.
+    pub fn branch(&self) -> Result<Option<String>> {
+        let file = local::read_text(&self.git_dir.join("HEAD"), 4096).ok().flatten().unwrap_or_default();
+        match file.strip_suffix('\n').and_then(|text| text.strip_prefix("ref: refs/heads/")) {
+            Some(branch) if super::names::is_name(branch) => Ok(Some(branch.to_owned())),
+            _ => self.ask_for_branch(),
+        }
+    }
+
+    /// Several refs by one question; those that there are.
+    pub fn refs(&self, names: &[&str]) -> Result<BTreeMap<String, Oid>> {
+        let listed = self.git.call(&["for-each-ref", "--format=%(objectname) %(refname)", "--"]).args(names).ok()?;
+        let text = String::from_utf8_lossy(&listed);
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter_map(|(oid, name)| Some((name.to_owned(), Oid::parse(oid)?)))
+            .collect())
+    }
+
+    fn ask_for_branch(&self) -> Result<Option<String>> {
         let named = self.git.call(&["symbolic-ref", "-q", "HEAD"]).run()?;
-        let branch = match named.code {
+        match named.code {
             0 => {
                 let name = String::from_utf8_lossy(&named.stdout).trim().to_owned();
                 let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
-                Some(branch.ok_or_else(|| Error::Answer { verb: "symbolic-ref".to_owned(), message: name })?)
+                branch.ok_or_else(|| Error::Answer { verb: "symbolic-ref".to_owned(), message: name }).map(Some)
             }
-            1 => None,
-            _ => return Err(named.error("symbolic-ref")),
-        };
-        Ok(Head { branch, commit: self.commit("HEAD")? })
+            1 => Ok(None),
+            _ => Err(named.error("symbolic-ref")),
+        }
     }
 
     /// The commit behind a ref or a name; `None` where there is none.
@@ -89,9 +114,9 @@ impl Repository {
         }
     }
 
-    /// The branch of the remote that `head` goes with; `None` where nothing says so.
-    pub fn upstream(&self, head: &Head) -> Result<Option<Target>> {
-        let Some(branch) = &head.branch else { return Ok(None) };
+    /// The branch of the remote that `branch` goes with; `None` where nothing says so.
+    pub fn upstream(&self, branch: Option<&str>) -> Result<Option<Target>> {
+        let Some(branch) = branch else { return Ok(None) };
         let (remote, merge) = (self.setting(&format!("branch.{branch}.remote")), self.setting(&format!("branch.{branch}.merge")));
         match (remote, merge.and_then(|merge| merge.strip_prefix("refs/heads/"))) {
             (Some(remote), Some(merge)) if self.has_remote(remote) => Target::new(remote, merge).map(Some),
@@ -100,8 +125,8 @@ impl Repository {
     }
 
     /// What the words of a command line and the settings come to.
-    pub fn target(&self, head: &Head, remote: Option<&str>, branch: Option<&str>) -> Result<Option<Target>> {
-        let upstream = self.upstream(head)?;
+    pub fn target(&self, checked_out: Option<&str>, remote: Option<&str>, branch: Option<&str>) -> Result<Option<Target>> {
+        let upstream = self.upstream(checked_out)?;
         if remote.is_none() && branch.is_none() {
             return Ok(upstream);
         }
@@ -114,7 +139,8 @@ impl Repository {
                 known,
             ));
         }
-        let branch = branch.map(str::to_owned).or_else(|| told(|target| &target.branch)).or_else(|| head.branch.clone());
+        let branch =
+            branch.map(str::to_owned).or_else(|| told(|target| &target.branch)).or_else(|| checked_out.map(str::to_owned));
         branch.map(|branch| Target::new(&remote, &branch)).transpose()
     }
 

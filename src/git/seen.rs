@@ -63,27 +63,30 @@ pub fn remember(repository: &Repository, target: &Target, published: &BTreeMap<V
 
 /// What a publish of `paths` is made on: the tip where all of its versions were seen, else what was.
 pub fn ground(repository: &Repository, target: &Target, tip: Option<&Oid>, head: &Head, paths: &[Vec<u8>]) -> Result<Ground> {
-    if tip == head.commit.as_ref() {
-        return Ok(Ground { commit: tip.cloned(), seen: Vec::new() });
-    }
     let at = |commit: Option<&Oid>| match commit {
         Some(commit) => versions(repository, commit.as_str(), paths),
         None => Ok(vec![None; paths.len()]),
     };
-    let (at_tip, at_head) = (at(tip)?, at(head.commit.as_ref())?);
-    let published = read(repository);
-    let was_seen = |path: &[u8], tip: &Option<Version>, head: &Option<Version>| {
-        let last = published.get(&key(target, path));
-        tip == head || last.is_some_and(|last| last.as_ref() == tip.as_ref().map(|version| &version.oid))
+    let at_tip = at(tip)?;
+    let published = published(repository, target);
+    let is_ours = |(path, tip): (&Vec<u8>, &Option<Version>)| {
+        published.get(path).is_some_and(|last| last.as_ref() == tip.as_ref().map(|version| &version.oid))
     };
-    let seen: Vec<bool> = paths.iter().zip(&at_tip).zip(&at_head).map(|((path, tip), head)| was_seen(path, tip, head)).collect();
-    if seen.iter().all(|seen| *seen) {
-        return Ok(Ground { commit: tip.cloned(), seen: Vec::new() });
+    let mut seen: Vec<bool> = paths.iter().zip(&at_tip).map(is_ours).collect();
+    if tip == head.commit.as_ref() || seen.iter().all(|seen| *seen) {
+        return Ok(Ground { commit: tip.cloned(), seen: Vec::new(), before: at_tip });
     }
-    let kept = paths.iter().zip(at_tip).zip(&seen).filter(|(_, seen)| **seen);
-    let edit = |((path, version), _): ((&Vec<u8>, Option<Version>), &bool)| Edit {
-        path: path.clone(),
-        content: version.map_or(Content::Gone, Content::There),
-    };
-    Ok(Ground { commit: head.commit.clone(), seen: kept.map(edit).collect() })
+    let at_head = at(head.commit.as_ref())?;
+    seen.iter_mut().zip(at_tip.iter().zip(&at_head)).for_each(|(seen, (tip, head))| *seen |= tip == head);
+    if seen.iter().all(|seen| *seen) {
+        return Ok(Ground { commit: tip.cloned(), seen: Vec::new(), before: at_tip });
+    }
+    let (mut edits, mut before) = (Vec::new(), Vec::new());
+    for ((path, seen), (tip, head)) in paths.iter().zip(seen).zip(at_tip.into_iter().zip(at_head)) {
+        if seen {
+            edits.push(Edit { path: path.clone(), content: tip.clone().map_or(Content::Gone, Content::There) });
+        }
+        before.push(if seen { tip } else { head });
+    }
+    Ok(Ground { commit: head.commit.clone(), seen: edits, before })
 }

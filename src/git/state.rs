@@ -81,7 +81,7 @@ pub struct Standing {
 /// Looks at HEAD, the remote and the work tree.
 pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>, ask: Ask) -> Result<Standing> {
     let head = repository.head()?;
-    let target = repository.target(&head, remote, branch)?;
+    let target = repository.target(head.branch.as_deref(), remote, branch)?;
     let mut standing = Standing {
         relation: Relation::Unknown,
         ahead: None,

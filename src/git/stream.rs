@@ -31,6 +31,8 @@ pub struct Person {
 #[derive(Default)]
 pub struct Stream {
     parts: Vec<Part>,
+    /// Contents, which come before the commits that name them.
+    blobs: Vec<u8>,
     text: Vec<u8>,
     marks: u32,
 }
@@ -68,41 +70,49 @@ impl Stream {
     }
 
     /// What a path is in the commit begun last.
-    pub fn put(&mut self, path: &[u8], content: Content) {
-        let name = quoted(path);
-        let mut line = |head: String| {
-            self.text.extend_from_slice(head.as_bytes());
-            self.text.extend_from_slice(&name);
-            self.text.push(b'\n');
-        };
-        match content {
-            Content::Gone => line("D ".to_owned()),
-            Content::There(version) => line(format!("M {} {} ", version.mode.word(), version.oid)),
+    pub fn put(&mut self, path: &[u8], content: Content) -> Put {
+        let (head, put) = match content {
+            Content::Gone => ("D ".to_owned(), Put::Gone),
+            Content::There(version) => (format!("M {} {} ", version.mode.word(), version.oid), Put::There(version)),
             Content::Bytes(mode, bytes) => {
-                line(format!("M {} inline ", mode.word()));
-                self.text.extend_from_slice(format!("data {}\n", bytes.len()).as_bytes());
-                self.text.extend_from_slice(&bytes);
-                self.text.push(b'\n');
+                let mark = self.blob(bytes.len() as u64);
+                self.blobs.extend_from_slice(&bytes);
+                self.blobs.push(b'\n');
+                (format!("M {} :{mark} ", mode.word()), Put::Made(mode, mark))
             }
             Content::File(mode, file, length) => {
-                line(format!("M {} inline ", mode.word()));
-                self.text.extend_from_slice(format!("data {length}\n").as_bytes());
-                self.parts.push(Part::Bytes(std::mem::take(&mut self.text)));
+                let mark = self.blob(length);
+                self.parts.push(Part::Bytes(std::mem::take(&mut self.blobs)));
                 self.parts.push(Part::File(file, length));
-                self.text.push(b'\n');
+                self.blobs.push(b'\n');
+                (format!("M {} :{mark} ", mode.word()), Put::Made(mode, mark))
             }
-        }
+        };
+        self.text.extend_from_slice(head.as_bytes());
+        self.text.extend_from_slice(&quoted(path));
+        self.text.push(b'\n');
+        put
+    }
+
+    fn blob(&mut self, length: u64) -> u32 {
+        self.marks += 1;
+        self.blobs.extend_from_slice(format!("blob\nmark :{}\ndata {length}\n", self.marks).as_bytes());
+        self.marks
     }
 
     /// Makes the commits and their refs; all of them are on the disk then.
-    pub fn run(mut self, repository: &Repository) -> Result<()> {
+    pub fn run(mut self, repository: &Repository) -> Result<Made> {
+        for mark in 1..=self.marks {
+            self.text.extend_from_slice(format!("get-mark :{mark}\n").as_bytes());
+        }
         // Without this word at its end the stream is not whole, and git takes nothing of it.
         self.text.extend_from_slice(b"done\n");
-        self.parts.push(Part::Bytes(self.text));
+        self.parts.extend([Part::Bytes(self.blobs), Part::Bytes(self.text)]);
         let words = ["fast-import", "--quiet", "--done", "--date-format=raw"];
         let output = repository.git.call(&words).parts(self.parts).run()?;
         if output.code == 0 {
-            return Ok(());
+            let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            return lines.map(|line| Oid::of("fast-import", line)).collect::<Result<_>>().map(Made);
         }
         let full = output.message.contains("No space left") || output.message.contains("Disk quota");
         if full {
@@ -110,6 +120,36 @@ impl Stream {
             return Err(Error::refused(format!("The disk of the repository is full: {}.", output.message), advice));
         }
         Err(output.error("fast-import"))
+    }
+}
+
+/// What was put at a path, before it has a name.
+pub enum Put {
+    Gone,
+    There(Version),
+    Made(Mode, u32),
+}
+
+/// The names of what a run made, by their marks.
+pub struct Made(Vec<Oid>);
+
+impl Made {
+    fn at(&self, mark: u32) -> Result<Oid> {
+        let missing = || Error::Answer { verb: "fast-import".to_owned(), message: format!("no name for :{mark}") };
+        self.0.get(mark as usize - 1).cloned().ok_or_else(missing)
+    }
+
+    /// The commit or blob of a mark like `:3`.
+    pub fn named(&self, mark: &str) -> Result<Oid> {
+        self.at(mark.trim_start_matches(':').parse().unwrap_or(1))
+    }
+
+    pub fn version(&self, put: Put) -> Result<Option<Version>> {
+        Ok(match put {
+            Put::Gone => None,
+            Put::There(version) => Some(version),
+            Put::Made(mode, mark) => Some(Version { mode, oid: self.at(mark)? }),
+        })
     }
 }
 

@@ -96,7 +96,7 @@ pub fn bring_in_step(
     }
     let target = standing.target.clone().ok_or_else(|| refusal(&standing))?;
     let mut delivery = Delivery::default();
-    let waiting = !pending::list(repository, &target, None)?.is_empty();
+    let waiting = !pending::list(repository, &target)?.is_empty();
     if wish.dry_run {
         let action = decide(&standing, wish)?;
         return Ok(Synced { action, target, standing, followed: None, delivery });

@@ -129,7 +129,7 @@ fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oi
     let ground = seen::ground(repository, target, tip, &head, &paths)?;
     let default = if tick.wish.authority == Authority::Local { Policy::Ours } else { Policy::Theirs };
     let text = filled(&tick.message, paths.len());
-    let waiting = list(repository, target, None)?;
+    let waiting = list(repository, target)?;
     let pending = record(repository, target, ground, edits, &message(&text), tick.policy.unwrap_or(default))?;
     let afters = |pending: &Pending| -> Vec<_> {
         pending.changes.iter().map(|change| (change.path.clone(), change.after.clone())).collect()

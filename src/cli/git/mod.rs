@@ -83,8 +83,8 @@ impl Here<'_> {
     }
 
     fn lend_quietly(&self, repository: &mut Repository) -> Result<(), git::Error> {
-        let head = repository.head()?;
-        let target = repository.target(&head, self.place.remote.as_deref(), self.place.branch.as_deref())?;
+        let head = repository.branch()?;
+        let target = repository.target(head.as_deref(), self.place.remote.as_deref(), self.place.branch.as_deref())?;
         let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
         if let Some(url) = url {
             credentials::lend(&mut repository.git, &Source { file: self.place.token_file.as_deref() }, &url)?;
@@ -105,8 +105,8 @@ impl Here<'_> {
     }
 
     fn target(&self, repository: &Repository) -> Result<Target, Failure> {
-        let head = repository.head()?;
-        let target = repository.target(&head, self.place.remote.as_deref(), self.place.branch.as_deref())?;
+        let head = repository.branch()?;
+        let target = repository.target(head.as_deref(), self.place.remote.as_deref(), self.place.branch.as_deref())?;
         target.ok_or_else(|| {
             Failure::refused("Nothing says which branch of which remote is meant.")
                 .advise("Name it with --branch, or for good: `git branch --set-upstream-to=REMOTE/BRANCH`.")
