@@ -78,7 +78,18 @@ const SETTINGS: &[&str] = &[
     "gc.auto=0",
     "protocol.ext.allow=never",
     "core.fsync=committed,reference",
+    "core.fsyncMethod=batch",
 ];
+
+/// Two questions at the same time: most of what a small one costs is the start of git.
+pub fn both<A, B: Send>(first: impl FnOnce() -> Result<A>, second: impl FnOnce() -> Result<B> + Send) -> Result<(A, B)> {
+    let (first, second) = thread::scope(|scope| {
+        let second = scope.spawn(second);
+        (first(), second.join())
+    });
+    let broken = || Error::NoGit(io::Error::other("a thread of ours broke off"));
+    Ok((first?, second.map_err(|_| broken())??))
+}
 
 /// Where git runs, and for whom.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::command::both;
 use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
 use super::lock::{self, Which};
@@ -61,13 +62,12 @@ pub enum End {
 /// Publishes.
 pub fn publish(repository: &Repository, request: &Request) -> Result<Published> {
     let target = &request.target;
-    let (head, mut tip) = heads(repository, target)?;
+    let ((head, mut tip), attributes) = both(|| heads(repository, target), || Attributes::of(repository, &request.paths))?;
     if tip.is_none() {
         // Never asked so far. Where nobody answers, the commit that is checked out has to do.
         tip = remote::fetch(repository, target).ok().flatten();
     }
     let paths: Vec<Vec<u8>> = request.paths.iter().chain(&request.deletes).cloned().collect();
-    let attributes = Attributes::of(repository, &request.paths)?;
     let mut edits = Vec::new();
     for path in &request.paths {
         edits.push(Edit { path: path.clone(), content: content(repository, &attributes, tip.as_ref(), path)? });

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::command::Git;
+use super::command::{Git, both};
 use super::error::{Error, Result};
 use super::names::{Oid, Target};
 use crate::disk::local;
@@ -39,7 +39,10 @@ impl Repository {
     /// The clone that `git.folder()` lies in.
     pub fn open(git: &Git) -> Result<Repository> {
         let asked = ["rev-parse", "--path-format=absolute", "--is-bare-repository", "--is-shallow-repository", "--git-dir"];
-        let output = git.call(&asked).args(["--git-common-dir", "--show-toplevel"]).run()?;
+        let (output, config) = both(
+            || git.call(&asked).args(["--git-common-dir", "--show-toplevel"]).run(),
+            || git.call(&["config", "-z", "--list"]).run(),
+        )?;
         let lines: Vec<&[u8]> = output.stdout.strip_suffix(b"\n").unwrap_or_default().split(|byte| *byte == b'\n').collect();
         if output.code != 0 || lines.len() != 5 {
             return Err(no_clone(git.folder(), &lines, &output.message));
@@ -47,7 +50,10 @@ impl Repository {
         let path = |line: &[u8]| PathBuf::from(OsStr::from_bytes(line));
         let top = path(lines[4]);
         let mut git = git.at(&top);
-        let config = Config::parse(&git.call(&["config", "-z", "--list"]).ok()?);
+        if config.code != 0 {
+            return Err(config.error("config"));
+        }
+        let config = Config::parse(&config.stdout);
         // ssh would ask on the terminal; what the user has set up for it stays.
         let own = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|name| std::env::var_os(name).is_some());
         if !own && config.last("core.sshcommand").is_none() {
