@@ -1,7 +1,7 @@
 //! Moving the checked-out branch, the index and the work tree to another commit, with everything of the user's that stands
 //! in the way kept first. What is not in the way stays as it is: edits, staged changes, untracked files.
 //!
-//! Order (docs/decisions/0008-git-in-step.md): backup, flushed; displace and prove; lock the branch; index and work tree;
+//! Order (docs/decisions/0009-git-in-step.md): backup, flushed; displace and prove; lock the branch; index and work tree;
 //! the branch. Whatever was done when it stops, the next follow goes on: what is there already is not in the way.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
