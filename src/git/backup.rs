@@ -324,9 +324,20 @@ fn blocked(repository: &Repository, head: &Head, changes: &[Change]) -> Result<V
         let is_clean = at_head.is_some() && !dirty.contains(path);
         let is_there = matches!(seen, Place::File { .. } | Place::Link(_))
             && change.after.as_ref().is_some_and(|version| hash(repository, &place, &seen).is_ok_and(|now| now == version.oid));
-        if change.after.is_some() && seen != Place::Absent && !is_clean && !is_there {
+        let leads_elsewhere = is_below_no_folder(repository, path)?;
+        if change.after.is_some() && (leads_elsewhere || (seen != Place::Absent && !is_clean && !is_there)) {
             blocked.push(path.clone());
         }
     }
     Ok(blocked)
+}
+
+/// Is something above the path a link or a file? What is written there would lie elsewhere.
+fn is_below_no_folder(repository: &Repository, path: &[u8]) -> Result<bool> {
+    for (end, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
+        if !matches!(checkout::look(&repository.place(&path[..end]))?, Place::Folder | Place::Absent) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

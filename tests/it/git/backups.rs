@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Hub, commit, git, head};
+use super::{Hub, commit, git};
 use crate::harness::{read, write};
 
 /// GS-06.
@@ -70,5 +70,14 @@ fn gs_06_odd_things_come_back_and_a_link_leads_nowhere() {
     hub.run(&clone, &["backups", "restore", id, "link", "quo\"te\n"]).ends_with(0);
     assert_eq!(fs::read_link(clone.join("link")).expect("a link"), std::path::Path::new("nowhere"));
     assert_eq!(read(&clone.join("quo\"te\n")), "mine\n");
-    let _ = head(&clone);
+    // A file whose folder is a link now would be written elsewhere.
+    write(&clone.join("sub/mine"), "edited\n");
+    write(&other.join("sub/mine"), "theirs\n");
+    commit(&other, "theirs");
+    git(&other, &["push", "-q", "origin", "main"]);
+    let id = hub.json(&clone, &["sync"], 0)["backup"].as_str().expect("a backup").to_owned();
+    fs::rename(clone.join("sub"), hub.top().join("moved")).expect("renamed");
+    std::os::unix::fs::symlink(&outside, clone.join("sub")).expect("a link");
+    hub.run(&clone, &["backups", "restore", &id]).ends_with(4).says("sub/mine");
+    assert!(!outside.join("mine").exists());
 }
