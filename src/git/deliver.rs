@@ -12,7 +12,7 @@ use super::landed;
 use super::lock::Held;
 use super::merge;
 use super::names::{Kind, Oid, Target, fresh_id};
-use super::pending::{Pending, Policy, waiting};
+use super::pending::{Pending, Policy, Waiting, waiting};
 use super::push::{Hooks, Pushed, push};
 use super::remote;
 use super::repository::Repository;
@@ -54,8 +54,21 @@ pub struct Delivery {
 pub struct Errand<'a> {
     /// The publish that somebody waits for: no ref has to tell its end.
     pub mine: Option<&'a Pending>,
+    /// What waited when the lock was held already, with or without `mine`.
+    pub beside: Option<Waiting>,
     pub retry_for: Duration,
     pub hooks: Hooks,
+}
+
+impl Errand<'_> {
+    fn first_listing(&self) -> Option<Waiting> {
+        let (mut all, tip) = self.beside.clone()?;
+        if let Some(mine) = self.mine {
+            all.retain(|pending| pending.id != mine.id);
+            all.push(mine.clone());
+        }
+        Some((all, tip))
+    }
 }
 
 /// Delivers everything that waits for the branch.
@@ -63,8 +76,12 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
     let mut delivery = Delivery::default();
     let began = Instant::now();
     let (mut alone, mut lost, mut asked) = (false, 0, false);
+    let mut listed = errand.first_listing();
     loop {
-        let (mut waiting, known) = waiting(repository, target, errand.mine)?;
+        let (mut waiting, known) = match listed.take() {
+            Some(listed) => listed,
+            None => waiting(repository, target, errand.mine)?,
+        };
         if !asked && delivery.attempts == 0 {
             delivery.tip = known;
         }

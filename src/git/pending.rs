@@ -109,13 +109,16 @@ fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Resu
     Ok(Pending { id: id.to_owned(), policy, commit, parent, message, changes })
 }
 
-/// All that wait for the branch, the oldest first.
+/// All that wait for the branch, the oldest first, and what is known of the remote's branch.
+pub type Waiting = (Vec<Pending>, Option<Oid>);
+
+/// All that wait for the branch.
 pub fn list(repository: &Repository, target: &Target) -> Result<Vec<Pending>> {
     waiting(repository, target, None).map(|(all, _)| all)
 }
 
-/// The same, with what is known of the remote's branch, by one question. `known` need not be read again.
-pub fn waiting(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<(Vec<Pending>, Option<Oid>)> {
+/// The same, with the tip, by one question. `known` need not be read again.
+pub fn waiting(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<Waiting> {
     let (prefix, tip_name) = (target.prefix(Kind::Pending), target.known());
     let mut tip = None;
     let format = "--format=%(refname)%00%(objectname)%00%(contents)%01";

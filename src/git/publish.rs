@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::command::both;
 use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
-use super::lock::{self, Which};
+use super::lock::{self, Held, Which};
 use super::names::{Kind, Oid, Target};
-use super::pending::{Edit, Pending, Policy, record};
+use super::pending::{Edit, Pending, Policy, Waiting, record, waiting};
 use super::push::Hooks;
 use super::remote;
 use super::repository::{Head, Repository};
@@ -74,8 +74,14 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
     }
     edits.extend(request.deletes.iter().map(|path| Edit { path: path.clone(), content: Content::Gone }));
     let ground = seen::ground(repository, target, tip.as_ref(), &head, &paths)?;
-    let pending = record(repository, target, ground, edits, &message(&request.message), request.policy)?;
-    finish(repository, request, pending, if attributes.lfs { Hooks::Yes } else { Hooks::No })
+    // Where nobody else is at work, what waits beside ours is listed while ours is recorded.
+    let held = lock::take(repository, Which::Writer, "publish", Duration::ZERO).ok();
+    let (pending, beside) = both(
+        || record(repository, target, ground, edits, &message(&request.message), request.policy),
+        || held.as_ref().map(|_| waiting(repository, target, None)).transpose(),
+    )?;
+    let hooks = if attributes.lfs { Hooks::Yes } else { Hooks::No };
+    finish(repository, request, pending, held.zip(beside), hooks)
 }
 
 /// What is checked out and what is known of the remote, by one question.
@@ -95,7 +101,13 @@ pub fn message(text: &str) -> String {
 }
 
 /// Delivers it with all that waits, if the lock is to be had in time.
-fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: Hooks) -> Result<Published> {
+fn finish(
+    repository: &Repository,
+    request: &Request,
+    pending: Pending,
+    early: Option<(Held, Waiting)>,
+    hooks: Hooks,
+) -> Result<Published> {
     let target = &request.target;
     let mut published = Published {
         id: pending.id.clone(),
@@ -106,15 +118,19 @@ fn finish(repository: &Repository, request: &Request, pending: Pending, hooks: H
         others: 0,
     };
     let waits = |why: Error| End::Waits { kept: format!("{}{}", target.prefix(Kind::Pending), pending.id), why };
-    let held = match lock::take(repository, Which::Writer, "publish", request.wait) {
-        Ok(held) => held,
+    let taken = match early {
+        Some((held, beside)) => Ok((held, Some(beside))),
+        None => lock::take(repository, Which::Writer, "publish", request.wait).map(|held| (held, None)),
+    };
+    let (held, beside) = match taken {
+        Ok(taken) => taken,
         Err(why @ (Error::Busy { .. } | Error::Stopped)) => {
             published.end = told_elsewhere(repository, target, &pending)?.map_or_else(|| waits(why), End::Done);
             return Ok(published);
         }
         Err(error) => return Err(error),
     };
-    let errand = Errand { mine: Some(&pending), retry_for: request.retry_for, hooks };
+    let errand = Errand { mine: Some(&pending), beside, retry_for: request.retry_for, hooks };
     let Delivery { outcomes, settled, attempts, left, .. } = deliver(repository, target, &held, &errand)?;
     published.attempts = attempts;
     published.others = outcomes.len().saturating_sub(1);

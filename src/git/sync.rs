@@ -110,7 +110,7 @@ pub fn bring_in_step(
     let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
     pending::sweep(repository)?;
     if waiting {
-        let errand = Errand { mine: None, retry_for: wish.retry_for, hooks: Hooks::No };
+        let errand = Errand { mine: None, beside: None, retry_for: wish.retry_for, hooks: Hooks::No };
         delivery = deliver(repository, &target, &held, &errand)?;
     }
     // Under the lock, and with what was delivered. Who writes all the time may come between a look and the move.
