@@ -171,6 +171,11 @@ impl Git {
         self.secrets.push(token.text);
     }
 
+    /// Set once the user wants to stop.
+    pub fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }

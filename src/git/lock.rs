@@ -4,13 +4,14 @@
 //! is made again, and nothing is lost. So waiting is bounded, and who does not get it leaves his work as a ref.
 //!
 //! There are two, both kernel locks on a file in `.git/driftless/`, freed by the kernel when the holder dies; the files are
-//! never removed, and what they say is for people. *Writer*: who moves refs, here and at the remote. *Turn*: who works on the
+//! never removed, and what they say is for people. On a network drive each has a lease beside it, for other hosts. *Writer*: who moves refs, here and at the remote. *Turn*: who works on the
 //! work tree, the commands of a tick or a move of the branch. Who takes both takes the turn first.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use super::lease::{self, Asked, Lease};
 use super::repository::Repository;
 use crate::disk::{clock, local};
 use crate::model::shown::short;
@@ -22,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Held until it is dropped.
 pub struct Held {
+    /// In this order: the lease goes before the lock.
+    _lease: Option<Lease>,
     _lock: local::Lock,
 }
 
@@ -62,29 +65,37 @@ pub fn take(repository: &Repository, which: Which, purpose: &str, wait: Duration
     }
     let began = Instant::now();
     loop {
-        let me = Holder::me(purpose, clock::now()).text();
-        if let Some(lock) = local::Lock::try_take(&path, &me)? {
-            return Ok(Held { _lock: lock });
+        let me = Holder::me(purpose, clock::now());
+        if let Some(lock) = local::Lock::try_take(&path, &me.text())? {
+            let left = wait.saturating_sub(began.elapsed());
+            return match lease::take(&path, &me, left, repository.git.stop())? {
+                Asked::Busy if repository.git.is_stopped() => Err(Error::Stopped),
+                Asked::Busy => Err(busy(lease::holder(&path))),
+                Asked::Free(lease) => Ok(Held { _lease: lease, _lock: lock }),
+            };
         }
         if repository.git.is_stopped() {
             return Err(Error::Stopped);
         }
         let left = wait.saturating_sub(began.elapsed());
         if left.is_zero() {
-            let holder = holder(repository, which)?.map_or_else(|| "it does not say who".to_owned(), |holder| holder.sentence());
-            return Err(Error::Busy { holder });
+            return Err(busy(local::Lock::holder(&path).map(|text| Holder::parse(&text))));
         }
         clock::pause(LOOK.min(left));
     }
 }
 
-/// Who holds it now; `None` where nobody does.
-pub fn holder(repository: &Repository, which: Which) -> Result<Option<Holder>> {
+fn busy(holder: Option<Holder>) -> Error {
+    Error::Busy { holder: holder.map_or_else(|| "it does not say who".to_owned(), |holder| holder.sentence()) }
+}
+
+/// Who holds it now; `None` where nobody does. On a network drive another host is given some seconds to show that it lives.
+pub fn holder(repository: &Repository, which: Which) -> Option<Holder> {
     let path = path(repository, which);
-    if local::Lock::is_held(&path) != Some(true) {
-        return Ok(None);
+    if local::Lock::is_held(&path) == Some(true) {
+        return Some(Holder::parse(&local::Lock::holder(&path).unwrap_or_default()));
     }
-    Ok(Some(Holder::parse(&local::Lock::holder(&path).unwrap_or_default())))
+    lease::is_alive(&path).then(|| lease::holder(&path).unwrap_or_default())
 }
 
 impl Holder {
@@ -100,12 +111,12 @@ impl Holder {
         }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let Holder { host, process, purpose, since, boot, start } = self;
         format!("host {host}\nprocess {process}\npurpose {purpose}\nsince {since}\nboot {boot}\nstart {start}\n")
     }
 
-    fn parse(text: &str) -> Holder {
+    pub fn parse(text: &str) -> Holder {
         let word = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
             short(line.unwrap_or_default())

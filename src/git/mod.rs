@@ -13,6 +13,7 @@ pub mod follow;
 pub mod force;
 pub mod history;
 mod landed;
+mod lease;
 pub mod lock;
 mod merge;
 pub mod names;

@@ -78,7 +78,7 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
     let held = lock::take(repository, Which::Writer, "publish", Duration::ZERO).ok();
     let (pending, beside) = both(
         || record(repository, target, ground, edits, &message(&request.message), request.policy),
-        || held.as_ref().map(|_| waiting(repository, target, None)).transpose(),
+        || Ok(held.as_ref().and_then(|_| waiting(repository, target, None).ok())),
     )?;
     let hooks = if attributes.lfs { Hooks::Yes } else { Hooks::No };
     finish(repository, request, pending, held.zip(beside), hooks)

@@ -89,6 +89,22 @@ pub fn holder(root: &dyn Root) -> Result<Option<Holder>> {
     Ok(own::read(folder.as_ref(), &own::name(FILE))?.as_deref().and_then(parse).map(Written::holder))
 }
 
+/// Is a lease written anew by somebody now? Where one stands, it is looked at until it changes, or a holder who lives would have
+/// written twice.
+pub fn is_alive(root: &dyn Root, clock: &dyn Clock) -> Result<bool> {
+    let Some(folder) = own::open(root)? else { return Ok(false) };
+    let read = || own::read(folder.as_ref(), &own::name(FILE));
+    let Some(before) = read()? else { return Ok(false) };
+    let start = clock.now();
+    while clock.now().saturating_sub(start) < 2 * RENEW_EVERY && clock.pause(LOOK_EVERY) {
+        let now = read()?;
+        if now.as_ref() != Some(&before) {
+            return Ok(now.is_some());
+        }
+    }
+    Ok(false)
+}
+
 fn wait_for(root: &dyn Root, holder: &Holder, wait: Duration, clock: &dyn Clock) -> Result<Outcome> {
     let folder = own::open_or_make(root)?;
     let start = clock.now();

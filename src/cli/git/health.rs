@@ -12,7 +12,7 @@ use crate::git::lock::{self, Holder, Which};
 pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
     let repository = here.repository()?;
     let health = health(&repository)?;
-    let holder = lock::holder(&repository, Which::Writer)?;
+    let holder = lock::holder(&repository, Which::Writer);
     let bad = health.pending > 0 || health.failures > 0;
     let exit = if typed.exit_code && bad { Exit::Drift } else { Exit::Done };
     Ok(here.context.answer(exit, || json::git_health(&health, holder.as_ref(), exit), || text(&health, holder.as_ref())))

@@ -12,7 +12,7 @@ pub fn run(here: &Here<'_>) -> Result<Answer, Failure> {
     let repository = here.repository()?;
     let mut holders = Vec::new();
     for which in [Which::Writer, Which::Turn] {
-        holders.push((which, lock::holder(&repository, which)?));
+        holders.push((which, lock::holder(&repository, which)));
     }
     let text = || {
         let line = |(which, holder): &(Which, Option<Holder>)| {

@@ -3,6 +3,7 @@
 mod backups;
 mod faults;
 mod matrix;
+mod mount;
 mod publish;
 mod race;
 mod remotes;
