@@ -255,7 +255,10 @@ pub struct Restored {
 /// over something that differs from what is checked out: then nothing is changed.
 pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>], branch: Option<&str>) -> Result<Restored> {
     let unknown = || {
-        Error::refused(format!("There is no backup {}.", crate::model::shown::short(id)), "`driftless git backups` lists them.")
+        Error::refused(
+            format!("There is no backup {}.", crate::model::shown::short(id)),
+            "`driftless git backups list` lists them.",
+        )
     };
     if !super::names::is_name(id) {
         return Err(unknown());
@@ -270,7 +273,7 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
     if !only.is_empty() && changes.is_empty() {
         return Err(Error::refused(
             "The backup holds nothing of that name.",
-            "Nothing was changed. `driftless git backups` lists what is in it.",
+            "Nothing was changed. `driftless git backups list` lists what is in it.",
         ));
     }
     let blocked = blocked(repository, head, &changes)?;

@@ -252,7 +252,8 @@ pub fn files(repository: &Repository, word: &[u8]) -> Result<Vec<Vec<u8>>> {
         _ => return Ok(vec![word.to_vec()]),
     }
     let words = ["--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--"];
-    let listed = repository.git.call(&words).arg(OsStr::from_bytes(word)).ok()?;
+    let whole = if word.is_empty() { b"." } else { word };
+    let listed = repository.git.call(&words).arg(OsStr::from_bytes(whole)).ok()?;
     let mut found = Vec::new();
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty() && !path.ends_with(b"/")) {
         // What is gone from a folder is not published by naming the folder: --delete says so.

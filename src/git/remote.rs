@@ -19,7 +19,7 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
             Oid::of("ls-remote", line).map(Some)
         }
         2 => Ok(None),
-        _ => Err(judged(target, "ls-remote", &output.message)),
+        _ => Err(judged(&target.remote, "ls-remote", &output.message)),
     }
 }
 
@@ -27,7 +27,7 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
 pub fn is_empty(repository: &Repository, target: &Target) -> Result<bool> {
     let output =
         repository.git.call(&["ls-remote", "--heads", "--quiet", "--end-of-options", &target.remote]).limit(NETWORK).run()?;
-    if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(target, "ls-remote", &output.message)) }
+    if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(&target.remote, "ls-remote", &output.message)) }
 }
 
 /// What we knew of it last.
@@ -63,7 +63,7 @@ fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result
     if output.message.contains("couldn't find remote ref") {
         return Ok(None);
     }
-    Err(judged(target, "fetch", &output.message))
+    Err(judged(&target.remote, "fetch", &output.message))
 }
 
 fn accept(repository: &Repository, target: &Target, incoming: &str) -> Result<Option<Oid>> {
@@ -87,7 +87,7 @@ pub fn look(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
 }
 
 /// What the words of a command that failed over the network come to.
-pub fn judged(target: &Target, verb: &str, message: &str) -> Error {
+pub fn judged(remote: &str, verb: &str, message: &str) -> Error {
     const LOGIN: [&str; 11] = [
         "Authentication failed",
         "could not read Username",
@@ -123,7 +123,7 @@ pub fn judged(target: &Target, verb: &str, message: &str) -> Error {
         "invalid index-pack output",
         "returned error: 5",
     ];
-    let (remote, message) = (target.remote.clone(), message.to_owned());
+    let (remote, message) = (remote.to_owned(), message.to_owned());
     let says = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if says(&LOGIN) {
         Error::Login { remote, message }

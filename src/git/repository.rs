@@ -185,10 +185,10 @@ impl Repository {
         self.top.join(OsStr::from_bytes(path))
     }
 
-    /// The path below the top of something that the user named.
+    /// The path below the top of something that the user named; empty for the top itself.
     pub fn below_top(&self, path: &Path) -> Option<Vec<u8>> {
         let below = path.strip_prefix(&self.top).ok()?.to_owned().into_os_string().into_vec();
-        is_path(&below).then_some(below)
+        (below.is_empty() || is_path(&below)).then_some(below)
     }
 }
 

@@ -85,12 +85,17 @@ fn judge(repository: &Repository, path: &Path, age: Duration, youngest: Duration
             youngest.as_secs()
         ));
     }
-    if let Some(up) = up().filter(|up| age > *up + Duration::from_secs(60)) {
-        return Verdict::Left(format!("it is older than this start of the machine, {} s ago", up.as_secs()));
-    }
+    // Also where it is older than this start of the machine: clocks are set.
     match at_work(repository, path) {
-        Some(who) => Verdict::Stays(who),
-        None => Verdict::Left("no process of git works in this repository, and none has it open".to_owned()),
+        Ok(Seen::All) => Verdict::Left("no process of git works in this repository, and none has it open".to_owned()),
+        Ok(Seen::Own) if up().is_some_and(|up| age > up + Duration::from_secs(60)) => {
+            Verdict::Left("it is older than this start of the machine, and no process of git works in this repository".to_owned())
+        }
+        Ok(Seen::Own) => Verdict::Left(
+            "no process of git works in this repository, and none of this user's has it open (others cannot be looked into)"
+                .to_owned(),
+        ),
+        Err(who) => Verdict::Stays(who),
     }
 }
 
@@ -100,13 +105,22 @@ fn up() -> Option<Duration> {
     Duration::try_from_secs_f64(text.split_whitespace().next()?.parse().ok()?).ok()
 }
 
-/// A process that may be behind the lock; also one that cannot be looked into.
-fn at_work(repository: &Repository, path: &Path) -> Option<String> {
-    let Ok(processes) = local::folders("/proc".as_ref()) else { return Some("processes cannot be listed here".to_owned()) };
+/// Whose open files could be looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    All,
+    /// This user's own alone.
+    Own,
+}
+
+/// `Err` tells of a process that may be behind the lock; also of a git that cannot be looked into.
+fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, String> {
+    let Ok(processes) = local::folders("/proc".as_ref()) else { return Err("processes cannot be listed here".to_owned()) };
+    let mut seen = Seen::All;
     let numbers: Vec<String> =
         processes.iter().filter_map(|name| name.to_str()).filter(|name| name.parse::<u32>().is_ok()).map(str::to_owned).collect();
     if numbers.is_empty() {
-        return Some("processes cannot be listed here".to_owned());
+        return Err("processes cannot be listed here".to_owned());
     }
     for number in numbers {
         let of = |what: &str| PathBuf::from(format!("/proc/{number}/{what}"));
@@ -118,16 +132,23 @@ fn at_work(repository: &Repository, path: &Path) -> Option<String> {
         let works_here = local::link_target(&of("cwd"))
             .map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
         match (is_git, works_here) {
-            (true, Some(true)) => return Some(format!("process {number} ({}) works in this repository", name.trim())),
+            (true, Some(true)) => return Err(format!("process {number} ({}) works in this repository", name.trim())),
             (true, None) if local::is_folder(&of("")) => {
-                return Some(format!("process {number} ({}) cannot be looked into", name.trim()));
+                return Err(format!("process {number} ({}) cannot be looked into", name.trim()));
             }
             _ => {}
         }
-        let open = local::files(&of("fd")).unwrap_or_default();
+        let open = match local::files(&of("fd")) {
+            Ok(open) => open,
+            Err(_) if has_ended || !local::is_folder(&of("")) => continue,
+            Err(_) => {
+                seen = Seen::Own;
+                continue;
+            }
+        };
         if open.iter().any(|(handle, _)| local::link_target(handle).is_some_and(|target| target == path)) {
-            return Some(format!("process {number} ({}) has it open", name.trim()));
+            return Err(format!("process {number} ({}) has it open", name.trim()));
         }
     }
-    None
+    Ok(seen)
 }

@@ -36,8 +36,11 @@ pub struct Watching<'a> {
 pub enum Event {
     /// The state was found out, before anything was done about it.
     Looked(Relation),
-    Synced(Result<Synced>),
-    Ticked(Result<Ticked>),
+    /// With the time that it took.
+    Synced(Result<Synced>, Duration),
+    /// Its commands may run for long.
+    TickBegan,
+    Ticked(Result<Ticked>, Duration),
     AfterChange(Result<()>),
 }
 
@@ -54,13 +57,15 @@ pub fn watch(watching: &Watching<'_>, tell: &(dyn Fn(&Event) + Sync)) {
 fn tick_loop(watching: &Watching<'_>, every: Duration, tell: &(dyn Fn(&Event) + Sync)) {
     let mut failures = 0;
     while sleep(watching, pause(every, failures)) {
+        let began = Moment::now();
+        tell(&Event::TickBegan);
         let ticked = (watching.open)().and_then(|repository| tick(&repository, watching.tick));
         let well = matches!(&ticked, Ok(ticked) if ticked.left.is_none());
         failures = if well { 0 } else { failures + 1 };
         // More than its own commit came in.
         let followed = |ticked: &Ticked| Some(ticked.synced.as_ref()?.followed.as_ref()?.files_changed > ticked.paths.len());
         let moved = ticked.as_ref().ok().and_then(followed).unwrap_or(false);
-        tell(&Event::Ticked(ticked));
+        tell(&Event::Ticked(ticked, began.elapsed()));
         after_change(watching, moved, tell);
     }
 }
@@ -69,6 +74,7 @@ fn sync_loop(watching: &Watching<'_>, tell: &(dyn Fn(&Event) + Sync)) {
     let mut wish = Wish { initial: true, ..watching.tick.wish.clone() };
     let mut failures = 0;
     loop {
+        let began = Moment::now();
         let synced = round(watching, &wish, tell);
         let moved = matches!(&synced, Ok(synced) if synced.followed.is_some());
         match &synced {
@@ -77,7 +83,7 @@ fn sync_loop(watching: &Watching<'_>, tell: &(dyn Fn(&Event) + Sync)) {
             Err(Error::Busy { .. }) => {}
             Err(_) => failures += 1,
         }
-        tell(&Event::Synced(synced));
+        tell(&Event::Synced(synced, began.elapsed()));
         after_change(watching, moved, tell);
         if !sleep(watching, pause(watching.sync_every, failures)) {
             return;

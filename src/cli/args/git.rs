@@ -109,7 +109,7 @@ pub struct Watch {
 
 #[derive(Debug, Args)]
 pub struct Health {
-    /// Exit with 5 where something waits or failed last
+    /// Exit with 5 where something waits, is in conflict, was not taken, or failed last
     #[arg(long)]
     pub exit_code: bool,
 }

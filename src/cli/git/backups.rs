@@ -16,7 +16,10 @@ pub fn run(here: &Here<'_>, typed: &Backups) -> Result<Answer, Failure> {
             Ok(here.context.answer(Exit::Done, || json::git_backups(&backups), || text(&backups)))
         }
         Backups::Restore { id, paths, to_branch } => {
-            let only = paths.iter().map(|path| here.below_top(&repository, path)).collect::<Result<Vec<_>, _>>()?;
+            let mut only = paths.iter().map(|path| here.below_top(&repository, path)).collect::<Result<Vec<_>, _>>()?;
+            if only.iter().any(Vec::is_empty) {
+                only.clear();
+            }
             let restored = restore(&repository, &repository.head()?, id, &only, to_branch.as_deref())?;
             Ok(here.context.answer(Exit::Done, || json::git_restored(id, &restored), || told(&restored)))
         }

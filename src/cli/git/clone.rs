@@ -5,21 +5,29 @@ use std::path::Path;
 use super::Here;
 use crate::cli::failure::{Failure, shown};
 use crate::disk::{checkout, local};
+use crate::git::Error;
 use crate::git::credentials::{self, Source};
 use crate::git::names::fresh_id;
+use crate::git::remote::judged;
+use crate::git::repository::Repository;
+use crate::model::shown::short;
 
 /// Does nothing where a repository is there.
 pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) -> Result<(), Failure> {
     if local::is_taken(&folder.join(".git")) {
         return Ok(());
     }
-    let Some(url) = url.map(str::to_owned).or_else(credentials::github_repository) else { return Ok(()) };
+    // A workflow that runs in a subfolder of its clone means that clone; who names a URL may want one within another.
+    let is_within = || local::is_folder(folder) && Repository::open(&here.git(folder)).is_ok();
+    let Some(url) = url.map(str::to_owned).or_else(|| credentials::github_repository().filter(|_| !is_within())) else {
+        return Ok(());
+    };
     if !local::is_vacant(folder) {
         return Err(Failure::refused(format!("{} is no repository, and not empty.", shown(folder)))
             .advise("Nothing was changed. Name an empty folder with -C, or one that does not exist yet."));
     }
-    if has_password(&url) {
-        return Err(Failure::usage("The URL holds a password, which everybody on this machine could read.")
+    if has_secret(&url) {
+        return Err(Failure::usage("The URL holds a password or a token, which everybody on this machine could read.")
             .advise("Leave it out, and give it by a credential helper, --token-file or GITHUB_TOKEN."));
     }
     let parent = folder.parent().unwrap_or(folder);
@@ -34,6 +42,10 @@ pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) ->
     }
     words.extend(["--", &url]);
     let cloned = git.call(&words).arg(&beside).limit(std::time::Duration::from_secs(3600)).ok();
+    let cloned = cloned.map_err(|error| match error {
+        Error::Git { verb, message } => judged(&short(&url), &verb, &message),
+        other => other,
+    });
     let moved = cloned.map_err(Failure::from).and_then(|_| {
         if local::is_taken(folder) {
             local::remove_folder(folder)?;
@@ -43,9 +55,13 @@ pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) ->
     moved.inspect_err(|_| drop(checkout::remove_own_folder(&beside)))
 }
 
-fn has_password(url: &str) -> bool {
-    let authority = url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
-    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
+/// A password, or a user's name that is longer than names are: a token.
+fn has_secret(url: &str) -> bool {
+    const LONGEST_NAME: usize = 32;
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let user = rest.split('/').next().and_then(|authority| authority.rsplit_once('@')).map_or("", |(user, _)| user);
+    let is_token = scheme.starts_with("http") && (user.len() > LONGEST_NAME || user.contains('_'));
+    user.contains(':') || is_token
 }
 
 #[cfg(test)]
@@ -53,15 +69,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_in_a_url_is_found() {
+    fn a_secret_in_a_url_is_found() {
         for (url, expected) in [
             ("https://u:p@host/x", true),
             ("https://host/a:b@c", false),
             ("https://u@host/x", false),
+            ("https://ghp_0123456789@host/x", true),
+            ("https://0123456789abcdef0123456789abcdef0123@host/x", true),
+            ("ssh://git_user@host/x", false),
             ("git@host:x", false),
             ("/a/b", false),
         ] {
-            assert_eq!(has_password(url), expected, "{url}");
+            assert_eq!(has_secret(url), expected, "{url}");
         }
     }
 }

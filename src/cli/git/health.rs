@@ -13,7 +13,7 @@ pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
     let repository = here.repository()?;
     let health = health(&repository)?;
     let holder = lock::holder(&repository, Which::Writer);
-    let bad = health.pending > 0 || health.failures > 0;
+    let bad = health.pending > 0 || health.failures > 0 || health.conflicts > 0 || health.rejected > 0;
     let exit = if typed.exit_code && bad { Exit::Drift } else { Exit::Done };
     Ok(here.context.answer(exit, || json::git_health(&health, holder.as_ref(), exit), || text(&health, holder.as_ref())))
 }

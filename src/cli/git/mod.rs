@@ -13,10 +13,10 @@ mod watch;
 pub use locks::Judged;
 pub use publish::word;
 pub use tick::word as tick_word;
-pub use watch::Board;
+pub use watch::{Board, Turns};
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::args::git::{Git, Place, What};
 use crate::cli::exit::Exit;
@@ -146,21 +146,52 @@ impl From<git::Error> for Failure {
             ),
             git::Error::Busy { .. } => (Exit::Busy, "`driftless git lock` tells who; --wait waits longer.".to_owned()),
             git::Error::Stopped => (Exit::interrupted(None), "What was begun is safe; run it again.".to_owned()),
-            git::Error::Disk(_) | git::Error::Git { .. } | git::Error::Answer { .. } => {
-                (Exit::Failed, "Nothing of yours was given up; run it again when that is mended.".to_owned())
+            git::Error::Disk(_) => {
+                (Exit::Failed, "Nothing of yours was given up. Free the disk or mend the permissions there, and run it again.".to_owned())
             }
+            git::Error::Git { verb, .. } | git::Error::Answer { verb, .. } => (
+                Exit::Failed,
+                format!(
+                    "Nothing of yours was given up. `git {verb}` in this folder may tell more; `driftless git unlock` looks at lock files \
+                     that a crash left."
+                ),
+            ),
         };
         Failure { exit, ..Failure::failed(sentence(&error.to_string())) }.advise(advice)
     }
 }
 
+/// How a command ended, for the history and the status file.
+pub enum Ended<'a> {
+    Well(&'a str),
+    /// Somebody else had the turn: neither well nor badly.
+    Waited,
+    Badly {
+        result: &'a str,
+        message: String,
+    },
+}
+
+impl Ended<'_> {
+    fn failed(error: &git::Error) -> Self {
+        Ended::Badly { result: "failed", message: error.to_string() }
+    }
+
+    pub fn word(&self) -> &str {
+        match self {
+            Ended::Well(word) | Ended::Badly { result: word, .. } => word,
+            Ended::Waited => "busy",
+        }
+    }
+}
+
 /// Writes down how a command ended.
-fn note(repository: &Repository, op: &str, began: Instant, result: Result<&str, &git::Error>) {
-    let mut event = match result {
-        Ok(word) => Event::now(op, true, word),
-        Err(error) => Event { message: error.to_string(), ..Event::now(op, false, "failed") },
-    };
-    event.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+fn note(repository: &Repository, op: &str, elapsed: Duration, ended: &Ended<'_>) {
+    let mut event = Event::now(op, matches!(ended, Ended::Well(_)), ended.word());
+    if let Ended::Badly { message, .. } = ended {
+        event.message.clone_from(message);
+    }
+    event.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     git::history::note(repository, &event);
 }
 

@@ -1,6 +1,6 @@
 //! `git publish`: exactly the named files, as one commit on the remote's branch.
 
-use super::{Here, note, some};
+use super::{Ended, Here, note, some};
 use crate::cli::args::git::{OnConflict, Publish};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -20,6 +20,9 @@ pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
     paths.sort();
     paths.dedup();
     let deletes = typed.delete.iter().map(|path| here.below_top(&repository, path)).collect::<Result<Vec<_>, _>>()?;
+    if deletes.iter().any(Vec::is_empty) {
+        return Err(Failure::usage("--delete names the whole work tree. Name what is gone in it."));
+    }
     if paths.is_empty() && deletes.is_empty() {
         return Err(Failure::refused("There is no file in what was named.").advise("Nothing was published."));
     }
@@ -33,16 +36,26 @@ pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
         retry_for: typed.retry_for,
     };
     let published = publish(&repository, &request);
-    let result = match &published {
-        Ok(Published { end: End::Waits { why, .. }, .. }) => Err(why),
-        Ok(published) => Ok(word(&published.end)),
-        Err(error) => Err(error),
-    };
-    note(&repository, "publish", began, result);
+    note(&repository, "publish", began.elapsed(), &ended(published.as_ref(), typed.on_conflict));
     let published = published?;
     let exit = exit(&published, typed);
     let target = request.target.to_string();
     Ok(here.context.answer(exit, || json::git_publish(&published, &target, exit), || text(&published, &target)))
+}
+
+fn ended<'a>(result: Result<&Published, &Error>, on_conflict: OnConflict) -> Ended<'a> {
+    let end = match result {
+        Ok(published) => &published.end,
+        Err(error) => return Ended::failed(error),
+    };
+    let message = match end {
+        End::Done(Outcome::Landed(_) | Outcome::Unchanged) => return Ended::Well(word(end)),
+        End::Done(Outcome::Conflict { .. }) if on_conflict == OnConflict::Theirs => return Ended::Well(word(end)),
+        End::Done(Outcome::Conflict { paths, .. }) => some(paths),
+        End::Done(Outcome::Rejected { message, .. }) => message.clone(),
+        End::Waits { why, .. } => why.to_string(),
+    };
+    Ended::Badly { result: word(end), message }
 }
 
 fn exit(published: &Published, typed: &Publish) -> Exit {

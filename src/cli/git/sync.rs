@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Here, clone, note, some};
+use super::{Ended, Here, clone, note, some};
 use crate::cli::args::git::{Mode, Sync};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,6 +10,7 @@ use crate::cli::render::count;
 use crate::cli::{Answer, json};
 use crate::git::deliver::{Delivery, Outcome};
 use crate::git::sync::{Action, Authority, Synced, Wish, sync};
+use crate::model::shown::short;
 
 pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     let began = std::time::Instant::now();
@@ -21,7 +22,7 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     let wish = Wish {
         remote: here.place.remote.clone(),
         branch: here.place.branch.clone(),
-        authority: authority(&typed.mode),
+        authority: authority(&typed.mode)?,
         initial: typed.initial,
         dry_run: typed.dry_run,
         wait: here.wait(),
@@ -29,7 +30,7 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     };
     let synced = sync(&repository, &wish);
     if !typed.dry_run {
-        note(&repository, "sync", began, synced.as_ref().map(|synced| synced.action.word()));
+        note(&repository, "sync", began.elapsed(), &ended(synced.as_ref()));
     }
     let synced = synced?;
     let exit = exit(&synced.delivery);
@@ -37,11 +38,31 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     Ok(here.context.answer(exit, || json::git_sync(&synced, typed.dry_run, exit, elapsed), || text(&synced, typed.dry_run)))
 }
 
-/// The flag, else the variable.
-pub fn authority(mode: &Mode) -> Authority {
-    let set =
-        std::env::var("GIT_SYNC_ALPHA").is_ok_and(|value| matches!(value.to_lowercase().as_str(), "true" | "1" | "yes" | "on"));
-    if mode.alpha || set { Authority::Local } else { Authority::Remote }
+/// The flag, else the variable. A word that is neither yes nor no is not guessed at: much hangs on it.
+pub fn authority(mode: &Mode) -> Result<Authority, Failure> {
+    let set = std::env::var("GIT_SYNC_ALPHA").unwrap_or_default();
+    match set.to_lowercase().as_str() {
+        _ if mode.alpha => Ok(Authority::Local),
+        "true" | "1" | "yes" | "on" => Ok(Authority::Local),
+        "" | "false" | "0" | "no" | "off" => Ok(Authority::Remote),
+        _ => Err(Failure::usage(format!("GIT_SYNC_ALPHA is neither true nor false: {}.", short(&set)))),
+    }
+}
+
+/// How it went, with what had waited.
+pub fn ended<'a>(result: Result<&Synced, &crate::git::Error>) -> Ended<'a> {
+    result.map_or_else(Ended::failed, |synced| met(&synced.delivery).unwrap_or(Ended::Well(synced.action.word())))
+}
+
+/// What a delivery met, where not everything arrived.
+pub fn met<'a>(delivery: &Delivery) -> Option<Ended<'a>> {
+    let of = |outcome: &Outcome| match outcome {
+        Outcome::Conflict { paths, .. } => Some(Ended::Badly { result: "conflict", message: some(paths) }),
+        Outcome::Rejected { message, .. } => Some(Ended::Badly { result: "rejected", message: message.clone() }),
+        Outcome::Landed(_) | Outcome::Unchanged => None,
+    };
+    let left = delivery.left.as_ref().map(|why| Ended::Badly { result: "deferred", message: why.to_string() });
+    left.or_else(|| delivery.outcomes.iter().find_map(|(_, outcome)| of(outcome)))
 }
 
 /// What was delivered may have met somebody else's change.
@@ -62,7 +83,7 @@ pub fn text(synced: &Synced, dry_run: bool) -> String {
         (Action::Nothing, _) => writeln!(text, "In step with {target}."),
         (Action::Wait, _) => {
             let ahead = count(standing.ahead.unwrap_or_default(), "commit");
-            writeln!(text, "{ahead} here wait for the next tick; the remote was not followed.")
+            writeln!(text, "{ahead} of this clone to be pushed by the next tick; the remote was not followed.")
         }
         (action, followed) => {
             let verb = would("would follow", "followed");

@@ -1,6 +1,6 @@
 //! `git tick`: the user's commands, and one commit of what they changed.
 
-use super::{Here, note, some, sync};
+use super::{Ended, Here, note, some, sync};
 use crate::cli::args::git::{OnConflict, Tick as Typed, TickWork};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -14,12 +14,7 @@ pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
     let repository = here.repository()?;
     let work = work(here, Some(&repository), &typed.work)?;
     let ticked = tick(&repository, &work);
-    let result = match &ticked {
-        Ok(Ticked { left: Some(why), .. }) => Err(why),
-        Ok(ticked) => Ok(word(ticked)),
-        Err(error) => Err(error),
-    };
-    note(&repository, "tick", began, result);
+    note(&repository, "tick", began.elapsed(), &ended(ticked.as_ref()));
     let ticked = ticked?;
     let exit = exit(&ticked);
     Ok(here.context.answer(exit, || json::git_tick(&ticked, exit), || text(&ticked)))
@@ -34,7 +29,8 @@ pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) 
             return Ok(plain);
         }
         match repository {
-            Some(repository) => here.below_top(repository, typed),
+            // The top itself, as git names it.
+            Some(repository) => here.below_top(repository, typed).map(|path| if path.is_empty() { b".".to_vec() } else { path }),
             None => {
                 Err(Failure::usage(format!("{} is no path below the top of the work tree.", crate::cli::failure::shown(typed))))
             }
@@ -44,7 +40,7 @@ pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) 
         wish: Wish {
             remote: here.place.remote.clone(),
             branch: here.place.branch.clone(),
-            authority: sync::authority(&typed.mode),
+            authority: sync::authority(&typed.mode)?,
             initial: false,
             dry_run: false,
             wait: here.wait(),
@@ -63,6 +59,18 @@ pub fn word(ticked: &Ticked) -> &'static str {
         (None, Some(_), _) => "committed",
         (None, None, Some(_)) => "pushed",
         _ => "nothing",
+    }
+}
+
+/// How it went, with what had waited.
+pub fn ended<'a>(result: Result<&Ticked, &crate::git::Error>) -> Ended<'a> {
+    let ticked = match result {
+        Ok(ticked) => ticked,
+        Err(error) => return Ended::failed(error),
+    };
+    match &ticked.left {
+        Some(why) => Ended::Badly { result: "deferred", message: why.to_string() },
+        None => ticked.synced.as_ref().and_then(|synced| sync::met(&synced.delivery)).unwrap_or(Ended::Well(word(ticked))),
     }
 }
 

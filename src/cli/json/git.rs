@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{PathText, line};
 use crate::cli::exit::Exit;
-use crate::cli::git::{Board, Judged, tick_word, word};
+use crate::cli::git::{Board, Judged, Turns, tick_word, word};
 use crate::git::backup::{Backup, Restored};
 use crate::git::deliver::{Delivery, Outcome};
 use crate::git::history::{Event, Health};
@@ -305,31 +305,49 @@ pub fn git_tick(ticked: &Ticked, exit: Exit) -> String {
 /// How a watch stands: its status file, and with `--json` its lines.
 pub fn git_watch(board: &Board, op: &str, now: &str) -> String {
     #[derive(Serialize)]
-    struct Object<'a> {
-        schema: &'static str,
-        at: &'a str,
-        op: &'a str,
-        event: &'a str,
-        process: u32,
-        state: Option<&'a str>,
-        last_sync_at: Option<&'a str>,
-        last_tick_at: Option<&'a str>,
+    struct Loop<'a> {
+        every_ms: Option<u64>,
+        running_since: Option<&'a str>,
+        last_at: Option<&'a str>,
+        last_event: Option<&'a str>,
         last_success_at: Option<&'a str>,
         consecutive_failures: u64,
         message: Option<&'a str>,
     }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        at: &'a str,
+        op: &'a str,
+        process: u32,
+        state: Option<&'a str>,
+        consecutive_failures: u64,
+        sync: Loop<'a>,
+        tick: Option<Loop<'a>>,
+        after_change: Option<Loop<'a>>,
+    }
+    fn of(turns: &Turns) -> Loop<'_> {
+        Loop {
+            every_ms: turns.every.map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
+            running_since: turns.running_since.as_deref(),
+            last_at: turns.last_at.as_deref(),
+            last_event: turns.last_event.as_deref(),
+            last_success_at: turns.last_success_at.as_deref(),
+            consecutive_failures: turns.consecutive_failures,
+            message: turns.message.as_deref(),
+        }
+    }
+    let all = [Some(&board.sync), board.tick.as_ref(), board.after_change.as_ref()];
     line(&Object {
         schema: "driftless.git.watch/1",
         at: now,
         op,
-        event: &board.last_event,
         process: std::process::id(),
         state: board.state,
-        last_sync_at: board.last_sync_at.as_deref(),
-        last_tick_at: board.last_tick_at.as_deref(),
-        last_success_at: board.last_success_at.as_deref(),
-        consecutive_failures: board.consecutive_failures,
-        message: board.message.as_deref(),
+        consecutive_failures: all.into_iter().flatten().map(|turns| turns.consecutive_failures).max().unwrap_or_default(),
+        sync: of(&board.sync),
+        tick: board.tick.as_ref().map(of),
+        after_change: board.after_change.as_ref().map(of),
     })
 }
 

@@ -8,6 +8,7 @@ mod publish;
 mod race;
 mod remotes;
 mod state;
+mod telling;
 mod ticks;
 
 use std::fs;

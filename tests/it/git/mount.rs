@@ -12,7 +12,10 @@ impl Hub {
     fn on(&self, host: &str, folder: &Path, words: &[&str]) -> Command {
         let plain = self.world.command(folder, &[&["git"], words].concat());
         let mut command = Command::new("unshare");
-        command.args(["--uts", "sh", "-c", "hostname \"$0\" && exec \"$@\"", host]).arg(plain.get_program()).args(plain.get_args());
+        command
+            .args(["--uts", "sh", "-c", "hostname \"$0\" && exec \"$@\"", host])
+            .arg(plain.get_program())
+            .args(plain.get_args());
         command.current_dir(folder).env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("T", self.top()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
