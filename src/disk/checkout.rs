@@ -99,23 +99,52 @@ pub fn move_to_free_place(from: &Path, to: &Path) -> Result<()> {
             Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
             Err(_) => fs::rename(from, to),
         },
+        // The repository of a linked work tree may lie on another drive.
+        Err(rustix::io::Errno::XDEV) => return copy_and_remove(from, to),
         moved => moved.map_err(io::Error::from),
     };
     moved.map_err(|source| error("rename", from, source))
 }
 
+/// The same between two drives.
+///
+/// RACE: what is written to the file between the last look at it and its removal goes with it.
+fn copy_and_remove(from: &Path, to: &Path) -> Result<()> {
+    match look(from)? {
+        Place::Link(target) => link(to, &target)?,
+        _ => {
+            let (bytes, executable) = read_once(from)?;
+            write_new(to, &bytes, executable)?;
+            if read_once(from)?.0 != bytes {
+                let _ = fs::remove_file(to);
+                return Err(Error::new("move", from.display(), ErrorKind::Busy, io::Error::other("it is written to")));
+            }
+        }
+    }
+    fs::remove_file(from).map_err(|source| error("remove", from, source))
+}
+
 /// A new file or, in one step, another content in the place of an old one; flushed. A link there is replaced, not followed.
 pub fn write(path: &Path, content: &[u8], executable: bool) -> Result<()> {
-    let write = || {
-        let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
-        fs::create_dir_all(folder)?;
-        let rights = std::os::unix::fs::PermissionsExt::from_mode(if executable { 0o777 } else { 0o666 });
-        let mut file = tempfile::Builder::new().prefix(".driftless-").permissions(rights).tempfile_in(folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error).map(drop)
-    };
+    let write = || beside(path, content, executable)?.persist(path).map_err(|error| error.error).map(drop);
     write().map_err(|source| error("write", path, source))
+}
+
+/// A new file, whole in one step, and flushed; what stands there is an error of kind [`ErrorKind::Exists`].
+pub fn write_new(path: &Path, content: &[u8], executable: bool) -> Result<()> {
+    let write = || beside(path, content, executable)?.persist_noclobber(path).map_err(|error| error.error).map(drop);
+    write().map_err(|source| error("write", path, source))
+}
+
+/// The content in a file of its own beside its place.
+fn beside(path: &Path, content: &[u8], executable: bool) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
+    fs::create_dir_all(folder)?;
+    let rights = std::os::unix::fs::PermissionsExt::from_mode(if executable { 0o777 } else { 0o666 });
+    let mut file = tempfile::Builder::new().prefix(".driftless-").permissions(rights).tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// A new link; what stands there is an error.

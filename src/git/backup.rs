@@ -102,7 +102,10 @@ pub fn displace(repository: &Repository, id: &str, items: &[Item]) -> Result<Vec
             // Somebody took it away meanwhile: the backup has what it was.
             Err(gone) if gone.kind == crate::disk::ErrorKind::Absent => {}
             Err(error) => {
-                put_back(repository, id, &moved);
+                // Everything is as it was: no pile of backups grows.
+                if put_back(repository, id, &moved) {
+                    forget(repository, id)?;
+                }
                 return Err(error.into());
             }
         }
@@ -314,8 +317,10 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
 /// The paths where something stands that HEAD has not.
 fn blocked(repository: &Repository, head: &Head, changes: &[Change]) -> Result<Vec<Vec<u8>>> {
     let paths: Vec<Vec<u8>> = changes.iter().map(|change| change.path.clone()).collect();
-    let dirty: Vec<Vec<u8>> =
+    let mut dirty: Vec<Vec<u8>> =
         status(repository, tree::Untracked::No, tree::ALL)?.dirty.into_iter().map(|dirty| dirty.path).collect();
+    // Of these git does not say whether they were edited.
+    dirty.extend(super::obstacle::unwatched(repository)?);
     let at_head = match &head.commit {
         Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
         None => vec![None; paths.len()],

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -27,10 +27,14 @@ const LOCAL: Duration = Duration::from_secs(600);
 pub const NETWORK: Duration = Duration::from_secs(300);
 /// How long an asked process may take to put its locks away.
 const GRACE: Duration = Duration::from_secs(2);
-/// A child of git that stays (a cache of credentials) may hold its stdout open for ever.
+/// A child of git that stays (a connection of ssh that is kept) may hold its stderr open for ever.
 const LINGER: Duration = Duration::from_millis(300);
+/// A part of an answer is none: where its end does not come this long after git's own, there was none.
+const STRAGGLE: Duration = Duration::from_secs(10);
 /// No answer of git that we ask for is longer.
-const MOST: u64 = 512 << 20;
+const MOST: usize = 512 << 20;
+/// Of messages the end is kept: there git says what failed, whatever a server said before.
+const LAST_WORDS: usize = 64 << 10;
 
 /// Variables that would lead git elsewhere or change what it answers.
 const TAKEN: &[&str] = &[
@@ -136,6 +140,7 @@ pub struct Call<'a> {
 pub struct Output {
     /// 128 + n where a signal n ended it.
     pub code: i32,
+    killed: bool,
     pub stdout: Vec<u8>,
     /// Redacted, tame, in one line.
     pub message: String,
@@ -259,7 +264,8 @@ impl Call<'_> {
         // The process is gone, so its end of the pipe is; the feeder ends by itself.
         let fed = feeder.map(|feeder| feeder.join().unwrap_or_else(|_| Err(io::Error::other("the input broke off"))));
         let (status, stdout, stderr) = ended?;
-        let output = Output { code: code_of(status), stdout, message: told(&stderr, &self.git.secrets) };
+        let output =
+            Output { code: code_of(status), killed: status.code().is_none(), stdout, message: told(&stderr, &self.git.secrets) };
         match fed {
             // Half of the input arrived, and git took it for the whole.
             Some(Err(error)) if output.code == 0 => Err(Error::Git { verb, message: error.to_string() }),
@@ -286,8 +292,17 @@ impl Call<'_> {
 impl Output {
     /// What it failed with.
     pub fn error(&self, verb: &str) -> Error {
-        let message = if self.message.is_empty() { format!("ended with {}", self.code) } else { self.message.clone() };
-        Error::Git { verb: verb.to_owned(), message }
+        Error::Git { verb: verb.to_owned(), message: self.said() }
+    }
+
+    /// Its message, or at least how it ended.
+    pub fn said(&self) -> String {
+        if self.message.is_empty() { format!("ended with {}", self.code) } else { self.message.clone() }
+    }
+
+    /// Did a signal end it? Then its code says nothing.
+    pub fn was_killed(&self) -> bool {
+        self.killed
     }
 }
 
@@ -317,29 +332,39 @@ fn feed(mut stdin: ChildStdin, parts: Vec<Part>) -> thread::JoinHandle<io::Resul
 struct Streams {
     stdout: Arc<Mutex<Vec<u8>>>,
     stderr: Arc<Mutex<Vec<u8>>>,
-    ended: Receiver<()>,
+    ended: Receiver<Ended>,
+}
+
+/// A stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Stdout,
+    /// What came after was not read.
+    StdoutTooLong,
+    Stderr,
 }
 
 impl Streams {
-    fn read(stdout: ChildStdout, stderr: ChildStderr) -> Streams {
-        let (told, ended) = bounded(2);
-        let stream = |mut pipe: Box<dyn Read + Send>| {
-            let (kept, told) = (Arc::new(Mutex::new(Vec::new())), told.clone());
-            let filled = Arc::clone(&kept);
-            thread::spawn(move || {
-                let mut block = vec![0; 64 << 10];
-                while let Ok(count) = pipe.read(&mut block) {
-                    let mut kept = filled.lock().unwrap_or_else(PoisonError::into_inner);
-                    if count == 0 || kept.len() as u64 > MOST {
-                        break;
-                    }
-                    kept.extend_from_slice(&block[..count]);
+    fn read(mut stdout: impl Read + Send + 'static, mut stderr: impl Read + Send + 'static) -> Streams {
+        let (tell, ended) = bounded(2);
+        let kept = || Arc::new(Mutex::new(Vec::new()));
+        let streams = Streams { stdout: kept(), stderr: kept(), ended };
+        let (said, told) = (Arc::clone(&streams.stdout), tell.clone());
+        thread::spawn(move || {
+            let whole = drain(&mut stdout, &said, |kept| kept.len() <= MOST);
+            let _ = told.send(if whole { Ended::Stdout } else { Ended::StdoutTooLong });
+        });
+        let said = Arc::clone(&streams.stderr);
+        thread::spawn(move || {
+            drain(&mut stderr, &said, |kept| {
+                if kept.len() > 2 * LAST_WORDS {
+                    kept.drain(..kept.len() - LAST_WORDS);
                 }
-                let _ = told.send(());
+                true
             });
-            kept
-        };
-        Streams { stdout: stream(Box::new(stdout)), stderr: stream(Box::new(stderr)), ended }
+            let _ = tell.send(Ended::Stderr);
+        });
+        streams
     }
 
     fn wait(
@@ -350,23 +375,35 @@ impl Streams {
         verb: &str,
     ) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let failed = |source: io::Error| Error::Git { verb: verb.to_owned(), message: source.to_string() };
-        let (began, mut open, mut pause) = (Instant::now(), 2, Duration::from_millis(1));
+        let (began, mut pause) = (Instant::now(), Duration::from_millis(1));
+        let (mut stdout_open, mut stderr_open) = (true, true);
         let mut exited: Option<(ExitStatus, Instant)> = None;
-        while open > 0 && exited.is_none_or(|(_, at)| at.elapsed() < LINGER) {
+        while stdout_open || stderr_open {
+            let since = exited.map(|(_, at)| at.elapsed());
+            if since.is_some_and(|since| !stdout_open && since > LINGER) {
+                break;
+            }
             match self.ended.recv_timeout(pause) {
-                Ok(()) => open -= 1,
-                Err(RecvTimeoutError::Disconnected) => open = 0,
+                Ok(Ended::Stdout) => stdout_open = false,
+                Ok(Ended::StdoutTooLong) => {
+                    end(child);
+                    return Err(Error::Answer { verb: verb.to_owned(), message: "it is too long".to_owned() });
+                }
+                Ok(Ended::Stderr) => stderr_open = false,
+                Err(RecvTimeoutError::Disconnected) => (stdout_open, stderr_open) = (false, false),
                 Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(50)),
             }
-            if exited.is_none() {
-                exited = child.try_wait().map_err(failed)?.map(|status| (status, Instant::now()));
-            }
-            if exited.is_none() {
-                let stopped = stop.is_some_and(|stop| stop.load(Ordering::SeqCst));
-                if stopped || began.elapsed() > limit {
-                    end(child);
-                    return Err(if stopped { Error::Stopped } else { silent(verb, limit) });
+            let stopped = stop.is_some_and(|stop| stop.load(Ordering::SeqCst));
+            match since {
+                None => exited = child.try_wait().map_err(failed)?.map(|status| (status, Instant::now())),
+                Some(since) if stdout_open && (stopped || since > STRAGGLE) => {
+                    return Err(if stopped { Error::Stopped } else { silent(verb, STRAGGLE) });
                 }
+                Some(_) => {}
+            }
+            if exited.is_none() && (stopped || began.elapsed() > limit) {
+                end(child);
+                return Err(if stopped { Error::Stopped } else { silent(verb, limit) });
             }
         }
         let status = match exited {
@@ -375,6 +412,25 @@ impl Streams {
         };
         let take = |kept: &Mutex<Vec<u8>>| std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
         Ok((status, take(&self.stdout), take(&self.stderr)))
+    }
+}
+
+/// Reads to the end, or until `fits` does not agree; was it the end?
+fn drain(pipe: &mut impl Read, kept: &Mutex<Vec<u8>>, fits: impl Fn(&mut Vec<u8>) -> bool) -> bool {
+    let mut block = vec![0; 64 << 10];
+    loop {
+        match pipe.read(&mut block) {
+            Ok(0) => return true,
+            Ok(count) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(&block[..count]);
+                if !fits(&mut kept) {
+                    return false;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
     }
 }
 
@@ -406,6 +462,7 @@ pub struct Talk {
     stderr: Arc<Mutex<Vec<u8>>>,
     verb: String,
     secrets: Vec<String>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Talk {
@@ -432,13 +489,23 @@ impl Talk {
             *kept.lock().unwrap_or_else(PoisonError::into_inner) = text;
         });
         let verb = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Talk { child, stdin, lines, stderr: said, verb, secrets: git.secrets.clone() })
+        let (secrets, stop) = (git.secrets.clone(), Arc::clone(&git.stop));
+        Ok(Talk { child, stdin, lines, stderr: said, verb, secrets, stop })
     }
 
-    /// Says something and waits for one line.
+    /// Says something and waits for one line. A hook of the user's may stand in between, and hang.
     pub fn ask(&mut self, text: &[u8]) -> Result<Vec<u8>> {
         self.tell(text)?;
-        self.lines.recv_timeout(LOCAL).map_err(|_| self.failure())
+        let began = Instant::now();
+        loop {
+            match self.lines.recv_timeout(Duration::from_millis(20)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.failure()),
+                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::SeqCst) => return Err(Error::Stopped),
+                Err(RecvTimeoutError::Timeout) if began.elapsed() > LOCAL => return Err(silent(&self.verb, LOCAL)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     pub fn tell(&mut self, text: &[u8]) -> Result<()> {
@@ -451,14 +518,30 @@ impl Talk {
 
     /// Ends the talk and waits for the end of the command.
     pub fn finish(mut self) -> Result<()> {
+        match self.leave(LOCAL) {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(self.failure()),
+            None => Err(silent(&self.verb, LOCAL)),
+        }
+    }
+
+    /// Without its stdin git gives up what it prepared, and ends; `None` where it had to be ended.
+    fn leave(&mut self, limit: Duration) -> Option<ExitStatus> {
         self.stdin = None;
-        let status = self.child.wait().map_err(|error| Error::Git { verb: self.verb.clone(), message: error.to_string() })?;
-        if status.success() { Ok(()) } else { Err(self.failure()) }
+        let began = Instant::now();
+        while began.elapsed() < limit {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) => thread::sleep(Duration::from_millis(1)),
+                Err(_) => return None,
+            }
+        }
+        end(&mut self.child);
+        None
     }
 
     fn failure(&mut self) -> Error {
-        self.stdin = None;
-        drop(self.child.wait());
+        self.leave(GRACE);
         // Its last words are read by then, or nearly.
         let began = Instant::now();
         let read = || self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -471,8 +554,31 @@ impl Talk {
 
 impl Drop for Talk {
     fn drop(&mut self) {
-        // Without its stdin git gives up what it prepared.
-        self.stdin = None;
-        drop(self.child.wait());
+        self.leave(GRACE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(script: &str) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+        let mut command = Command::new("sh");
+        let mut child = command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh starts");
+        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        Streams::read(stdout, stderr).wait(&mut child, LOCAL, None, "test")
+    }
+
+    #[test]
+    fn an_answer_is_whole_also_where_its_end_comes_late() {
+        let (status, stdout, _) = said("(exec 2>&-; sleep 0.6; echo late) & echo early").expect("an answer");
+        assert!(status.success());
+        assert_eq!(String::from_utf8_lossy(&stdout), "early\nlate\n");
+    }
+
+    #[test]
+    fn of_endless_messages_the_end_is_kept() {
+        let (_, _, stderr) = said("head -c 3000000 /dev/zero | tr '\\0' x >&2; echo fatal: the end >&2").expect("an answer");
+        assert!(stderr.ends_with(b"fatal: the end\n") && stderr.len() <= 3 * LAST_WORDS, "{}", stderr.len());
     }
 }

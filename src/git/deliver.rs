@@ -296,6 +296,8 @@ impl Batch {
             None => self.build(repository, tip)?,
         };
         *attempts += 1;
+        // Before it is there: a kill just after the push leaves it known as ours.
+        landed::remember(repository, tip.filter(|_| self.steps.len() > 1), &commit)?;
         Ok(match push(repository, target, &commit, tip, hooks)? {
             Pushed::Taken => Sent::Taken(Some(commit)),
             Pushed::Lost => Sent::Moved,
@@ -335,9 +337,6 @@ impl Batch {
     ) -> Result<()> {
         let mut lines = String::new();
         if let Some(pushed) = &pushed {
-            // Before the refs that make it wait are gone.
-            let tip = delivery.tip.as_ref().filter(|_| self.steps.len() > 1);
-            landed::remember(repository, tip, pushed)?;
             lines.push_str(&format!("update {} {pushed}\n", target.known()));
             delivery.tip = Some(pushed.clone());
         }

@@ -5,15 +5,14 @@
 //! the branch. Whatever was done when it stops, the next follow goes on: what is there already is not in the way.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 use super::backup::{self, Item, Keep};
 use super::command::Talk;
 use super::error::{Error, Result};
 use super::lock::Held;
 use super::names::{Oid, Target};
-use super::repository::{Head, Repository};
+use super::obstacle;
+use super::repository::{Head, Repository, is_path};
 use super::seen;
 use super::tree::{ALL, Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
 use crate::disk::checkout::{self, Place};
@@ -51,7 +50,12 @@ pub struct Reason<'a> {
 pub fn plan(repository: &Repository, target: &Target, old: &str, new: &Oid, status: &Status) -> Result<Plan> {
     let published = seen::published(repository, target);
     let changes = difference(repository, old, new.as_str())?;
-    let dirty: HashMap<&[u8], &Dirty> = status.dirty.iter().map(|dirty| (&dirty.path[..], dirty)).collect();
+    if let Some(odd) = changes.iter().find(|change| !is_path(&change.path)) {
+        let message = format!("The remote's commit holds the path {}, which leads out of a work tree.", named(&odd.path));
+        return Err(Error::refused(message, "Nothing was changed. Somebody made it by hand: look who can write to the remote."));
+    }
+    let hidden = obstacle::hidden(repository, &changes, status)?;
+    let dirty: HashMap<&[u8], &Dirty> = status.dirty.iter().chain(&hidden).map(|dirty| (&dirty.path[..], dirty)).collect();
     let leaving: HashSet<&[u8]> =
         changes.iter().filter(|change| change.before.is_some()).map(|change| &change.path[..]).collect();
     let (folders, items) = (HashSet::new(), BTreeMap::new());
@@ -62,6 +66,7 @@ pub fn plan(repository: &Repository, target: &Target, old: &str, new: &Oid, stat
             ready.push((change.path.clone(), version));
         }
     }
+    look.items.extend(obstacle::staged_across(repository, &changes, &look.dirty)?);
     let Look { mut items, asked, .. } = look;
     let hashes = hashes(repository, &asked)?;
     for (asked, hash) in asked.into_iter().zip(hashes) {
@@ -97,7 +102,16 @@ impl Look<'_> {
     fn change(&mut self, change: &Change) -> Result<Option<Option<Version>>> {
         let dirt = self.dirty.get(&change.path[..]).copied();
         let is_submodule = |version: &Option<Version>| version.as_ref().is_some_and(|version| version.mode == Mode::Submodule);
-        if (change.before.is_some() && dirt.is_none()) || is_submodule(&change.before) {
+        if is_submodule(&change.before) {
+            // `read-tree` would remove all of it, with the commits that only it has.
+            let is_replaced = change.after.is_some() && !is_submodule(&change.after);
+            return if is_replaced && obstacle::holds_files(self.repository, &change.path)? {
+                Err(obstacle::repository_in_the_way(&change.path))
+            } else {
+                Ok(None)
+            };
+        }
+        if change.before.is_some() && dirt.is_none() {
             return Ok(None);
         }
         if dirt.is_some_and(|dirt| dirt.unmerged) {
@@ -164,20 +178,18 @@ impl Look<'_> {
         Ok(false)
     }
 
-    /// Files that git does not track, below a folder where a file is to be.
+    /// What lies below a folder where a file is to be, and is no change of its own.
     fn below(&mut self, folder: &[u8]) -> Result<()> {
-        let words = ["--literal-pathspecs", "ls-files", "-z", "--others", "--"];
-        let listed = self.repository.git.call(&words).arg(OsStr::from_bytes(folder)).ok()?;
-        for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            let place = checkout::look(&self.repository.place(path))?;
-            if path.ends_with(b"/") || matches!(place, Place::Folder) {
-                let message = format!("The folder {} is a repository of its own, and stands in the way.", named(path));
-                return Err(Error::refused(message, "Nothing was changed. Move it away, and run it again."));
+        for path in obstacle::files_below(self.repository, folder)? {
+            if self.leaving.contains(&path[..]) {
+                continue;
             }
+            let place = checkout::look(&self.repository.place(&path))?;
             if matches!(place, Place::Other) {
-                return Err(odd(path));
+                return Err(odd(&path));
             }
-            self.items.insert(path.to_vec(), Item { path: path.to_vec(), place, staged: None });
+            let staged = self.dirty.get(&path[..]).filter(|dirt| dirt.staged).map(|dirt| dirt.index.clone());
+            self.items.insert(path.clone(), Item { path, place, staged });
         }
         Ok(())
     }
@@ -191,11 +203,11 @@ fn may_be(place: &Place, mode: Mode) -> bool {
     }
 }
 
-fn named(path: &[u8]) -> String {
+pub fn named(path: &[u8]) -> String {
     short(&String::from_utf8_lossy(path))
 }
 
-fn odd(path: &[u8]) -> Error {
+pub fn odd(path: &[u8]) -> Error {
     let message = format!("The path {} is neither a file nor a folder, and stands in the way.", named(path));
     Error::refused(message, "Nothing was changed. Move it away, and run it again.")
 }
@@ -271,7 +283,7 @@ pub fn follow(
         None => Vec::new(),
     };
     let mut index = Index::AsItWas;
-    if let Err(error) = switch(repository, &branch, old, new, &plan, &mut index) {
+    if let Err(error) = switch(repository, &branch, target, old, new, &plan, &mut index) {
         if let Some(id) = &backup
             && backup::put_back(repository, id, &moved)
             && index == Index::AsItWas
@@ -281,6 +293,7 @@ pub fn follow(
         }
         return Err(error);
     }
+    seen::outdate(repository, target, &plan.changes);
     backup::sweep(repository)?;
     let displaced: Vec<Vec<u8>> = plan.in_the_way.iter().map(|item| item.path.clone()).collect();
     let gone: HashSet<&[u8]> = displaced.iter().chain(plan.ready.iter().map(|(path, _)| path)).map(|path| &path[..]).collect();
@@ -296,14 +309,22 @@ enum Index {
 }
 
 /// Index, work tree, branch.
-fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, plan: &Plan, index: &mut Index) -> Result<()> {
+fn switch(
+    repository: &Repository,
+    branch: &str,
+    target: &Target,
+    old: Option<&Oid>,
+    new: &Oid,
+    plan: &Plan,
+    index: &mut Index,
+) -> Result<()> {
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let name = format!("refs/heads/{branch}");
     let before = old.map_or_else(|| new.none_like(), Oid::to_string);
     let mut talk = Talk::start(&repository.git, &["update-ref", "-m", "driftless: follow the remote", "--stdin"])?;
     let mut asked = format!("start\nupdate {name} {new} {before}\n");
     // Git's own memory of the remote, so that `git status` counts from the commit that is checked out now.
-    if let Some(tracking) = tracking(repository, branch)? {
+    if let Some(tracking) = tracking(repository, branch, target)? {
         asked.push_str(&format!("update {tracking} {new}\n"));
     }
     asked.push_str("prepare\n");
@@ -312,8 +333,13 @@ fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, p
         let message = format!("the branch {branch} cannot be locked");
         return Err(Error::Answer { verb: "update-ref".to_owned(), message });
     }
+    // From here on HEAD is locked, too; a `git switch` may have come before.
+    if repository.branch()?.as_deref() != Some(branch) {
+        return Err(Error::Stirred { message: format!("{branch} is not checked out any more") });
+    }
     refresh(repository)?;
-    set_index(repository, old_tree, new, plan)?;
+    let placed = obstacle::place_ignored(repository, &plan.changes, &plan.ready)?;
+    set_index(repository, old_tree, new, plan, &placed)?;
     *index = Index::Written;
     let words = ["read-tree", "-m", "-u", old_tree, new.as_str()];
     let output = repository.git.call(&words).unstopped().run()?;
@@ -331,16 +357,19 @@ fn refresh(repository: &Repository) -> Result<()> {
     if matches!(output.code, 0 | 1) { Ok(()) } else { Err(output.error("update-index")) }
 }
 
-/// The remote-tracking branch, where the settings name one.
-fn tracking(repository: &Repository, branch: &str) -> Result<Option<String>> {
+/// The remote-tracking branch, where the settings name one for the branch that is followed.
+fn tracking(repository: &Repository, branch: &str, target: &Target) -> Result<Option<String>> {
+    if repository.upstream(Some(branch))?.as_ref() != Some(target) {
+        return Ok(None);
+    }
     let format = ["for-each-ref", "--format=%(upstream)", "--"];
     let name = format!("refs/heads/{branch}");
     let line = repository.git.call(&format).arg(&name).line()?;
     Ok(line.starts_with("refs/remotes/").then_some(line))
 }
 
-/// Paths that were in the way are in the index as the old commit has them; those that are ready, as the new one.
-fn set_index(repository: &Repository, old_tree: &str, new: &Oid, plan: &Plan) -> Result<()> {
+/// Paths that were in the way are in the index as the old commit has them; those that are ready or placed, as the new one.
+fn set_index(repository: &Repository, old_tree: &str, new: &Oid, plan: &Plan, placed: &[&Change]) -> Result<()> {
     let (mut lines, none) = (Vec::new(), new.none_like());
     let mut put = |path: &[u8], version: Option<&Version>| {
         let head = version.map_or_else(|| format!("0 {none}\t"), |version| format!("{} {}\t", version.mode.word(), version.oid));
@@ -352,6 +381,7 @@ fn set_index(repository: &Repository, old_tree: &str, new: &Oid, plan: &Plan) ->
     let olds = super::tree::versions(repository, old_tree, &in_the_way)?;
     in_the_way.iter().zip(&olds).for_each(|(path, version)| put(path, version.as_ref()));
     plan.ready.iter().for_each(|(path, version)| put(path, version.as_ref()));
+    placed.iter().for_each(|change| put(&change.path, change.after.as_ref()));
     if lines.is_empty() {
         return Ok(());
     }

@@ -38,7 +38,10 @@ fn by_lines(repository: &Repository, mine: &[u8], before: &[u8], theirs: &[u8]) 
     }
     let call = repository.git.call(&["merge-file", "-p", "-q"]).args([at("mine"), at("before"), at("theirs")]);
     let output = call.run()?;
-    // The number of conflicts, or an error (what is no text, for one).
+    // The number of conflicts, or an error (what is no text, for one). One that was killed says nothing of either.
+    if output.was_killed() {
+        return Err(output.error("merge-file"));
+    }
     Ok((output.code == 0).then_some(output.stdout))
 }
 

@@ -17,6 +17,7 @@ mod lease;
 pub mod lock;
 mod merge;
 pub mod names;
+mod obstacle;
 pub mod pending;
 pub mod publish;
 mod push;

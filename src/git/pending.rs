@@ -3,6 +3,8 @@
 //! Each is a difference, from its parent to it. Its parent holds of each path the version that its writer had seen; its name
 //! ends with the word of what is done where somebody else changed the same path.
 
+use std::collections::HashMap;
+
 use super::error::{Error, Result};
 use super::names::{Kind, Oid, Target, fresh_id};
 use super::repository::Repository;
@@ -65,16 +67,82 @@ pub struct Ground {
     pub before: Vec<Option<Version>>,
 }
 
-/// Makes the ref. When this returns, the publish survives a power cut.
+/// Makes the ref. When this returns, the publish survives a power cut. `waiting` are those that wait already: what one of
+/// them changes may be changed back by this.
 pub fn record(
     repository: &Repository,
     target: &Target,
     ground: Ground,
     edits: Vec<Edit>,
-    message: &str,
-    policy: Policy,
+    (message, policy): (&str, Policy),
+    waiting: &[Pending],
 ) -> Result<Pending> {
-    let id = format!("{}-{}", fresh_id()?, policy.word());
+    let base = ground.commit.clone();
+    let id = id_after(waiting, policy)?;
+    let (pending, versions) = put(repository, target, ground, edits, message, (&id, policy))?;
+    let last = last(waiting);
+    let back = |(path, before, after): &&(Vec<u8>, Option<Version>, Option<Version>)| {
+        before == after && last.get(path).is_some_and(|waits| waits != after)
+    };
+    let content = |version: &Option<Version>| version.clone().map_or(Content::Gone, Content::There);
+    let seen: Vec<Edit> = versions
+        .iter()
+        .filter(back)
+        .filter_map(|(path, ..)| Some(Edit { path: path.clone(), content: content(last.get(path)?) }))
+        .collect();
+    if seen.is_empty() {
+        return Ok(pending);
+    }
+    // Its tree alone would say that nothing changed: it is made anew, on what waits.
+    let before = versions.iter().map(|entry| if back(&entry) { last[&entry.0].clone() } else { entry.1.clone() }).collect();
+    let mut earlier: Vec<Edit> =
+        versions.iter().map(|(path, before, _)| Edit { path: path.clone(), content: content(before) }).collect();
+    earlier.extend(seen);
+    let edits = versions.iter().map(|(path, _, after)| Edit { path: path.clone(), content: content(after) }).collect();
+    let ground = Ground { commit: base, seen: earlier, before };
+    let id = id_after(std::slice::from_ref(&pending), policy)?;
+    let (anew, _) = put(repository, target, ground, edits, message, (&id, policy))?;
+    let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);
+    // Who delivers meanwhile may have taken it: it changes nothing.
+    repository.git.call(&["update-ref", "-d", &name, pending.commit.as_str()]).run()?;
+    Ok(anew)
+}
+
+/// What the last of those that wait makes of each path.
+pub fn last(waiting: &[Pending]) -> HashMap<Vec<u8>, Option<Version>> {
+    let changes = waiting.iter().flat_map(|pending| &pending.changes);
+    changes.map(|change| (change.path.clone(), change.after.clone())).collect()
+}
+
+/// An id that sorts after all that wait, also where the clock was set back since.
+fn id_after(waiting: &[Pending], policy: Policy) -> Result<String> {
+    let fresh = fresh_id()?;
+    let last = waiting.iter().map(|pending| &pending.id[..]).max().unwrap_or_default();
+    // Time, nanoseconds, what makes it unique.
+    let mut parts = last.splitn(3, '-');
+    let id = match (parts.next(), parts.next().and_then(|nanoseconds| nanoseconds.parse::<u32>().ok())) {
+        (Some(time), Some(nanoseconds)) if last > &fresh[..] => {
+            // A tenth digit sorts behind all that have nine.
+            let next = if nanoseconds < 999_999_999 { format!("{:09}", nanoseconds + 1) } else { format!("{nanoseconds}9") };
+            format!("{time}-{next}-{}", fresh.rsplit('-').next().unwrap_or_default())
+        }
+        _ => fresh,
+    };
+    Ok(format!("{id}-{}", policy.word()))
+}
+
+/// A path with its version before and after.
+type Versions = Vec<(Vec<u8>, Option<Version>, Option<Version>)>;
+
+fn put(
+    repository: &Repository,
+    target: &Target,
+    ground: Ground,
+    edits: Vec<Edit>,
+    message: &str,
+    (id, policy): (&str, Policy),
+) -> Result<(Pending, Versions)> {
+    let id = id.to_owned();
     let name = format!("{}{id}", target.prefix(Kind::Pending));
     let mut stream = Stream::default();
     let mut base = ground.commit.as_ref().map(Oid::to_string);
@@ -87,18 +155,17 @@ pub fn record(
     let puts: Vec<(Vec<u8>, Put)> =
         edits.into_iter().map(|edit| (edit.path.clone(), stream.put(&edit.path, edit.content))).collect();
     let made = stream.run(repository)?;
-    let mut changes = Vec::new();
+    let mut versions = Vec::new();
     for ((path, put), before) in puts.into_iter().zip(ground.before) {
-        let after = made.version(put)?;
-        if before != after {
-            changes.push(Change { path, before, after });
-        }
+        versions.push((path, before, made.version(put)?));
     }
+    let differ = versions.iter().filter(|(_, before, after)| before != after).cloned();
+    let changes = differ.map(|(path, before, after)| Change { path, before, after }).collect();
     let parent = match base {
         Some(mark) if mark.starts_with(':') => Some(made.named(&mark)?),
         _ => ground.commit,
     };
-    Ok(Pending { id, policy, commit: made.named(&mark)?, parent, message: message.to_owned(), changes })
+    Ok((Pending { id, policy, commit: made.named(&mark)?, parent, message: message.to_owned(), changes }, versions))
 }
 
 fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Result<Pending> {
@@ -174,4 +241,28 @@ pub fn sweep(repository: &Repository) -> Result<()> {
         return Ok(());
     }
     repository.git.call(&["update-ref", "--stdin"]).input(lines).ok().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_each_other_also_where_the_clock_was_set_back() {
+        let waits = |id: &str| Pending {
+            id: id.to_owned(),
+            policy: Policy::Fail,
+            commit: Oid::parse(&"a".repeat(40)).expect("an oid"),
+            parent: None,
+            message: String::new(),
+            changes: Vec::new(),
+        };
+        for last in ["99991231T235959Z-000000009-0123abcd-fail", "99991231T235959Z-999999999-0123abcd-theirs"] {
+            let id = id_after(&[waits(last), waits("20200101T000000Z-000000000-0123abcd-fail")], Policy::Merge).expect("an id");
+            assert!(&id[..] > last && id.ends_with("-merge"), "{id}");
+            assert!(id_after(&[waits(&id)], Policy::Ours).expect("an id") > id, "{id}");
+        }
+        let first = id_after(&[], Policy::Fail).expect("an id");
+        assert!(id_after(&[waits(&first)], Policy::Fail).expect("an id") > first);
+    }
 }

@@ -10,7 +10,7 @@ use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
 use super::lock::{self, Held, Which};
 use super::names::{Kind, Oid, Target};
-use super::pending::{Edit, Pending, Policy, Waiting, record, waiting};
+use super::pending::{Edit, Pending, Policy, Waiting, list, record, waiting};
 use super::push::Hooks;
 use super::remote;
 use super::repository::{Head, Repository};
@@ -62,7 +62,8 @@ pub enum End {
 /// Publishes.
 pub fn publish(repository: &Repository, request: &Request) -> Result<Published> {
     let target = &request.target;
-    let ((head, mut tip), attributes) = both(|| heads(repository, target), || Attributes::of(repository, &request.paths))?;
+    let (Heads { head, mut tip, waits }, attributes) =
+        both(|| heads(repository, target), || Attributes::of(repository, &request.paths))?;
     if tip.is_none() {
         // Never asked so far. Where nobody answers, the commit that is checked out has to do.
         tip = remote::fetch(repository, target).ok().flatten();
@@ -74,24 +75,36 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
     }
     edits.extend(request.deletes.iter().map(|path| Edit { path: path.clone(), content: Content::Gone }));
     let ground = seen::ground(repository, target, tip.as_ref(), &head, &paths)?;
-    // Where nobody else is at work, what waits beside ours is listed while ours is recorded.
+    let (message, hooks) = (message(&request.message), if attributes.lfs { Hooks::Yes } else { Hooks::No });
+    let recorded = |earlier: &[Pending]| record(repository, target, ground, edits, (&message, request.policy), earlier);
+    if waits {
+        let pending = recorded(&list(repository, target)?)?;
+        return finish(repository, request, pending, None, hooks);
+    }
     let held = lock::take(repository, Which::Writer, "publish", Duration::ZERO).ok();
-    let (pending, beside) = both(
-        || record(repository, target, ground, edits, &message(&request.message), request.policy),
-        || Ok(held.as_ref().and_then(|_| waiting(repository, target, None).ok())),
-    )?;
-    let hooks = if attributes.lfs { Hooks::Yes } else { Hooks::No };
+    // Where nobody else is at work, what waits beside ours is listed while ours is recorded.
+    let beside = || Ok(held.as_ref().and_then(|_| waiting(repository, target, None).ok()));
+    let (pending, beside) = both(|| recorded(&[]), beside)?;
     finish(repository, request, pending, held.zip(beside), hooks)
 }
 
-/// What is checked out and what is known of the remote, by one question.
-fn heads(repository: &Repository, target: &Target) -> Result<(Head, Option<Oid>)> {
+struct Heads {
+    head: Head,
+    tip: Option<Oid>,
+    /// Does something wait already?
+    waits: bool,
+}
+
+/// What is checked out, what is known of the remote, and whether something waits, by one question.
+fn heads(repository: &Repository, target: &Target) -> Result<Heads> {
     let Some(branch) = repository.branch()? else {
-        return Ok((repository.head()?, remote::known(repository, target)?));
+        return Ok(Heads { head: repository.head()?, tip: remote::known(repository, target)?, waits: true });
     };
-    let (name, known) = (format!("refs/heads/{branch}"), target.known());
-    let mut refs = repository.refs(&[&name, &known])?;
-    Ok((Head { branch: Some(branch), commit: refs.remove(&name) }, refs.remove(&known)))
+    let (name, known, pending) = (format!("refs/heads/{branch}"), target.known(), target.prefix(Kind::Pending));
+    let mut refs = repository.refs(&[&name, &known, pending.trim_end_matches('/')])?;
+    let (commit, tip) = (refs.remove(&name), refs.remove(&known));
+    let waits = refs.keys().any(|name| name.starts_with(&pending));
+    Ok(Heads { head: Head { branch: Some(branch), commit }, tip, waits })
 }
 
 /// A message that git takes as it is.

@@ -41,7 +41,7 @@ pub fn push(repository: &Repository, target: &Target, commit: &Oid, expected: Op
     match verdict(&told) {
         Some(pushed) => Ok(pushed),
         None if output.code == 0 => Ok(Pushed::Taken),
-        None => Err(match judged(&target.remote, "push", &output.message) {
+        None => Err(match judged(&target.remote, "push", &output.said()) {
             // The server's own disk, or its end in the middle: it may work later.
             Error::Git { message, .. } if told.contains("unpacker error") || told.contains("[remote failure]") => {
                 Error::Unreachable { remote: target.remote.clone(), message }

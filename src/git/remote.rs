@@ -19,7 +19,7 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
             Oid::of("ls-remote", line).map(Some)
         }
         2 => Ok(None),
-        _ => Err(judged(&target.remote, "ls-remote", &output.message)),
+        _ => Err(judged(&target.remote, "ls-remote", &output.said())),
     }
 }
 
@@ -27,7 +27,7 @@ pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
 pub fn is_empty(repository: &Repository, target: &Target) -> Result<bool> {
     let output =
         repository.git.call(&["ls-remote", "--heads", "--quiet", "--end-of-options", &target.remote]).limit(NETWORK).run()?;
-    if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(&target.remote, "ls-remote", &output.message)) }
+    if output.code == 0 { Ok(output.stdout.is_empty()) } else { Err(judged(&target.remote, "ls-remote", &output.said())) }
 }
 
 /// What we knew of it last.
@@ -63,7 +63,7 @@ fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result
     if output.message.contains("couldn't find remote ref") {
         return Ok(None);
     }
-    Err(judged(&target.remote, "fetch", &output.message))
+    Err(judged(&target.remote, "fetch", &output.said()))
 }
 
 fn accept(repository: &Repository, target: &Target, incoming: &str) -> Result<Option<Oid>> {

@@ -11,7 +11,7 @@ use super::names::{Oid, Target};
 use super::pending::{Edit, Ground};
 use super::repository::{Head, Repository};
 use super::stream::Content;
-use super::tree::{Version, versions};
+use super::tree::{Change, Version, versions};
 use crate::disk::local;
 
 /// Longer files are begun anew.
@@ -51,6 +51,10 @@ pub fn published(repository: &Repository, target: &Target) -> BTreeMap<Vec<u8>, 
 pub fn remember(repository: &Repository, target: &Target, published: &BTreeMap<Vec<u8>, Option<Oid>>) {
     let mut all = read(repository);
     all.extend(published.iter().map(|(path, oid)| (key(target, path), oid.clone())));
+    write(repository, &all);
+}
+
+fn write(repository: &Repository, all: &BTreeMap<(String, String), Option<Oid>>) {
     let line = |((branch, path), oid): (&(String, String), &Option<Oid>)| {
         format!("{branch} {} {path}\n", oid.as_ref().map_or("-", Oid::as_str))
     };
@@ -58,6 +62,21 @@ pub fn remember(repository: &Repository, target: &Target, published: &BTreeMap<V
     let written = repository.own_folder().and_then(|_| Ok(local::write_text(&path(repository), &text)?));
     if let Err(error) = written {
         tracing::warn!(%error, "what was published is not remembered");
+    }
+}
+
+/// The checked-out branch has moved on: what was published of these paths before is not what their next writer sees.
+pub fn outdate(repository: &Repository, target: &Target, changes: &[Change]) {
+    let before = read(repository);
+    let mut all = before.clone();
+    for change in changes {
+        let key = key(target, &change.path);
+        if all.get(&key).is_some_and(|last| last.as_ref() != change.after.as_ref().map(|version| &version.oid)) {
+            all.remove(&key);
+        }
+    }
+    if all != before {
+        write(repository, &all);
     }
 }
 

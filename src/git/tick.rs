@@ -15,18 +15,18 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::command::Git;
 use super::error::{Error, Result};
-use super::follow::movable;
+use super::follow::{movable, named};
 use super::force::{self, Ours};
 use super::lock::{self, Which};
 use super::names::{Kind, Oid, Target};
-use super::pending::{Edit, Pending, Policy, list, record};
+use super::pending::{Edit, Pending, Policy, last, list, record};
 use super::publish::{Attributes, content, message};
 use super::repository::Repository;
 use super::seen;
 use super::state::{Ask, Relation, look};
 use super::stream::Content;
 use super::sync::{Authority, Synced, Wish, bring_in_step, refusal};
-use super::tree::{Untracked, status};
+use super::tree::{Dirty, Mode, Untracked, status};
 use crate::disk::checkout::{self, Place};
 use crate::disk::{clock, local};
 use crate::model::utc;
@@ -109,8 +109,21 @@ pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
 fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oid>) -> Result<Option<Pending>> {
     let specs: Vec<&OsStr> = tick.paths.iter().map(|path| OsStr::from_bytes(path)).collect();
     let seen_now = status(repository, Untracked::All, &specs)?;
-    let tracked = seen_now.dirty.into_iter().map(|dirty| dirty.path);
+    if let Some(unmerged) = seen_now.dirty.iter().find(|dirty| dirty.unmerged) {
+        let message = format!("The path {} is in the middle of a merge.", named(&unmerged.path));
+        return Err(Error::refused(message, "Nothing was committed. `git add` says that it is merged."));
+    }
+    let is_submodule =
+        |dirty: &Dirty| [&dirty.head, &dirty.index].into_iter().flatten().any(|version| version.mode == Mode::Submodule);
+    // Which commit of another repository goes with this one, its own users say.
+    let tracked = seen_now.dirty.into_iter().filter(|dirty| !is_submodule(dirty)).map(|dirty| dirty.path);
     let mut paths: Vec<Vec<u8>> = tracked.chain(seen_now.untracked).filter(|path| !path.ends_with(b"/")).collect();
+    let waiting = list(repository, target)?;
+    let last = last(&waiting);
+    // What waits may have been changed back since; in another work tree of this clone nobody knows by whom.
+    if !local::is_folder(&repository.common.join("worktrees")) {
+        paths.extend(last.keys().filter(|path| tick.paths.iter().any(|named| is_at_or_below(path, named))).cloned());
+    }
     paths.sort();
     paths.dedup();
     if paths.is_empty() || specs.is_empty() {
@@ -129,18 +142,19 @@ fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oi
     let ground = seen::ground(repository, target, tip, &head, &paths)?;
     let default = if tick.wish.authority == Authority::Local { Policy::Ours } else { Policy::Theirs };
     let text = filled(&tick.message, paths.len());
-    let waiting = list(repository, target)?;
-    let pending = record(repository, target, ground, edits, &message(&text), tick.policy.unwrap_or(default))?;
-    let afters = |pending: &Pending| -> Vec<_> {
-        pending.changes.iter().map(|change| (change.path.clone(), change.after.clone())).collect()
-    };
-    let is_old = waiting.last().is_some_and(|last| afters(last) == afters(&pending));
-    if is_old || pending.changes.is_empty() {
+    let policy = tick.policy.unwrap_or(default);
+    let pending = record(repository, target, ground, edits, (&message(&text), policy), &waiting)?;
+    // All of it waits already, or there is nothing.
+    if pending.changes.iter().all(|change| last.get(&change.path) == Some(&change.after)) {
         let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);
         repository.git.call(&["update-ref", "-d", &name, pending.commit.as_str()]).ok()?;
         return Ok(None);
     }
     Ok(Some(pending))
+}
+
+fn is_at_or_below(path: &[u8], named: &[u8]) -> bool {
+    path.strip_prefix(named).is_some_and(|rest| named.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn filled(template: &str, files: usize) -> String {

@@ -1,9 +1,10 @@
 //! Lock files of git itself that a crash left: never removed because they are old, only where it is proved that nobody is
 //! at work behind them.
 //!
-//! Proof is that the machine was started after the file was made, or that no process of git works in this repository and
-//! none has the file open. Both are known on this machine alone: on a network file system nothing is ever proved. A git
-//! with an editor open holds its lock without having it open, so a process that works there is enough to stop us.
+//! Proof is that no process of git works in this repository or any work tree of it, or names it, and none has the file open.
+//! That is known on this machine alone: on a network file system nothing is ever proved. A git with an editor open holds its
+//! lock without having it open, so a process that works there is enough to stop us. That a file is older than the start of
+//! the machine proves nothing: a clock that was set since makes it so.
 //!
 //! RACE: a git that starts between the look and the removal sees the old lock and gives up, as before; one in a container
 //! whose processes cannot be seen from here is not seen.
@@ -85,24 +86,14 @@ fn judge(repository: &Repository, path: &Path, age: Duration, youngest: Duration
             youngest.as_secs()
         ));
     }
-    // Also where it is older than this start of the machine: clocks are set.
     match at_work(repository, path) {
         Ok(Seen::All) => Verdict::Left("no process of git works in this repository, and none has it open".to_owned()),
-        Ok(Seen::Own) if up().is_some_and(|up| age > up + Duration::from_secs(60)) => {
-            Verdict::Left("it is older than this start of the machine, and no process of git works in this repository".to_owned())
-        }
         Ok(Seen::Own) => Verdict::Left(
             "no process of git works in this repository, and none of this user's has it open (others cannot be looked into)"
                 .to_owned(),
         ),
         Err(who) => Verdict::Stays(who),
     }
-}
-
-/// How long the machine has been running; `None` where the system does not tell.
-fn up() -> Option<Duration> {
-    let text = local::read_text("/proc/uptime".as_ref(), 200).ok().flatten()?;
-    Duration::try_from_secs_f64(text.split_whitespace().next()?.parse().ok()?).ok()
 }
 
 /// Whose open files could be looked at.
@@ -122,6 +113,7 @@ fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, St
     if numbers.is_empty() {
         return Err("processes cannot be listed here".to_owned());
     }
+    let places = places(repository);
     for number in numbers {
         let of = |what: &str| PathBuf::from(format!("/proc/{number}/{what}"));
         let name = local::read_text(&of("comm"), 100).ok().flatten().unwrap_or_default();
@@ -129,8 +121,10 @@ fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, St
         let stat = local::read_text(&of("stat"), 4096).ok().flatten().unwrap_or_default();
         let has_ended = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'));
         let is_git = !has_ended && (name.trim() == "git" || name.starts_with("git-"));
-        let works_here = local::link_target(&of("cwd"))
-            .map(|cwd| [&repository.top, &repository.common, &repository.git_dir].iter().any(|part| cwd.starts_with(part)));
+        let works_here = local::link_target(&of("cwd")).map(|cwd| {
+            let named = ["cmdline", "environ"].iter().any(|what| names(&of(what), repository));
+            named || places.iter().any(|place| cwd.starts_with(place))
+        });
         match (is_git, works_here) {
             (true, Some(true)) => return Err(format!("process {number} ({}) works in this repository", name.trim())),
             (true, None) if local::is_folder(&of("")) => {
@@ -151,4 +145,23 @@ fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, St
         }
     }
     Ok(seen)
+}
+
+/// Where somebody may work whom these locks concern: the work trees of this clone share most of them.
+fn places(repository: &Repository) -> Vec<PathBuf> {
+    let mut places = vec![repository.top.clone(), repository.common.clone(), repository.git_dir.clone()];
+    let linked = repository.common.join("worktrees");
+    for name in local::folders(&linked).unwrap_or_default() {
+        let text = local::read_text(&linked.join(name).join("gitdir"), 4096).ok().flatten().unwrap_or_default();
+        places.extend(Path::new(text.trim_end()).parent().map(Path::to_owned));
+    }
+    // The clone itself, seen from one of its linked work trees.
+    places.extend(repository.common.parent().filter(|_| repository.common != repository.git_dir).map(Path::to_owned));
+    places
+}
+
+/// Does what a process was started with (`--git-dir`, `GIT_DIR`) name this clone?
+fn names(file: &Path, repository: &Repository) -> bool {
+    let text = local::read_text(file, 1 << 20).ok().flatten().unwrap_or_default();
+    [&repository.common, &repository.git_dir].iter().any(|place| text.contains(&*place.to_string_lossy()))
 }

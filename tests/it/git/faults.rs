@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{Hub, commit, git, head, ours, sound, try_git};
@@ -136,7 +136,15 @@ fn a_left_index_lock_is_judged_and_never_just_removed() {
     filetime::set_file_mtime(&lock, filetime::FileTime::from_unix_time(1, 0)).expect("set");
     hub.run(&clone, &["unlock"]).ends_with(4).says("works in this repository");
     busy.kill().and_then(|()| busy.wait()).expect("ended");
-    let held = fs::File::open(&lock).expect("open");
+    // A git that was told of this clone works elsewhere.
+    let mut busy =
+        Command::new(&program).arg("60").env("GIT_DIR", clone.join(".git")).current_dir("/").spawn().expect("it starts");
+    hub.run(&clone, &["unlock", "--older-than", "0s"]).ends_with(4).says("works in this repository");
+    busy.kill().and_then(|()| busy.wait()).expect("ended");
+    // A lock from before the machine was started, as it looks where the clock was set since, is looked at as closely.
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let held = fs::File::options().write(true).open(&lock).expect("open");
+    held.set_modified(long_ago).expect("the time is set");
     hub.run(&clone, &["unlock", "--older-than", "0s"]).ends_with(4).says("has it open");
     drop(held);
     assert!(lock.exists());
@@ -146,12 +154,71 @@ fn a_left_index_lock_is_judged_and_never_just_removed() {
     hub.run(&clone, &["sync"]).ends_with(0);
 }
 
-/// Killed anywhere, a follow loses nothing and the next one goes on. By seed; a failure names it.
-#[test]
-fn gs_06_a_killed_follow_loses_nothing() {
-    let rounds = std::env::var("DRIFTLESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(12);
-    let seed =
-        std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    Us,
+    /// One of git's processes that we started, or that it started.
+    Git,
+}
+
+/// Every process below one, by what the system tells.
+fn descendants(process: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let children = listed.split_whitespace().filter_map(|number| number.parse().ok());
+    // Threads start children, too.
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let of_threads = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let of_threads: Vec<u32> =
+        of_threads.flat_map(|text| text.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<_>>()).collect();
+    let mut all: Vec<u32> = children.chain(of_threads).collect();
+    all.sort_unstable();
+    all.dedup();
+    let below: Vec<u32> = all.iter().flat_map(|child| descendants(*child)).collect();
+    all.extend(below);
+    all
+}
+
+/// A number from a seed, the same for each run.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Chance {
+        let seed = std::env::var("DRIFTLESS_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+        eprintln!("DRIFTLESS_SEED={seed}");
+        Chance(seed)
+    }
+
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
+    }
+}
+
+/// Starts it, and kills the victim at a random moment; how it ended, `None` where it was killed itself.
+fn run_and_kill(hub: &Hub, clone: &Path, words: &[&str], victim: Victim, chance: &mut Chance) -> Option<i32> {
+    let mut all = vec!["git"];
+    all.extend(words);
+    let mut running = hub.world.command(clone, &all).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_micros(chance.below(150_000) as u64));
+    match victim {
+        Victim::Us => running.kill().expect("it is ours"),
+        Victim::Git => {
+            let all = descendants(running.id());
+            if !all.is_empty() {
+                let one = i32::try_from(all[chance.below(all.len())]).ok().and_then(rustix::process::Pid::from_raw);
+                let _ = rustix::process::kill_process(one.expect("a number"), rustix::process::Signal::KILL);
+            }
+        }
+    }
+    running.wait().expect("ended").code()
+}
+
+/// Killed anywhere, we or a git of ours, a follow loses nothing and the next one goes on. By seed; a failure names it.
+fn a_killed_follow_loses_nothing(victim: Victim) {
+    let rounds = std::env::var("DRIFTLESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(6);
+    let mut chance = Chance::new();
     let hub = Hub::new();
     let clone = hub.clone("mine", None);
     let template = hub.top().join("template");
@@ -162,29 +229,81 @@ fn gs_06_a_killed_follow_loses_nothing() {
     write(&clone.join("new.txt/deep"), "deep\n");
     write(&clone.join("dir/x.txt"), "not in the way\n");
     fs::rename(&clone, &template).expect("renamed");
-    let mut state = seed;
     for round in 0..rounds {
         drop(fs::remove_dir_all(&clone));
         crate::services::run("cp", &["-a", template.to_str().expect("text"), clone.to_str().expect("text")]);
-        let mut killed = hub.world.command(&clone, &["git", "sync"]).spawn().expect("it starts");
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(Duration::from_micros((state >> 33) % 150_000));
-        killed.kill().and_then(|()| killed.wait()).expect("ended");
+        let code = run_and_kill(&hub, &clone, &["sync"], victim, &mut chance);
+        let name = format!("{victim:?}, round {round}, {code:?}");
         // Its git may still be at work.
         crate::harness::wait_for("the end of its git", || hub.run(&clone, &["unlock", "--older-than", "0s"]).code == 0);
         let ended = hub.run(&clone, &["sync"]);
-        assert_eq!(ended.code, 0, "seed {seed}, round {round}: {ended}");
-        assert_eq!(head(&clone), hub.tip(), "seed {seed}, round {round}");
+        assert_eq!(ended.code, 0, "{name}: {ended}");
+        assert_eq!(head(&clone), hub.tip(), "{name}");
         let backups = ours(&clone, "backup");
         let found = |path: &str, content: &str| {
             let holds = |name: &String| try_git(&clone, &["show", &format!("{name}:{path}")]).stdout == content.as_bytes();
             backups.iter().any(holds)
         };
         for (path, content) in [("edit.txt", "on the disk\n"), ("new.txt/deep", "deep\n"), ("mine.txt", "committed\n")] {
-            assert!(found(path, content), "{path}: seed {seed}, round {round}: {backups:?}");
+            assert!(found(path, content), "{path}: {name}: {backups:?}");
         }
-        assert_eq!(read(&clone.join("dir/x.txt")), "not in the way\n", "seed {seed}, round {round}");
-        assert_eq!(git(&clone, &["status", "--porcelain"]), " M dir/x.txt", "seed {seed}, round {round}");
+        assert_eq!(read(&clone.join("dir/x.txt")), "not in the way\n", "{name}");
+        assert_eq!(git(&clone, &["status", "--porcelain"]), " M dir/x.txt", "{name}");
         sound(&clone);
     }
+}
+
+#[test]
+fn gs_06_a_killed_follow_loses_nothing() {
+    a_killed_follow_loses_nothing(Victim::Us);
+}
+
+#[test]
+fn gs_06_a_follow_whose_git_is_killed_loses_nothing() {
+    a_killed_follow_loses_nothing(Victim::Git);
+}
+
+/// Kills of git at random: what a publish acknowledged arrives, and what it did not harms nothing.
+#[test]
+fn gs_07_a_publish_whose_git_is_killed_is_acknowledged_only_where_it_arrives() {
+    let mut chance = Chance::new();
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.json(&clone, &["state"], 0);
+    let mut acknowledged = Vec::new();
+    for round in 0..16 {
+        let content = format!("round {round}\n");
+        write(&clone.join("s"), &content);
+        if run_and_kill(&hub, &clone, &["publish", "s", "-m", &content, "--retry-for", "1s"], Victim::Git, &mut chance) == Some(0)
+        {
+            acknowledged.push(content);
+        }
+    }
+    drop(fs::remove_file(hub.bare.join("refs/heads/main.lock")));
+    crate::harness::wait_for("the end of its git", || hub.run(&clone, &["unlock", "--older-than", "0s"]).code == 0);
+    hub.run(&clone, &["sync"]).ends_with(0);
+    let history = git(&hub.bare, &["log", "-p", "--format=", "main", "--", "s"]) + "\n";
+    let lost: Vec<&String> = acknowledged.iter().filter(|content| !history.contains(&format!("+{content}"))).collect();
+    assert!(lost.is_empty() && !acknowledged.is_empty(), "lost of {acknowledged:?}: {lost:?}");
+    assert_eq!((ours(&clone, "pending"), ours(&clone, "conflict")), (vec![], vec![]));
+}
+
+/// A hook of the user's that hangs holds us no longer than until Ctrl-C, and leaves no lock.
+#[test]
+fn a_hook_that_hangs_is_left_with_ctrl_c() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.moves();
+    let before = head(&clone);
+    let hangs = "case $(cat) in *refs/heads/main*) : >.git/hangs; exec sleep 600;; esac";
+    script(&clone.join(".git/hooks/reference-transaction"), hangs);
+    let running =
+        hub.world.command(&clone, &["git", "sync"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    crate::harness::wait_for("the hook", || clone.join(".git/hangs").exists());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&running), rustix::process::Signal::INT).expect("it runs");
+    Ended::of(running.wait_with_output().expect("it ends")).ends_with(130);
+    assert_eq!(head(&clone), before);
+    fs::remove_file(clone.join(".git/hooks/reference-transaction")).expect("removed");
+    hub.run(&clone, &["sync"]).ends_with(0);
+    sound(&clone);
 }

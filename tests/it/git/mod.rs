@@ -4,6 +4,7 @@ mod backups;
 mod faults;
 mod matrix;
 mod mount;
+mod obstacles;
 mod publish;
 mod race;
 mod remotes;

@@ -236,3 +236,52 @@ fn other_kinds_of_clones_publish_too() {
     assert_eq!(git(&hub.top().join("empty.git"), &["show", "main:f.json"]), "f");
     commit(&fresh, "mine");
 }
+
+/// A version that this clone published long ago and somebody else went back to is somebody else's.
+#[test]
+fn rc_03_a_version_of_ours_that_somebody_went_back_to_was_not_seen() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    let other = hub.top().join("first");
+    write(&clone.join("edit.txt"), "ours\n");
+    hub.json(&clone, &["publish", "edit.txt", "-m", "ours"], 0);
+    for text in ["theirs\n", "ours\n"] {
+        git(&other, &["pull", "-q", "origin", "main"]);
+        write(&other.join("edit.txt"), text);
+        commit(&other, text);
+        if text == "ours\n" {
+            // What is written now was made from theirs.
+            hub.json(&clone, &["sync"], 0);
+            assert_eq!(read(&clone.join("edit.txt")), "theirs\n");
+        }
+        git(&other, &["push", "-q", "origin", "main"]);
+    }
+    write(&clone.join("edit.txt"), "theirs, edited\n");
+    hub.json(&clone, &["publish", "edit.txt", "-m", "edited"], 3);
+    assert_eq!(hub.at_tip("edit.txt").as_deref(), Some("ours\n"));
+}
+
+/// Killed just after the remote took it: it is known as ours all the same, and comes back after a force push from outside.
+#[test]
+fn rc_05_what_arrived_with_a_kill_comes_back_after_a_force_push() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.json(&clone, &["state"], 0);
+    let hook = hub.bare.join("hooks/post-receive");
+    let kills = "p=$$; while [ $p -gt 1 ]; do p=$(sed 's/.*) . \\([0-9]*\\) .*/\\1/' /proc/$p/stat); \
+                 grep -q driftless /proc/$p/comm && kill -9 $p && exit; done";
+    write(&hook, format!("#!/bin/sh\n{kills}\n"));
+    chmod(&hook, 0o755);
+    write(&clone.join("a"), "a\n");
+    hub.run(&clone, &["publish", "a", "-m", "a"]).ends_with(-9);
+    fs::remove_file(&hook).expect("removed");
+    assert_eq!(hub.at_tip("a").as_deref(), Some("a\n"));
+    hub.run(&clone, &["sync"]).ends_with(0);
+    let other = hub.top().join("first");
+    commit(&other, "rewritten");
+    git(&other, &["push", "-q", "--force", "origin", "main"]);
+    assert_eq!(hub.at_tip("a"), None);
+    hub.run(&clone, &["sync"]).ends_with(0);
+    hub.run(&clone, &["sync"]).ends_with(0);
+    assert_eq!(hub.at_tip("a").as_deref(), Some("a\n"));
+}

@@ -166,3 +166,55 @@ fn gs_04_watch_runs_both_loops_through_an_outage() {
     assert!(ended.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{ended}");
     sound(&clone);
 }
+
+/// Neither a submodule that moved on nor a file full of conflict marks is something that a tick commits.
+#[test]
+fn gs_04_a_tick_leaves_submodules_and_merges_alone() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    let inner = clone.join("state/sub");
+    fs::create_dir_all(&inner).expect("a folder");
+    git(&inner, &["init", "-q"]);
+    commit(&inner, "inner");
+    commit(&clone, "a repository in it");
+    git(&clone, &["push", "-q", "origin", "main"]);
+    commit(&inner, "inner again");
+    let ticked = hub.json(&clone, &["tick", "--run", "echo 1 >state/s"], 0);
+    assert_eq!(ticked["paths"].as_array().map(Vec::len), Some(1), "{ticked}");
+    assert!(git(&hub.bare, &["ls-tree", "main", "state/"]).contains("state/sub"), "it is still there");
+    write(&clone.join("state/s"), "stashed\n");
+    git(&clone, &["stash", "-q"]);
+    write(&clone.join("state/s"), "committed\n");
+    git(&clone, &["commit", "-q", "-m", "s", "state/s"]);
+    assert!(!super::try_git(&clone, &["stash", "pop"]).status.success());
+    let tip = hub.tip();
+    hub.run(&clone, &["tick"]).ends_with(4).says("in the middle of a merge");
+    assert_eq!(hub.tip(), tip);
+}
+
+/// Changed, and changed back before the remote could be reached: the last word counts.
+#[test]
+fn gs_05_what_was_changed_back_while_it_waited_is_delivered_so() {
+    for publish in [true, false] {
+        let hub = Hub::new();
+        let clone = hub.clone("mine", None);
+        hub.json(&clone, &["state"], 0);
+        let away = hub.top().join("away.git");
+        fs::rename(&hub.bare, &away).expect("away");
+        for text in ["other\n", "edit\n"] {
+            write(&clone.join("edit.txt"), text);
+            if publish {
+                hub.json(&clone, &["publish", "edit.txt", "-m", text], 0);
+            } else {
+                hub.json(&clone, &["tick", "--paths", "edit.txt"], 75);
+            }
+        }
+        hub.json(&clone, &["tick", "--paths", "edit.txt"], 75);
+        assert_eq!(ours(&clone, "pending").len(), 2);
+        fs::rename(&away, &hub.bare).expect("back");
+        hub.run(&clone, &["sync"]).ends_with(0);
+        assert_eq!((hub.at_tip("edit.txt").as_deref(), read(&clone.join("edit.txt")).as_str()), (Some("edit\n"), "edit\n"));
+        assert_eq!(git(&hub.bare, &["rev-list", "--count", "main"]), "4", "both are in the history");
+        sound(&clone);
+    }
+}
