@@ -120,7 +120,7 @@ fn id_after(waiting: &[Pending], policy: Policy) -> Result<String> {
     let last = waiting.iter().map(|pending| &pending.id[..]).max().unwrap_or_default();
     // Time, nanoseconds, what makes it unique.
     let mut parts = last.splitn(3, '-');
-    let id = match (parts.next(), parts.next().and_then(|nanoseconds| nanoseconds.parse::<u32>().ok())) {
+    let id = match (parts.next(), parts.next().and_then(|nanoseconds| nanoseconds.parse::<u64>().ok())) {
         (Some(time), Some(nanoseconds)) if last > &fresh[..] => {
             // A tenth digit sorts behind all that have nine.
             let next = if nanoseconds < 999_999_999 { format!("{:09}", nanoseconds + 1) } else { format!("{nanoseconds}9") };
