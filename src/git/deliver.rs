@@ -4,7 +4,7 @@
 //! A difference whose paths nobody else touched is applied to any tip. So a push that was taken without our hearing of it
 //! costs nothing: applied again, it changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
@@ -12,13 +12,14 @@ use super::landed;
 use super::lock::Held;
 use super::merge;
 use super::names::{Kind, Oid, Target, fresh_id};
+use super::overlay::{Overlay, meet};
 use super::pending::{Pending, Policy, Waiting, waiting};
 use super::push::{Hooks, Pushed, push};
 use super::remote;
 use super::repository::Repository;
 use super::seen;
 use super::stream::{Commit, Content, Stream};
-use super::tree::{Version, versions};
+use super::tree::{Change, Version};
 use crate::disk::clock;
 
 /// The pause after a lost race: doubled with each, by chance between nothing and all of it.
@@ -178,6 +179,14 @@ struct Batch {
     ours: BTreeMap<Vec<u8>, Option<Oid>>,
 }
 
+/// What one publish comes to on a tip.
+#[derive(Default)]
+struct Weighed {
+    edits: Vec<(Vec<u8>, Option<Version>)>,
+    conflicts: Vec<Vec<u8>>,
+    settled: Vec<(Vec<u8>, Policy)>,
+}
+
 enum Verdict {
     Applied,
     Nothing,
@@ -197,59 +206,26 @@ impl Batch {
             batch.verdicts.push((only.clone(), Verdict::Applied));
             return Ok(batch);
         }
-        let paths: Vec<Vec<u8>> =
-            waiting.iter().flat_map(|pending| pending.changes.iter().map(|change| change.path.clone())).collect();
-        let at_tip = match tip {
-            Some(tip) => versions(repository, tip.as_str(), &paths)?,
-            None => vec![None; paths.len()],
-        };
-        // Equal paths come with an answer once only.
-        let mut now: HashMap<Vec<u8>, Option<Version>> = HashMap::new();
-        for (path, version) in paths.into_iter().zip(at_tip) {
-            let known = now.entry(path).or_default();
-            *known = known.take().or(version);
-        }
+        let changes = waiting.iter().flat_map(|pending| &pending.changes);
+        let mut paths: Vec<Vec<u8>> = changes.map(|change| change.path.clone()).collect();
+        paths.sort();
+        paths.dedup();
+        let mut tree = Overlay::of(repository, tip, &paths)?;
         for pending in waiting {
-            let verdict = batch.add(repository, pending, &mut now)?;
+            let verdict = batch.add(repository, pending, &mut tree)?;
             batch.verdicts.push((pending.clone(), verdict));
         }
         Ok(batch)
     }
 
-    fn add(
-        &mut self,
-        repository: &Repository,
-        pending: &Pending,
-        now: &mut HashMap<Vec<u8>, Option<Version>>,
-    ) -> Result<Verdict> {
-        let (mut edits, mut conflicts, mut settled) = (Vec::new(), Vec::new(), Vec::new());
-        for change in &pending.changes {
-            let theirs = now.get(&change.path).cloned().flatten();
-            if theirs == change.after {
-                self.ours.insert(change.path.clone(), oid(&change.after));
-                continue;
-            }
-            let mut wanted = change.after.clone();
-            let is_ours = self.ours.get(&change.path).is_some_and(|ours| *ours == oid(&theirs));
-            if theirs != change.before && !is_ours {
-                match pending.policy {
-                    Policy::Ours => {}
-                    Policy::Theirs => {
-                        settled.push((change.path.clone(), Policy::Theirs));
-                        continue;
-                    }
-                    Policy::Merge => match merge::merged(repository, change, theirs.as_ref())? {
-                        Some(version) => wanted = Some(version),
-                        None => conflicts.push(change.path.clone()),
-                    },
-                    Policy::Fail => conflicts.push(change.path.clone()),
-                }
-                if pending.policy != Policy::Fail {
-                    settled.push((change.path.clone(), pending.policy));
-                }
-            }
-            edits.push((change.path.clone(), wanted));
+    fn add(&mut self, repository: &Repository, pending: &Pending, tree: &mut Overlay<'_>) -> Result<Verdict> {
+        let mut weighed = Weighed::default();
+        // What goes makes room for what comes.
+        let (going, coming): (Vec<_>, Vec<_>) = pending.changes.iter().partition(|change| change.after.is_none());
+        for change in going.into_iter().chain(coming) {
+            self.weigh(repository, pending.policy, change, tree, &mut weighed)?;
         }
+        let Weighed { edits, conflicts, mut settled } = weighed;
         if !conflicts.is_empty() {
             return Ok(Verdict::Conflict(conflicts));
         }
@@ -262,18 +238,66 @@ impl Batch {
                 Verdict::Nothing
             });
         }
-        let touches = |step: &Step| step.edits.iter().any(|(path, _)| edits.iter().any(|(other, _)| other == path));
+        let touches = |step: &Step| step.edits.iter().any(|(path, _)| edits.iter().any(|(other, _)| meet(other, path)));
         if self.steps.last().is_none_or(touches) {
             self.steps.push(Step::default());
         }
         let step = self.steps.last_mut().expect("one was pushed where there was none");
         step.messages.push(pending.message.clone());
         for (path, wanted) in edits {
-            now.insert(path.clone(), wanted.clone());
+            tree.put(&path, wanted.as_ref());
             self.ours.insert(path.clone(), oid(&wanted));
             step.edits.push((path, wanted.map(Content::There)));
         }
         Ok(Verdict::Applied)
+    }
+
+    /// One path of a publish against what is there now.
+    fn weigh(
+        &mut self,
+        repository: &Repository,
+        policy: Policy,
+        change: &Change,
+        tree: &Overlay<'_>,
+        weighed: &mut Weighed,
+    ) -> Result<()> {
+        let Change { path, before, after } = change;
+        let theirs = tree.version(path);
+        if theirs == *after {
+            self.ours.insert(path.clone(), oid(after));
+            return Ok(());
+        }
+        let is_ours = |path: &[u8], version: &Option<Version>| self.ours.get(path).is_some_and(|ours| *ours == oid(version));
+        let mut in_the_way = if after.is_some() { tree.in_the_way(path)? } else { Vec::new() };
+        in_the_way.retain(|(path, _)| !weighed.edits.iter().any(|(gone, wanted)| gone == path && wanted.is_none()));
+        let unseen = in_the_way.iter().any(|(path, version)| !is_ours(path, &Some(version.clone())));
+        let mut wanted = after.clone();
+        if unseen || (theirs != *before && !is_ours(path, &theirs)) {
+            let merged = match policy {
+                Policy::Theirs => {
+                    // What was to make room for it stays, too.
+                    let (kept, edits) = std::mem::take(&mut weighed.edits)
+                        .into_iter()
+                        .partition(|(gone, wanted)| wanted.is_none() && meet(gone, path));
+                    weighed.edits = edits;
+                    weighed.settled.extend(kept.into_iter().map(|(path, _): (Vec<u8>, _)| (path, Policy::Theirs)));
+                    weighed.settled.push((path.clone(), Policy::Theirs));
+                    return Ok(());
+                }
+                Policy::Ours if tree.submodule_above(path).is_none() => Some(wanted),
+                Policy::Merge if !unseen => merge::merged(repository, change, theirs.as_ref())?.map(Some),
+                Policy::Ours | Policy::Merge | Policy::Fail => None,
+            };
+            let Some(merged) = merged else {
+                weighed.conflicts.push(path.clone());
+                return Ok(());
+            };
+            wanted = merged;
+            weighed.settled.push((path.clone(), policy));
+        }
+        weighed.edits.extend(in_the_way.into_iter().map(|(path, _)| (path, None)));
+        weighed.edits.push((path.clone(), wanted));
+        Ok(())
     }
 
     /// Makes the commits and pushes the last one. `fresh`: the tip was asked for just now.
@@ -363,7 +387,7 @@ impl Batch {
         }
         // A part of a publish that lost is kept, too.
         for (pending, verdict) in &self.verdicts {
-            let lost = |change: &super::tree::Change| self.settled.iter().any(|(path, _)| *path == change.path);
+            let lost = |change: &Change| self.settled.iter().any(|(path, _)| *path == change.path);
             if matches!(verdict, Verdict::Applied) && pending.policy != Policy::Fail && pending.changes.iter().any(lost) {
                 lines.push_str(&format!("update {}{} {}\n", target.prefix(Kind::Conflict), pending.id, pending.commit));
             }

@@ -18,6 +18,7 @@ pub mod lock;
 mod merge;
 pub mod names;
 mod obstacle;
+mod overlay;
 pub mod pending;
 pub mod publish;
 mod push;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::error::{Error, Result};
 use super::names::{Kind, Oid, Target, fresh_id};
 use super::repository::Repository;
-use super::stream::{Commit, Content, Put, Stream};
+use super::stream::{Commit, Content, Stream};
 use super::tree::{Change, Version, difference, empty_tree};
 use crate::disk::clock;
 use crate::model::utc;
@@ -63,6 +63,7 @@ pub struct Ground {
     pub commit: Option<Oid>,
     /// Paths of which the writer had seen another version than `commit` has.
     pub seen: Vec<Edit>,
+    pub edits: Vec<Edit>,
     /// The version that the writer had seen, of each edit in its order.
     pub before: Vec<Option<Version>>,
 }
@@ -73,35 +74,28 @@ pub fn record(
     repository: &Repository,
     target: &Target,
     ground: Ground,
-    edits: Vec<Edit>,
     (message, policy): (&str, Policy),
     waiting: &[Pending],
 ) -> Result<Pending> {
     let base = ground.commit.clone();
     let id = id_after(waiting, policy)?;
-    let (pending, versions) = put(repository, target, ground, edits, message, (&id, policy))?;
+    let (pending, versions) = put(repository, target, ground, message, (&id, policy))?;
     let last = last(waiting);
     let back = |(path, before, after): &&(Vec<u8>, Option<Version>, Option<Version>)| {
         before == after && last.get(path).is_some_and(|waits| waits != after)
     };
     let content = |version: &Option<Version>| version.clone().map_or(Content::Gone, Content::There);
-    let seen: Vec<Edit> = versions
-        .iter()
-        .filter(back)
-        .filter_map(|(path, ..)| Some(Edit { path: path.clone(), content: content(last.get(path)?) }))
-        .collect();
-    if seen.is_empty() {
+    if !versions.iter().any(|entry| back(&entry)) {
         return Ok(pending);
     }
     // Its tree alone would say that nothing changed: it is made anew, on what waits.
-    let before = versions.iter().map(|entry| if back(&entry) { last[&entry.0].clone() } else { entry.1.clone() }).collect();
-    let mut earlier: Vec<Edit> =
-        versions.iter().map(|(path, before, _)| Edit { path: path.clone(), content: content(before) }).collect();
-    earlier.extend(seen);
+    let before: Vec<Option<Version>> =
+        versions.iter().map(|entry| if back(&entry) { last[&entry.0].clone() } else { entry.1.clone() }).collect();
     let edits = versions.iter().map(|(path, _, after)| Edit { path: path.clone(), content: content(after) }).collect();
-    let ground = Ground { commit: base, seen: earlier, before };
+    let earlier = versions.iter().zip(&before).map(|((path, ..), before)| Edit { path: path.clone(), content: content(before) });
+    let ground = Ground { commit: base, seen: earlier.collect(), edits, before };
     let id = id_after(std::slice::from_ref(&pending), policy)?;
-    let (anew, _) = put(repository, target, ground, edits, message, (&id, policy))?;
+    let (anew, _) = put(repository, target, ground, message, (&id, policy))?;
     let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);
     // Who delivers meanwhile may have taken it: it changes nothing.
     repository.git.call(&["update-ref", "-d", &name, pending.commit.as_str()]).run()?;
@@ -138,7 +132,6 @@ fn put(
     repository: &Repository,
     target: &Target,
     ground: Ground,
-    edits: Vec<Edit>,
     message: &str,
     (id, policy): (&str, Policy),
 ) -> Result<(Pending, Versions)> {
@@ -146,32 +139,57 @@ fn put(
     let name = format!("{}{id}", target.prefix(Kind::Pending));
     let mut stream = Stream::default();
     let mut base = ground.commit.as_ref().map(Oid::to_string);
-    if !ground.seen.is_empty() {
+    let is_mixed = !ground.seen.is_empty();
+    if is_mixed {
         let commit = Commit { name: &name, message: "what was seen\n", parent: base.clone(), also: None };
         base = Some(stream.commit(repository, &commit));
-        ground.seen.into_iter().for_each(|edit| drop(stream.put(&edit.path, edit.content)));
+        in_order(ground.seen.into_iter().map(|edit| (edit, None))).into_iter().for_each(|(edit, _)| {
+            stream.put(&edit.path, edit.content);
+        });
     }
     let mark = stream.commit(repository, &Commit { name: &name, message, parent: base.clone(), also: None });
-    let puts: Vec<(Vec<u8>, Put)> =
-        edits.into_iter().map(|edit| (edit.path.clone(), stream.put(&edit.path, edit.content))).collect();
-    let made = stream.run(repository)?;
-    let mut versions = Vec::new();
-    for ((path, put), before) in puts.into_iter().zip(ground.before) {
-        versions.push((path, before, made.version(put)?));
+    let mut puts = Vec::new();
+    for (edit, before) in in_order(ground.edits.into_iter().zip(ground.before)) {
+        // A delete of nothing would be one of a folder, if there is one.
+        let nothing = before.is_none() && matches!(edit.content, Content::Gone);
+        let put = (!nothing).then(|| stream.put(&edit.path, edit.content));
+        puts.push((edit.path, put, before));
     }
-    let differ = versions.iter().filter(|(_, before, after)| before != after).cloned();
-    let changes = differ.map(|(path, before, after)| Change { path, before, after }).collect();
+    let made = stream.run(repository)?;
     let parent = match base {
         Some(mark) if mark.starts_with(':') => Some(made.named(&mark)?),
         _ => ground.commit,
     };
-    Ok((Pending { id, policy, commit: made.named(&mark)?, parent, message: message.to_owned(), changes }, versions))
+    let commit = made.named(&mark)?;
+    let mut versions = Vec::new();
+    for (path, put, before) in puts {
+        versions.push((path, before, put.map_or(Ok(None), |put| made.version(put))?));
+    }
+    let differ = versions.iter().filter(|(_, before, after)| before != after).cloned();
+    let mut changes: Vec<Change> = differ.map(|(path, before, after)| Change { path, before, after }).collect();
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    if is_mixed || cfg!(debug_assertions) {
+        let read = changes_of(repository, parent.as_ref(), &commit)?;
+        debug_assert!(is_mixed || read == changes, "a publish that is read again is another: {changes:?} {read:?}");
+        changes = read;
+    }
+    Ok((Pending { id, policy, commit, parent, message: message.to_owned(), changes }, versions))
+}
+
+/// What goes makes room for what comes: the other way round it would go with it.
+fn in_order(edits: impl Iterator<Item = (Edit, Option<Version>)>) -> Vec<(Edit, Option<Version>)> {
+    let mut edits: Vec<_> = edits.collect();
+    edits.sort_by_key(|(edit, _)| !matches!(edit.content, Content::Gone));
+    edits
+}
+
+fn changes_of(repository: &Repository, parent: Option<&Oid>, commit: &Oid) -> Result<Vec<Change>> {
+    difference(repository, parent.map_or_else(|| empty_tree(commit), Oid::as_str), commit.as_str())
 }
 
 fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Result<Pending> {
     let parent = repository.commit(&format!("{commit}^1"))?;
-    let before = parent.as_ref().map_or_else(|| empty_tree(&commit), Oid::as_str);
-    let changes = difference(repository, before, commit.as_str())?;
+    let changes = changes_of(repository, parent.as_ref(), &commit)?;
     let policy = id.rsplit_once('-').and_then(|(_, word)| Policy::parse(word)).unwrap_or_default();
     Ok(Pending { id: id.to_owned(), policy, commit, parent, message, changes })
 }

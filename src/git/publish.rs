@@ -25,7 +25,7 @@ pub struct Request {
     pub target: Target,
     /// Below the top of the work tree; files and links.
     pub paths: Vec<Vec<u8>>,
-    /// Paths that are to go.
+    /// Paths that are to go; of a folder, the files in it that were seen.
     pub deletes: Vec<Vec<u8>>,
     pub message: String,
     pub policy: Policy,
@@ -68,15 +68,16 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
         // Never asked so far. Where nobody answers, the commit that is checked out has to do.
         tip = remote::fetch(repository, target).ok().flatten();
     }
-    let paths: Vec<Vec<u8>> = request.paths.iter().chain(&request.deletes).cloned().collect();
     let mut edits = Vec::new();
     for path in &request.paths {
         edits.push(Edit { path: path.clone(), content: content(repository, &attributes, tip.as_ref(), path)? });
     }
-    edits.extend(request.deletes.iter().map(|path| Edit { path: path.clone(), content: Content::Gone }));
-    let ground = seen::ground(repository, target, tip.as_ref(), &head, &paths)?;
+    let deletes = seen::going(repository, target, tip.as_ref(), &head, &request.deletes)?;
+    let deletes = deletes.into_iter().filter(|path| !request.paths.contains(path));
+    edits.extend(deletes.map(|path| Edit { path, content: Content::Gone }));
+    let ground = seen::ground(repository, target, tip.as_ref(), &head, edits)?;
     let (message, hooks) = (message(&request.message), if attributes.lfs { Hooks::Yes } else { Hooks::No });
-    let recorded = |earlier: &[Pending]| record(repository, target, ground, edits, (&message, request.policy), earlier);
+    let recorded = |earlier: &[Pending]| record(repository, target, ground, (&message, request.policy), earlier);
     if waits {
         let pending = recorded(&list(repository, target)?)?;
         return finish(repository, request, pending, None, hooks);

@@ -139,11 +139,11 @@ fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oi
         edits.push(Edit { path: path.clone(), content });
     }
     let head = repository.head()?;
-    let ground = seen::ground(repository, target, tip, &head, &paths)?;
+    let ground = seen::ground(repository, target, tip, &head, edits)?;
     let default = if tick.wish.authority == Authority::Local { Policy::Ours } else { Policy::Theirs };
     let text = filled(&tick.message, paths.len());
     let policy = tick.policy.unwrap_or(default);
-    let pending = record(repository, target, ground, edits, (&message(&text), policy), &waiting)?;
+    let pending = record(repository, target, ground, (&message(&text), policy), &waiting)?;
     // All of it waits already, or there is nothing.
     if pending.changes.iter().all(|change| last.get(&change.path) == Some(&change.after)) {
         let name = format!("{}{}", target.prefix(Kind::Pending), pending.id);

@@ -1,5 +1,9 @@
 //! Trees and differences as git tells them, with `-z`, so that any name comes through.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use super::error::{Error, Result};
 use super::names::Oid;
 use super::repository::Repository;
@@ -9,6 +13,12 @@ use super::repository::Repository;
 pub struct Version {
     pub mode: Mode,
     pub oid: Oid,
+}
+
+impl Version {
+    pub fn name(&self) -> Oid {
+        self.oid.clone()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,31 +99,106 @@ fn version(mode: &str, oid: &str) -> Option<Option<Version>> {
     Some(Some(Version { mode: Mode::parse(mode)?, oid: Oid::parse(oid)? }))
 }
 
-/// What each of the paths is in a tree, in their order; a folder counts as nothing.
-pub fn versions(repository: &Repository, tree: &str, paths: &[Vec<u8>]) -> Result<Vec<Option<Version>>> {
-    let mut found = std::collections::HashMap::new();
-    // A command line has an end.
-    for some in paths.chunks(400) {
-        let names = some.iter().map(|path| <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
-        let stdout = repository.git.call(&["ls-tree", "-z", "--full-tree", tree, "--"]).args(names).ok()?;
-        for line in stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-            let (path, version) = entry(line).ok_or_else(|| unknown("ls-tree"))?;
-            found.insert(path.to_vec(), version);
-        }
-    }
-    Ok(paths.iter().map(|path| found.remove(path).flatten()).collect())
+/// What a tree has at some paths, and above them.
+#[derive(Clone, Debug, Default)]
+pub struct Entries(HashMap<Vec<u8>, Found>);
+
+/// What a tree has at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Absent,
+    Folder,
+    /// A file, a link or a submodule.
+    There(Version),
 }
 
-/// `mode kind oid TAB path`; a folder has no version.
-fn entry(line: &[u8]) -> Option<(&[u8], Option<Version>)> {
+impl Entries {
+    pub fn at(&self, path: &[u8]) -> Found {
+        self.0.get(path).cloned().unwrap_or(Found::Absent)
+    }
+
+    /// A folder has none.
+    pub fn version(&self, path: &[u8]) -> Option<Version> {
+        match self.at(path) {
+            Found::There(version) => Some(version),
+            Found::Absent | Found::Folder => None,
+        }
+    }
+
+    pub fn set(&mut self, path: Vec<u8>, found: Found) {
+        self.0.insert(path, found);
+    }
+
+    /// Those paths are absent then.
+    pub fn forget(&mut self, which: impl Fn(&[u8]) -> bool) {
+        self.0.retain(|path, _| !which(path));
+    }
+}
+
+/// The folders that a path lies in, the highest first.
+pub fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
+}
+
+/// What a tree has at each of the paths and above them.
+pub fn entries(repository: &Repository, tree: &str, paths: &[Vec<u8>]) -> Result<Entries> {
+    let mut entries = Entries::default();
+    list_into(repository, tree, paths, &mut entries)?;
+    // Where a folder is missing, something else may stand in its place. To ask for a folder that is there would list it.
+    let missing = |path: &Vec<u8>| above(path).find(|above| entries.at(above) != Found::Folder).map(<[u8]>::to_vec);
+    let mut missing: Vec<Vec<u8>> = paths.iter().filter_map(missing).collect();
+    missing.sort();
+    missing.dedup();
+    list_into(repository, tree, &missing, &mut entries)?;
+    Ok(entries)
+}
+
+fn list_into(repository: &Repository, tree: &str, paths: &[Vec<u8>], entries: &mut Entries) -> Result<()> {
+    // A command line has an end.
+    for some in paths.chunks(400) {
+        let names = some.iter().map(|path| OsStr::from_bytes(path));
+        let words = ["--literal-pathspecs", "ls-tree", "-t", "-z", "--full-tree", tree, "--"];
+        let stdout = repository.git.call(&words).args(names).ok()?;
+        for line in stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+            let (path, found) = entry(line).ok_or_else(|| unknown("ls-tree"))?;
+            entries.set(path.to_vec(), found);
+        }
+    }
+    Ok(())
+}
+
+/// What each of the paths is in a tree, in their order, for whom a folder is none of them.
+pub fn versions(repository: &Repository, tree: &str, paths: &[Vec<u8>]) -> Result<Vec<Option<Version>>> {
+    let entries = entries(repository, tree, paths)?;
+    Ok(paths.iter().map(|path| entries.version(path)).collect())
+}
+
+/// All files, links and submodules below a folder of a tree.
+pub fn below(repository: &Repository, tree: &str, folder: &[u8]) -> Result<Vec<(Vec<u8>, Version)>> {
+    let words = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"];
+    let mut name = folder.to_vec();
+    name.push(b'/');
+    let stdout = repository.git.call(&words).arg(OsStr::from_bytes(&name)).ok()?;
+    let mut found = Vec::new();
+    for line in stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        match entry(line).ok_or_else(|| unknown("ls-tree"))? {
+            (path, Found::There(version)) => found.push((path.to_vec(), version)),
+            _ => return Err(unknown("ls-tree")),
+        }
+    }
+    Ok(found)
+}
+
+/// `mode kind oid TAB path`.
+fn entry(line: &[u8]) -> Option<(&[u8], Found)> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let words: Vec<&str> = str::from_utf8(&line[..tab]).ok()?.split(' ').collect();
     let [mode, kind, oid] = words[..] else { return None };
-    let version = match kind {
-        "tree" => None,
-        _ => Some(Version { mode: Mode::parse(mode)?, oid: Oid::parse(oid)? }),
+    let found = match kind {
+        "tree" => Found::Folder,
+        _ => Found::There(Version { mode: Mode::parse(mode)?, oid: Oid::parse(oid)? }),
     };
-    Some((&line[tab + 1..], version))
+    Some((&line[tab + 1..], found))
 }
 
 /// A tracked path that is not as HEAD has it.
@@ -149,7 +234,7 @@ pub enum Untracked {
 pub const ALL: &[&str] = &[];
 
 /// Looks at the index and the work tree, and writes neither. `paths` are files and folders; none is everything.
-pub fn status<S: AsRef<std::ffi::OsStr>>(repository: &Repository, untracked: Untracked, paths: &[S]) -> Result<Status> {
+pub fn status<S: AsRef<OsStr>>(repository: &Repository, untracked: Untracked, paths: &[S]) -> Result<Status> {
     let files = match untracked {
         Untracked::No => "--untracked-files=no",
         Untracked::Folders => "--untracked-files=normal",
@@ -248,9 +333,19 @@ mod tests {
     }
 
     #[test]
+    fn the_folders_above_a_path_come_from_the_top() {
+        let told: Vec<&[u8]> = above(b"a/b c/d").collect();
+        assert_eq!(told, [&b"a"[..], b"a/b c"]);
+        assert_eq!(above(b"a").count(), 0);
+    }
+
+    #[test]
     fn an_entry_of_a_tree_is_a_version_or_a_folder() {
-        assert_eq!(entry(format!("100755 blob {A}\ta\tb").as_bytes()), Some((&b"a\tb"[..], at(Mode::Executable, A))));
-        assert_eq!(entry(format!("040000 tree {A}\td").as_bytes()), Some((&b"d"[..], None)));
+        assert_eq!(
+            entry(format!("100755 blob {A}\ta\tb").as_bytes()),
+            Some((&b"a\tb"[..], at(Mode::Executable, A).map_or(Found::Absent, Found::There)))
+        );
+        assert_eq!(entry(format!("040000 tree {A}\td").as_bytes()), Some((&b"d"[..], Found::Folder)));
         assert_eq!(entry(b"nonsense"), None);
     }
 }

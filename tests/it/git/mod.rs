@@ -3,6 +3,7 @@
 mod backups;
 mod faults;
 mod matrix;
+mod meet;
 mod mount;
 mod obstacles;
 mod publish;
