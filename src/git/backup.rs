@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::error::{Error, Result};
-use super::names::{Oid, fresh_id};
+use super::names::{Kind, Oid, fresh_id};
+use super::refs::{self, Written};
 use super::repository::{Head, Repository};
-use super::stream::{Commit, Content, Stream, made};
+use super::stream::{Commit, Content, Stream};
 use super::tree::{self, Change, Mode, Version, difference, status};
 use crate::disk::checkout::{self, Place};
 use crate::disk::local;
@@ -148,7 +149,7 @@ fn prove(repository: &Repository, id: &str) -> Result<()> {
     let name = format!("{PREFIX}{id}");
     let commit = repository.commit(&name)?;
     let kept: HashMap<Vec<u8>, Option<Version>> = match &commit {
-        Some(_) => changes(repository, &name)?.into_iter().map(|change| (change.path, change.after)).collect(),
+        Some(commit) => changes(repository, commit)?.into_iter().map(|change| (change.path, change.after)).collect(),
         None => HashMap::new(),
     };
     let mut more = Vec::new();
@@ -164,10 +165,13 @@ fn prove(repository: &Repository, id: &str) -> Result<()> {
         return Ok(());
     }
     let mut stream = Stream::default();
-    let message = "driftless backup: it was written to meanwhile\n\nCommits: 0\n";
+    let mut message = "driftless backup: it was written to meanwhile\n\nCommits: 0\n".to_owned();
+    if let Some(commit) = &commit {
+        message.push_str(&format!("{ADDED}: {commit}\n"));
+    }
     let name = if commit.is_some() { name } else { format!("{PREFIX}{}", fresh_id()?) };
     let parent = commit.map(|commit| commit.to_string());
-    stream.commit(repository, &Commit { name: &name, message, parent, also: None });
+    stream.commit(repository, &Commit { name: &name, message: &message, parent, also: None });
     for (path, at, place) in more {
         stream.put(&path, content(&at, &place)?);
     }
@@ -200,46 +204,44 @@ pub fn keep_commit(repository: &Repository, commit: &Oid, why: &str) -> Result<S
     keep(repository, &Keep { why, head: Some(commit), commits: 1, items: &[] })
 }
 
-fn changes(repository: &Repository, commit: &str) -> Result<Vec<Change>> {
-    let first = repository.commit(&root_of(repository, commit)?)?;
-    match first {
-        Some(first) => difference(repository, first.as_str(), commit),
-        None => {
-            let like = made(repository, commit)?;
-            difference(repository, tree::empty_tree(&like), commit)
-        }
-    }
+fn changes(repository: &Repository, commit: &Oid) -> Result<Vec<Change>> {
+    let head = head_of(repository, commit)?;
+    difference(repository, head.as_ref().map_or_else(|| tree::empty_tree(commit), Oid::as_str), commit.as_str())
 }
 
 /// The HEAD that was left: the first parent of the first commit that a backup is made of.
-fn root_of(repository: &Repository, commit: &str) -> Result<String> {
-    let subject = repository.git.call(&["log", "-1", "--no-show-signature", "--format=%s", commit, "--"]).line()?;
-    Ok(if subject.ends_with("written to meanwhile") { format!("{commit}~2") } else { format!("{commit}^1") })
+fn head_of(repository: &Repository, commit: &Oid) -> Result<Option<Oid>> {
+    let mut written = written(repository, commit)?;
+    // What was added to a backup says to which.
+    while let Some(before) = written.parents.first().filter(|parent| written.word(ADDED) == Some(parent.as_str())) {
+        written = self::written(repository, &before.clone())?;
+    }
+    Ok(written.parents.into_iter().next())
+}
+
+/// Stands in the message of a commit that adds to a backup, with the name of that.
+const ADDED: &str = "Added-to";
+
+fn written(repository: &Repository, commit: &Oid) -> Result<Written> {
+    let missing = || Error::Answer { verb: "cat-file".to_owned(), message: "a backup is not there".to_owned() };
+    refs::read(repository, std::slice::from_ref(commit))?.pop().ok_or_else(missing)
 }
 
 /// All that are kept, the newest first.
 pub fn list(repository: &Repository) -> Result<Vec<Backup>> {
-    let format = "--format=%(refname)%00%(objectname)%00%(contents:subject)%00%(committerdate:unix)%00%(contents:body)%01";
-    let listed = repository.git.call(&["for-each-ref", "--sort=-refname", format, PREFIX]).ok()?;
-    let text = String::from_utf8_lossy(&listed);
+    let listed = refs::of_kind(repository, Kind::Backup)?;
+    let commits: Vec<Oid> = listed.iter().map(|one| one.oid.clone()).collect();
     let mut backups = Vec::new();
-    for entry in text.split('\u{1}').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty()) {
-        let fields: Vec<&str> = entry.split('\0').collect();
-        let [name, commit, subject, seconds, body] = fields[..] else {
-            return Err(Error::Answer { verb: "for-each-ref".to_owned(), message: "a backup that cannot be read".to_owned() });
-        };
-        let commit = Oid::of("for-each-ref", commit.as_bytes())?;
-        let head = repository.commit(&root_of(repository, commit.as_str())?)?;
-        let commits = body.lines().find_map(|line| line.strip_prefix("Commits: ")?.parse().ok()).unwrap_or_default();
-        let time = crate::model::time::Time::from_parts(seconds.parse().unwrap_or_default(), 0);
+    for (one, written) in listed.into_iter().zip(refs::read(repository, &commits)?).rev() {
+        let subject = written.subject();
         backups.push(Backup {
-            id: name.strip_prefix(PREFIX).unwrap_or(name).to_owned(),
+            id: one.id().to_owned(),
             why: crate::model::shown::short(subject.strip_prefix("driftless backup: ").unwrap_or(subject)),
-            time: crate::model::utc::rfc3339(time),
-            files: changes(repository, commit.as_str())?.into_iter().map(|change| change.path).collect(),
-            commit,
-            head,
-            commits,
+            time: crate::model::utc::rfc3339(written.time),
+            files: changes(repository, &one.oid)?.into_iter().map(|change| change.path).collect(),
+            head: head_of(repository, &one.oid)?,
+            commits: written.word("Commits").and_then(|word| word.parse().ok()).unwrap_or_default(),
+            commit: one.oid,
         });
     }
     Ok(backups)
@@ -272,7 +274,7 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
         only.is_empty()
             || only.iter().any(|some| path == some || path.strip_prefix(&some[..]).is_some_and(|rest| rest.starts_with(b"/")))
     };
-    let changes: Vec<Change> = changes(repository, commit.as_str())?.into_iter().filter(|change| chosen(&change.path)).collect();
+    let changes: Vec<Change> = changes(repository, &commit)?.into_iter().filter(|change| chosen(&change.path)).collect();
     if !only.is_empty() && changes.is_empty() {
         return Err(Error::refused(
             "The backup holds nothing of that name.",
@@ -287,7 +289,7 @@ pub fn restore(repository: &Repository, head: &Head, id: &str, only: &[Vec<u8>],
         return Err(Error::refused(message, "Nothing was changed. Commit them or move them away, and run it again."));
     }
     if let Some(branch) = branch {
-        let from = repository.commit(&root_of(repository, commit.as_str())?)?.unwrap_or(commit);
+        let from = head_of(repository, &commit)?.unwrap_or(commit);
         if !super::names::is_name(branch) {
             return Err(Error::refused("That is no name of a branch.", "Nothing was changed."));
         }

@@ -132,6 +132,23 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
     }
 }
 
+/// What a delivery onto `tip` would come to, if nobody is faster. Nothing is moved.
+pub fn foresee(repository: &Repository, target: &Target, tip: Option<&Oid>) -> Result<Delivery> {
+    let (waiting, _) = waiting(repository, target, None)?;
+    let batch = Batch::of(repository, target, tip, &waiting)?;
+    let outcome = |(pending, verdict): (Pending, Verdict)| {
+        let outcome = match verdict {
+            Verdict::Applied => Outcome::Landed(pending.commit),
+            Verdict::Nothing => Outcome::Unchanged,
+            Verdict::Conflict(paths) => {
+                Outcome::Conflict { paths, kept: format!("{}{}", target.prefix(Kind::Conflict), pending.id) }
+            }
+        };
+        (pending.id, outcome)
+    };
+    Ok(Delivery { outcomes: batch.verdicts.into_iter().map(outcome).collect(), ..Delivery::default() })
+}
+
 /// A branch that was there and is gone is not made anew by a publish, and one that never was only in an empty remote.
 fn ask(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
     let tip = remote::fetch(repository, target)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Result;
 use super::names::Kind;
-use super::pending;
+use super::refs;
 use super::repository::Repository;
 use crate::disk::log::{Log, Reading};
 use crate::disk::{clock, local};
@@ -80,12 +80,16 @@ pub struct Health {
 
 /// From the history and the refs.
 pub fn health(repository: &Repository) -> Result<Health> {
+    let pending = refs::of_kind(repository, Kind::Pending)?;
+    // The ids begin with their time.
+    let times = pending.iter().filter_map(|one| utc::parse_compact(one.id().as_bytes()));
+    let number = |kind| refs::of_kind(repository, kind).map(|all| all.len());
     let mut health = Health {
-        pending: pending::count(repository, Kind::Pending)?,
-        conflicts: pending::count(repository, Kind::Conflict)?,
-        rejected: pending::count(repository, Kind::Rejected)?,
-        backups: pending::count(repository, Kind::Backup)?,
-        oldest: oldest(repository)?,
+        pending: pending.len(),
+        conflicts: number(Kind::Conflict)?,
+        rejected: number(Kind::Rejected)?,
+        backups: number(Kind::Backup)?,
+        oldest: times.min().map(utc::rfc3339),
         ..Health::default()
     };
     if let Some(mut reading) = Reading::of_last(&path(repository), LAST as u64)? {
@@ -100,12 +104,4 @@ pub fn health(repository: &Repository) -> Result<Health> {
         }
     }
     Ok(health)
-}
-
-/// The ids begin with their time.
-fn oldest(repository: &Repository) -> Result<Option<String>> {
-    let listed = repository.git.call(&["for-each-ref", "--format=%(refname)", "refs/driftless/pending/"]).ok()?;
-    let names = String::from_utf8_lossy(&listed).into_owned();
-    let times = names.lines().filter_map(|name| utc::parse_compact(name.rsplit('/').next()?.as_bytes()));
-    Ok(times.min_by_key(|time| time.0).map(utc::rfc3339))
 }

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::names::{Kind, Oid, Target, fresh_id};
+use super::refs::{self, Ref};
 use super::repository::Repository;
 use super::stream::{Commit, Content, Stream};
 use super::tree::{Change, Version, difference, empty_tree};
 use crate::disk::clock;
+use crate::model::time::Time;
 use crate::model::utc;
 
 /// What happens to a path that somebody else changed too.
@@ -109,7 +111,7 @@ pub fn last(waiting: &[Pending]) -> HashMap<Vec<u8>, Option<Version>> {
 }
 
 /// An id that sorts after all that wait, also where the clock was set back since.
-fn id_after(waiting: &[Pending], policy: Policy) -> Result<String> {
+pub fn id_after(waiting: &[Pending], policy: Policy) -> Result<String> {
     let fresh = fresh_id()?;
     let last = waiting.iter().map(|pending| &pending.id[..]).max().unwrap_or_default();
     // Time, nanoseconds, what makes it unique.
@@ -187,11 +189,17 @@ fn changes_of(repository: &Repository, parent: Option<&Oid>, commit: &Oid) -> Re
     difference(repository, parent.map_or_else(|| empty_tree(commit), Oid::as_str), commit.as_str())
 }
 
-fn read(repository: &Repository, id: &str, commit: Oid, message: String) -> Result<Pending> {
-    let parent = repository.commit(&format!("{commit}^1"))?;
-    let changes = changes_of(repository, parent.as_ref(), &commit)?;
-    let policy = id.rsplit_once('-').and_then(|(_, word)| Policy::parse(word)).unwrap_or_default();
-    Ok(Pending { id: id.to_owned(), policy, commit, parent, message, changes })
+/// The publishes of some refs, as they were written.
+pub fn read(repository: &Repository, refs: &[Ref]) -> Result<Vec<(Pending, Time)>> {
+    let commits: Vec<Oid> = refs.iter().map(|one| one.oid.clone()).collect();
+    let one = |(one, written): (&Ref, refs::Written)| {
+        let parent = written.parents.into_iter().next();
+        let changes = changes_of(repository, parent.as_ref(), &one.oid)?;
+        let (id, commit) = (one.id().to_owned(), one.oid.clone());
+        let policy = id.rsplit_once('-').and_then(|(_, word)| Policy::parse(word)).unwrap_or_default();
+        Ok((Pending { id, policy, commit, parent, message: written.message, changes }, written.time))
+    };
+    refs.iter().zip(refs::read(repository, &commits)?).map(one).collect()
 }
 
 /// All that wait for the branch, the oldest first, and what is known of the remote's branch.
@@ -205,56 +213,25 @@ pub fn list(repository: &Repository, target: &Target) -> Result<Vec<Pending>> {
 /// The same, with the tip, by one question. `known` need not be read again.
 pub fn waiting(repository: &Repository, target: &Target, known: Option<&Pending>) -> Result<Waiting> {
     let (prefix, tip_name) = (target.prefix(Kind::Pending), target.known());
-    let mut tip = None;
-    let format = "--format=%(refname)%00%(objectname)%00%(contents)%01";
-    let listed = repository
-        .git
-        .call(&["for-each-ref", "--sort=refname", format, "--"])
-        .args([prefix.trim_end_matches('/'), &tip_name])
-        .ok()?;
-    let text = String::from_utf8_lossy(&listed);
-    let mut all = Vec::new();
-    for entry in text.split('\u{1}').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty()) {
-        let fields: Vec<&str> = entry.split('\0').collect();
-        let [name, commit, message] = fields[..] else {
-            return Err(Error::Answer { verb: "for-each-ref".to_owned(), message: "a publish that cannot be read".to_owned() });
-        };
-        if name == tip_name {
-            tip = Some(Oid::of("for-each-ref", commit.as_bytes())?);
-            continue;
-        }
-        let id = name.strip_prefix(&prefix).unwrap_or_default();
-        // A deeper name belongs to another branch (`a` and `a/b`).
-        if id.is_empty() || id.contains('/') {
-            continue;
-        }
-        match known.filter(|known| known.id == id) {
-            Some(known) => all.push(known.clone()),
-            None => all.push(read(repository, id, Oid::of("for-each-ref", commit.as_bytes())?, message.to_owned())?),
-        }
-    }
-    Ok((all, tip))
-}
-
-/// How many wait, for any branch.
-pub fn count(repository: &Repository, kind: Kind) -> Result<usize> {
-    let prefix = format!("refs/driftless/{}/", kind.word());
-    let listed = repository.git.call(&["for-each-ref", "--format=%(refname)", &prefix]).ok()?;
-    Ok(listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count())
+    let listed = refs::list(repository, &[prefix.trim_end_matches('/'), &tip_name])?;
+    let tip = listed.iter().find(|one| one.name == tip_name).map(|one| one.oid.clone());
+    // A deeper name belongs to another branch (`a` and `a/b`).
+    let is_one = |one: &&Ref| one.name.strip_prefix(&prefix).is_some_and(|id| !id.is_empty() && !id.contains('/'));
+    let waiting: Vec<Ref> = listed.iter().filter(is_one).cloned().collect();
+    let is_known = |one: &Ref| known.is_some_and(|known| known.id == one.id());
+    let new: Vec<Ref> = waiting.iter().filter(|one| !is_known(one)).cloned().collect();
+    let mut read = read(repository, &new)?.into_iter().map(|(pending, _)| pending);
+    let all = waiting.iter().filter_map(|one| if is_known(one) { known.cloned() } else { read.next() });
+    Ok((all.collect(), tip))
 }
 
 /// Refs that only a process at work needs are gone after a day, should it have been killed.
 pub fn sweep(repository: &Repository) -> Result<()> {
-    let kinds = ["refs/driftless/done/", "refs/driftless/incoming/", "refs/driftless/landing/"];
-    let listed = repository.git.call(&["for-each-ref", "--format=%(refname)"]).args(kinds).ok()?;
+    let listed = refs::list(repository, &["refs/driftless/done/", "refs/driftless/incoming/", "refs/driftless/landing/"])?;
     let day = 86_400;
     let now = clock::now().parts().0;
-    let is_old = |name: &str| {
-        let time = utc::parse_compact(name.rsplit('/').next().unwrap_or_default().as_bytes());
-        time.is_some_and(|time| time.parts().0 + day < now)
-    };
-    let lines: String =
-        String::from_utf8_lossy(&listed).lines().filter(|name| is_old(name)).map(|name| format!("delete {name}\n")).collect();
+    let is_old = |one: &&Ref| utc::parse_compact(one.id().as_bytes()).is_some_and(|time| time.parts().0 + day < now);
+    let lines: String = listed.iter().filter(is_old).map(|one| format!("delete {} {}\n", one.name, one.oid)).collect();
     if lines.is_empty() {
         return Ok(());
     }

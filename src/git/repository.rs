@@ -87,13 +87,7 @@ impl Repository {
 
     /// Several refs by one question; those that there are.
     pub fn refs(&self, names: &[&str]) -> Result<BTreeMap<String, Oid>> {
-        let listed = self.git.call(&["for-each-ref", "--format=%(objectname) %(refname)", "--"]).args(names).ok()?;
-        let text = String::from_utf8_lossy(&listed);
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .filter_map(|(oid, name)| Some((name.to_owned(), Oid::parse(oid)?)))
-            .collect())
+        Ok(super::refs::list(self, names)?.into_iter().map(|one| (one.name, one.oid)).collect())
     }
 
     fn ask_for_branch(&self) -> Result<Option<String>> {
@@ -150,7 +144,7 @@ impl Repository {
         branch.map(|branch| Target::new(&remote, &branch)).transpose()
     }
 
-    fn has_remote(&self, name: &str) -> bool {
+    pub fn has_remote(&self, name: &str) -> bool {
         self.setting(&format!("remote.{name}.url")).is_some()
     }
 

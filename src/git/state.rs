@@ -171,8 +171,6 @@ fn compare(repository: &Repository, standing: &mut Standing, ask: Ask) -> Result
         (standing.ahead, standing.behind) = (None, None);
         let advice = "Run it without --no-fetch, or `git fetch --unshallow`.";
         standing.cause = Some(Error::refused("The history is cut off (shallow) before a commit that both have.", advice));
-    } else if let (Relation::UpToDate | Relation::Ahead, None) = (standing.relation, &standing.head.branch) {
-        standing.relation = Relation::Detached;
     } else if standing.head.branch.is_none() {
         standing.relation = Relation::Detached;
     }

@@ -188,12 +188,6 @@ fn person(repository: &Repository, role: &str) -> Person {
     Person { name, email: email.unwrap_or_else(|| format!("driftless@{}", local::host_name())) }
 }
 
-/// The commit that a ref names after a run.
-pub fn made(repository: &Repository, name: &str) -> Result<Oid> {
-    let missing = || Error::Answer { verb: "fast-import".to_owned(), message: format!("{name} is not there") };
-    repository.commit(name)?.ok_or_else(missing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::deliver::{Delivery, Errand, deliver};
+use super::deliver::{Delivery, Errand, Outcome, deliver, foresee};
 use super::error::{Error, Result};
 use super::follow::{Followed, Reason, follow, movable};
 use super::force;
@@ -98,7 +98,8 @@ pub fn bring_in_step(
     let mut delivery = Delivery::default();
     let waiting = !pending::list(repository, &target)?.is_empty();
     if wish.dry_run {
-        let action = decide(&standing, wish)?;
+        delivery = foresee(repository, &target, standing.remote.as_ref())?;
+        let action = after(decide(&standing, wish)?, &standing, wish, &delivery);
         return Ok(Synced { action, target, standing, followed: None, delivery });
     }
     let nothing = !waiting && matches!(decide(&standing, wish)?, Action::Nothing | Action::Wait);
@@ -140,13 +141,26 @@ fn step(repository: &Repository, held: &Held, target: &Target, action: Action, n
     Ok(Some(followed))
 }
 
+/// What is done once that was delivered, which puts commits on the remote's tip.
+fn after(action: Action, standing: &Standing, wish: &Wish, delivery: &Delivery) -> Action {
+    let lands = delivery.outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Landed(_)));
+    match standing.relation {
+        Relation::UpToDate if lands => Action::FastForward,
+        Relation::Ahead if lands && accepts(wish) => Action::Accept,
+        _ => action,
+    }
+}
+
+fn accepts(wish: &Wish) -> bool {
+    wish.initial || wish.authority == Authority::Remote
+}
+
 fn decide(standing: &Standing, wish: &Wish) -> Result<Action> {
-    let accepts = wish.initial || wish.authority == Authority::Remote;
     Ok(match standing.relation {
         Relation::UpToDate => Action::Nothing,
         Relation::Behind | Relation::Unborn => Action::FastForward,
         Relation::Ahead => Action::Wait,
-        Relation::Diverged if accepts => Action::Accept,
+        Relation::Diverged if accepts(wish) => Action::Accept,
         Relation::Diverged => Action::Wait,
         _ => return Err(refusal(standing)),
     })

@@ -137,6 +137,7 @@ const USAGE: &[(&str, &[&str])] = &[
     ("help-git-tick", &["git", "tick", "--help"]),
     ("help-git-watch", &["git", "watch", "--help"]),
     ("help-git-publish", &["git", "publish", "--help"]),
+    ("help-git-pending", &["git", "pending", "--help"]),
     ("help-git-backups", &["git", "backups", "--help"]),
     ("help-git-health", &["git", "health", "--help"]),
     ("help-git-unlock", &["git", "unlock", "--help"]),

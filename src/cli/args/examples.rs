@@ -152,4 +152,5 @@ Examples:
   driftless git state --exit-code      is the branch in step with its remote?
   driftless git sync                   follow the remote; what is in the way is kept
   driftless git publish status/node7.json -m 'node 7: done'
+  driftless git pending list           what is not at the remote yet, or was not taken
   driftless git backups list           what following displaced";

@@ -47,6 +47,9 @@ pub enum What {
     Watch(Watch),
     /// Publish exactly these files, as one commit on the remote's branch
     Publish(Publish),
+    /// What was published and is not at the remote: what waits, met another change, or was not taken
+    #[command(subcommand)]
+    Pending(Pending),
     /// List what following displaced, and take it back
     #[command(subcommand)]
     Backups(Backups),
@@ -202,6 +205,38 @@ impl OnConflict {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Pending {
+    /// All of them, those that wait first
+    List,
+    /// The paths of one, and its whole message
+    Show {
+        /// As `pending list` names it
+        id: String,
+    },
+    /// Let it wait again, and deliver what waits for its branch
+    Retry {
+        /// As `pending list` names them
+        #[arg(required_unless_present = "all")]
+        id: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// Where somebody else changed the same path; without it as it was published
+        #[arg(long, value_name = "POLICY")]
+        on_conflict: Option<OnConflict>,
+        /// How long a push that others were faster than is tried again, like 60s
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "60s")]
+        retry_for: Duration,
+    },
+    /// Give it up; tells the name of its commit
+    Drop {
+        /// As `pending list` names them
+        #[arg(required = true)]
+        id: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Backups {
     /// All that are kept, the newest first
     List,
@@ -230,6 +265,7 @@ impl What {
             What::Health(_) => "git.health",
             What::Lock => "git.lock",
             What::Unlock(_) => "git.unlock",
+            What::Pending(_) => "git.pending",
             What::Backups(_) => "git.backups",
         }
     }

@@ -4,6 +4,7 @@ mod backups;
 mod clone;
 mod health;
 mod locks;
+mod pending;
 mod publish;
 mod state;
 mod sync;
@@ -39,6 +40,7 @@ pub fn run(context: &Context, typed: &Git) -> Result<Answer, Failure> {
         What::State(state) => state::run(&here, state),
         What::Sync(sync) => sync::run(&here, sync),
         What::Publish(publish) => publish::run(&here, publish),
+        What::Pending(pending) => pending::run(&here, pending),
         What::Backups(backups) => backups::run(&here, backups),
         What::Tick(tick) => tick::run(&here, tick),
         What::Watch(watch) => watch::run(&here, watch),
@@ -78,11 +80,7 @@ impl Here<'_> {
         Ok(repository)
     }
 
-    fn lend(&self, repository: &mut Repository) -> Result<(), Failure> {
-        Ok(self.lend_quietly(repository)?)
-    }
-
-    fn lend_quietly(&self, repository: &mut Repository) -> Result<(), git::Error> {
+    fn lend(&self, repository: &mut Repository) -> Result<(), git::Error> {
         let head = repository.branch()?;
         let target = repository.target(head.as_deref(), self.place.remote.as_deref(), self.place.branch.as_deref())?;
         let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
@@ -197,8 +195,12 @@ fn note(repository: &Repository, op: &str, elapsed: Duration, ended: &Ended<'_>)
 
 /// With a capital letter and a full stop.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '…']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{}{end}", capital(text))
+}
+
+/// With a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Ended, Here, clone, note, some};
+use super::{Ended, Here, capital, clone, note, some};
 use crate::cli::args::git::{Mode, Sync};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -75,7 +75,7 @@ pub fn exit(delivery: &Delivery) -> Exit {
 }
 
 pub fn text(synced: &Synced, dry_run: bool) -> String {
-    let mut text = delivered(&synced.delivery);
+    let mut text = delivered(&synced.delivery, dry_run);
     let target = &synced.target;
     let standing = &synced.standing;
     let would = |would: &str, did: &str| if dry_run { would.to_owned() } else { did.to_owned() };
@@ -91,7 +91,7 @@ pub fn text(synced: &Synced, dry_run: bool) -> String {
                 .as_ref()
                 .map_or_else(String::new, |followed| format!(", {} changed", count(followed.files_changed as u64, "file")));
             let left = if action == Action::Accept { ", leaving commits of ours" } else { "" };
-            writeln!(text, "{} {target}{left}{files}.", sentence_start(&verb))
+            writeln!(text, "{} {target}{left}{files}.", capital(&verb))
         }
     };
     if let Some(followed) = &synced.followed
@@ -103,22 +103,25 @@ pub fn text(synced: &Synced, dry_run: bool) -> String {
     text
 }
 
-fn sentence_start(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), letters.as_str()))
-}
-
 /// What had waited.
-pub fn delivered(delivery: &Delivery) -> String {
+pub fn delivered(delivery: &Delivery, dry_run: bool) -> String {
     let mut text = String::new();
     let number = |which: fn(&Outcome) -> bool| delivery.outcomes.iter().filter(|(_, outcome)| which(outcome)).count() as u64;
     let landed = number(|outcome| matches!(outcome, Outcome::Landed(_) | Outcome::Unchanged));
     if landed > 0 {
-        let _ =
-            writeln!(text, "{} that had waited {} delivered.", count(landed, "update"), if landed == 1 { "was" } else { "were" });
+        let number = count(landed, "update");
+        let _ = match (dry_run, landed) {
+            (true, 1) => writeln!(text, "{number} that waits would be delivered."),
+            (true, _) => writeln!(text, "{number} that wait would be delivered."),
+            (false, 1) => writeln!(text, "{number} that had waited was delivered."),
+            (false, _) => writeln!(text, "{number} that had waited were delivered."),
+        };
     }
     for (_, outcome) in &delivery.outcomes {
         let _ = match outcome {
+            Outcome::Conflict { paths, .. } if dry_run => {
+                writeln!(text, "A publish of {} meets somebody else's change, and would be kept as a conflict.", some(paths))
+            }
             Outcome::Conflict { paths, kept } => {
                 writeln!(text, "A publish of {} met somebody else's change and is kept under {kept}.", some(paths))
             }

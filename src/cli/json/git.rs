@@ -8,13 +8,14 @@ use crate::cli::git::{Board, Judged, Turns, tick_word, word};
 use crate::git::backup::{Backup, Restored};
 use crate::git::deliver::{Delivery, Outcome};
 use crate::git::history::{Event, Health};
+use crate::git::kept::Kept;
 use crate::git::lock::{Holder, Which};
 use crate::git::names::Oid;
 use crate::git::publish::{End, Published};
 use crate::git::state::Standing;
 use crate::git::sync::Synced;
 use crate::git::tick::Ticked;
-use crate::git::tree::Dirty;
+use crate::git::tree::{Change, Dirty, Version};
 use crate::git::unlock::Verdict;
 
 fn paths(paths: &[Vec<u8>]) -> Vec<PathText> {
@@ -216,6 +217,86 @@ pub fn git_publish(published: &Published, target: &str, exit: Exit) -> String {
         kept,
         reason,
     })
+}
+
+#[derive(Serialize)]
+struct KeptItem<'a> {
+    id: &'a str,
+    state: &'static str,
+    upstream: String,
+    #[serde(rename = "ref")]
+    name: &'a str,
+    commit: &'a str,
+    time: &'a str,
+    on_conflict: &'static str,
+    message: &'a str,
+    paths: Vec<PathItem<'a>>,
+}
+
+#[derive(Serialize)]
+struct PathItem<'a> {
+    #[serde(flatten)]
+    path: PathText,
+    blob: Option<&'a str>,
+    was: Option<&'a str>,
+}
+
+impl<'a> KeptItem<'a> {
+    fn of(kept: &'a Kept) -> KeptItem<'a> {
+        let version = |version: &'a Option<Version>| version.as_ref().map(|version| version.oid.as_str());
+        let path = |change: &'a Change| PathItem {
+            path: PathText::new(&change.path),
+            blob: version(&change.after),
+            was: version(&change.before),
+        };
+        KeptItem {
+            id: &kept.publish.id,
+            state: kept.state(),
+            upstream: kept.target.to_string(),
+            name: &kept.name,
+            commit: kept.publish.commit.as_str(),
+            time: &kept.time,
+            on_conflict: kept.publish.policy.word(),
+            message: &kept.publish.message,
+            paths: kept.publish.changes.iter().map(path).collect(),
+        }
+    }
+}
+
+/// Publishes that are not at the remote.
+pub fn git_pending(all: &[Kept]) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        publishes: Vec<KeptItem<'a>>,
+    }
+    line(&Object { schema: "driftless.git.pending/1", exit_code: 0, publishes: all.iter().map(KeptItem::of).collect() })
+}
+
+/// What became of those that were tried again.
+pub fn git_retried(all: &[Kept], delivery: &Delivery, exit: Exit) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        retried: Vec<&'a str>,
+        pending: DeliveryItem,
+    }
+    let retried = all.iter().map(|kept| &kept.publish.id[..]).collect();
+    let pending = DeliveryItem::of(delivery);
+    line(&Object { schema: "driftless.git.pending/1", exit_code: exit.code(), retried, pending })
+}
+
+/// Those that were given up.
+pub fn git_dropped(all: &[Kept]) -> String {
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        dropped: Vec<KeptItem<'a>>,
+    }
+    line(&Object { schema: "driftless.git.pending/1", exit_code: 0, dropped: all.iter().map(KeptItem::of).collect() })
 }
 
 /// All backups.

@@ -6,6 +6,7 @@ mod matrix;
 mod meet;
 mod mount;
 mod obstacles;
+mod pending;
 mod publish;
 mod race;
 mod remotes;
