@@ -5,15 +5,18 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::{Error, Result};
+use super::lock::Held;
 use super::names::{Kind, Oid, fresh_id};
 use super::refs::{self, Written};
 use super::repository::{Head, Repository};
 use super::stream::{Commit, Content, Stream};
 use super::tree::{self, Change, Mode, Version, difference, status};
 use crate::disk::checkout::{self, Place};
-use crate::disk::local;
+use crate::disk::{clock, local};
+use crate::model::utc;
 
 const PREFIX: &str = "refs/driftless/backup/";
 
@@ -237,7 +240,7 @@ pub fn list(repository: &Repository) -> Result<Vec<Backup>> {
         backups.push(Backup {
             id: one.id().to_owned(),
             why: crate::model::shown::short(subject.strip_prefix("driftless backup: ").unwrap_or(subject)),
-            time: crate::model::utc::rfc3339(written.time),
+            time: utc::rfc3339(written.time),
             files: changes(repository, &one.oid)?.into_iter().map(|change| change.path).collect(),
             head: head_of(repository, &one.oid)?,
             commits: written.word("Commits").and_then(|word| word.parse().ok()).unwrap_or_default(),
@@ -245,6 +248,22 @@ pub fn list(repository: &Repository) -> Result<Vec<Backup>> {
         });
     }
     Ok(backups)
+}
+
+/// Deletes those that are older; answers their names and commits, the oldest first.
+pub fn prune(repository: &Repository, _held: &Held, older_than: Duration) -> Result<Vec<(String, Oid)>> {
+    // Of what still lies displaced, the backup may be the proof.
+    sweep(repository)?;
+    let now = clock::now().parts().0;
+    let age = i64::try_from(older_than.as_secs()).unwrap_or(i64::MAX);
+    let is_old =
+        |one: &refs::Ref| utc::parse_compact(one.id().as_bytes()).is_some_and(|time| now.saturating_sub(time.parts().0) > age);
+    let old: Vec<refs::Ref> = refs::of_kind(repository, Kind::Backup)?.into_iter().filter(is_old).collect();
+    if !old.is_empty() {
+        let lines: String = old.iter().map(|one| format!("delete {} {}\n", one.name, one.oid)).collect();
+        repository.git.call(&["update-ref", "--stdin"]).input(lines).ok()?;
+    }
+    Ok(old.into_iter().map(|one| (one.id().to_owned(), one.oid)).collect())
 }
 
 /// What was taken out of a backup.

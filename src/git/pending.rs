@@ -185,7 +185,8 @@ fn in_order(edits: impl Iterator<Item = (Edit, Option<Version>)>) -> Vec<(Edit, 
     edits
 }
 
-fn changes_of(repository: &Repository, parent: Option<&Oid>, commit: &Oid) -> Result<Vec<Change>> {
+/// The difference that a commit is.
+pub fn changes_of(repository: &Repository, parent: Option<&Oid>, commit: &Oid) -> Result<Vec<Change>> {
     difference(repository, parent.map_or_else(|| empty_tree(commit), Oid::as_str), commit.as_str())
 }
 

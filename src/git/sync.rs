@@ -14,6 +14,7 @@ use super::deliver::{Delivery, Errand, Outcome, deliver, foresee};
 use super::error::{Error, Result};
 use super::follow::{Followed, Reason, follow, movable};
 use super::force;
+use super::landed::{self, LeftOut};
 use super::lock::{self, Held, Which};
 use super::names::Target;
 use super::pending;
@@ -38,6 +39,8 @@ pub struct Wish {
     pub authority: Authority,
     /// At start-up the remote counts, whatever the mode.
     pub initial: bool,
+    /// Commits of ours that were taken out of the remote's history stay out.
+    pub accept_rewrite: bool,
     pub dry_run: bool,
     pub wait: Duration,
     pub retry_for: Duration,
@@ -75,6 +78,7 @@ pub struct Synced {
     pub standing: Standing,
     pub followed: Option<Followed>,
     pub delivery: Delivery,
+    pub left_out: Option<LeftOut>,
 }
 
 /// Looks, and brings the branch in step.
@@ -96,16 +100,21 @@ pub fn bring_in_step(
     }
     let target = standing.target.clone().ok_or_else(|| refusal(&standing))?;
     let mut delivery = Delivery::default();
+    let mut left_out = None;
+    if wish.accept_rewrite && !wish.dry_run {
+        let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
+        left_out = landed::leave_out(repository, &target, &held)?;
+    }
     let waiting = !pending::list(repository, &target)?.is_empty();
     if wish.dry_run {
         delivery = foresee(repository, &target, standing.remote.as_ref())?;
         let action = after(decide(&standing, wish)?, &standing, wish, &delivery);
-        return Ok(Synced { action, target, standing, followed: None, delivery });
+        return Ok(Synced { action, target, standing, followed: None, delivery, left_out });
     }
     let nothing = !waiting && matches!(decide(&standing, wish)?, Action::Nothing | Action::Wait);
     if nothing {
         let action = decide(&standing, wish)?;
-        return Ok(Synced { action, target, standing, followed: None, delivery });
+        return Ok(Synced { action, target, standing, followed: None, delivery, left_out });
     }
     let _turn = turn()?;
     let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
@@ -121,7 +130,7 @@ pub fn bring_in_step(
         let action = decide(&now, wish)?;
         match step(repository, &held, &target, action, &now) {
             Err(Error::Stirred { .. }) if tries < TRIES => tries += 1,
-            followed => return Ok(Synced { action, target, standing: now, followed: followed?, delivery }),
+            followed => return Ok(Synced { action, target, standing: now, followed: followed?, delivery, left_out }),
         }
     }
 }

@@ -147,6 +147,9 @@ pub struct Sync {
     pub clone: Option<String>,
     #[command(flatten)]
     pub mode: Mode,
+    /// Commits of ours that somebody took out of the remote's history stay out, in a backup; else they are published again
+    #[arg(long, conflicts_with = "dry_run")]
+    pub accept_rewrite: bool,
     /// Tell what would be done, and move nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -250,6 +253,12 @@ pub enum Backups {
         /// Make a branch of this name at the commits that were left
         #[arg(long, value_name = "NAME")]
         to_branch: Option<String>,
+    },
+    /// Delete those that are older; without this all are kept
+    Prune {
+        /// Like 30d
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        older_than: Duration,
     },
 }
 

@@ -6,7 +6,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::count;
 use crate::cli::{Answer, json};
-use crate::git::backup::{Backup, Restored, list, restore};
+use crate::git::backup::{Backup, Restored, list, prune, restore};
+use crate::git::lock::{self, Which};
+use crate::git::names::Oid;
 
 pub fn run(here: &Here<'_>, typed: &Backups) -> Result<Answer, Failure> {
     let repository = here.repository()?;
@@ -14,6 +16,11 @@ pub fn run(here: &Here<'_>, typed: &Backups) -> Result<Answer, Failure> {
         Backups::List => {
             let backups = list(&repository)?;
             Ok(here.context.answer(Exit::Done, || json::git_backups(&backups), || text(&backups)))
+        }
+        Backups::Prune { older_than } => {
+            let held = lock::take(&repository, Which::Writer, "backups prune", here.wait())?;
+            let pruned = prune(&repository, &held, *older_than)?;
+            Ok(here.context.answer(Exit::Done, || json::git_pruned(&pruned), || gone(&pruned)))
         }
         Backups::Restore { id, paths, to_branch } => {
             let mut only = paths.iter().map(|path| here.below_top(&repository, path)).collect::<Result<Vec<_>, _>>()?;
@@ -38,6 +45,14 @@ fn text(backups: &[Backup]) -> String {
     };
     let items: String = backups.iter().map(item).collect();
     format!("{items}To take files back: driftless git backups restore ID [PATH…]; the commits: --to-branch NAME.\n")
+}
+
+fn gone(pruned: &[(String, Oid)]) -> String {
+    if pruned.is_empty() {
+        return "No backup is that old.\n".to_owned();
+    }
+    let lines: String = pruned.iter().map(|(id, commit)| format!("Deleted {id}: its commit was {commit}.\n")).collect();
+    format!("{lines}Until git cleans up, `git branch NAME COMMIT` takes one back.\n")
 }
 
 fn told(restored: &Restored) -> String {

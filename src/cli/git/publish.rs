@@ -9,6 +9,7 @@ use crate::cli::{Answer, json};
 use crate::git::Error;
 use crate::git::deliver::Outcome;
 use crate::git::publish::{End, Published, Request, files, publish};
+use crate::git::tend::tend;
 
 pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
     let began = std::time::Instant::now();
@@ -37,6 +38,7 @@ pub fn run(here: &Here<'_>, typed: &Publish) -> Result<Answer, Failure> {
     };
     let published = publish(&repository, &request);
     note(&repository, "publish", began.elapsed(), &ended(published.as_ref(), typed.on_conflict));
+    tend(&repository);
     let published = published?;
     let exit = exit(&published, typed);
     let target = request.target.to_string();

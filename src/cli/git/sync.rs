@@ -9,7 +9,9 @@ use crate::cli::failure::Failure;
 use crate::cli::render::count;
 use crate::cli::{Answer, json};
 use crate::git::deliver::{Delivery, Outcome};
+use crate::git::landed::LeftOut;
 use crate::git::sync::{Action, Authority, Synced, Wish, sync};
+use crate::git::tend::tend;
 use crate::model::shown::short;
 
 pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
@@ -24,6 +26,7 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
         branch: here.place.branch.clone(),
         authority: authority(&typed.mode)?,
         initial: typed.initial,
+        accept_rewrite: typed.accept_rewrite,
         dry_run: typed.dry_run,
         wait: here.wait(),
         retry_for: typed.mode.retry_for,
@@ -31,6 +34,7 @@ pub fn run(here: &Here<'_>, typed: &Sync) -> Result<Answer, Failure> {
     let synced = sync(&repository, &wish);
     if !typed.dry_run {
         note(&repository, "sync", began.elapsed(), &ended(synced.as_ref()));
+        tend(&repository);
     }
     let synced = synced?;
     let exit = exit(&synced.delivery);
@@ -76,6 +80,10 @@ pub fn exit(delivery: &Delivery) -> Exit {
 
 pub fn text(synced: &Synced, dry_run: bool) -> String {
     let mut text = delivered(&synced.delivery, dry_run);
+    if let Some(LeftOut { commits, backups }) = &synced.left_out {
+        let number = count(*commits as u64, "commit");
+        let _ = writeln!(text, "{number} of ours stay out of the remote's history, kept in the backup {}.", backups.join(", "));
+    }
     let target = &synced.target;
     let standing = &synced.standing;
     let would = |would: &str, did: &str| if dry_run { would.to_owned() } else { did.to_owned() };

@@ -7,6 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::{Answer, json};
 use crate::git::repository::{Repository, is_path};
 use crate::git::sync::Wish;
+use crate::git::tend::tend;
 use crate::git::tick::{Tick, Ticked, tick};
 
 pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
@@ -15,6 +16,7 @@ pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
     let work = work(here, Some(&repository), &typed.work)?;
     let ticked = tick(&repository, &work);
     note(&repository, "tick", began.elapsed(), &ended(ticked.as_ref()));
+    tend(&repository);
     let ticked = ticked?;
     let exit = exit(&ticked);
     Ok(here.context.answer(exit, || json::git_tick(&ticked, exit), || text(&ticked)))
@@ -42,6 +44,7 @@ pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) 
             branch: here.place.branch.clone(),
             authority: sync::authority(&typed.mode)?,
             initial: false,
+            accept_rewrite: false,
             dry_run: false,
             wait: here.wait(),
             retry_for: typed.mode.retry_for,

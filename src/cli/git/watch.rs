@@ -161,6 +161,7 @@ impl Told<'_> {
                 _ => Duration::ZERO,
             };
             note(&self.repository, op, elapsed, &ended);
+            git::tend::tend(&self.repository);
             self.print(&text, event);
         }
     }

@@ -124,6 +124,12 @@ impl DeliveryItem {
     }
 }
 
+#[derive(Serialize)]
+struct LeftOutItem<'a> {
+    commits: usize,
+    backups: &'a [String],
+}
+
 /// What a sync did.
 pub fn git_sync(synced: &Synced, dry_run: bool, exit: Exit, elapsed_ms: u64) -> String {
     #[derive(Serialize)]
@@ -139,6 +145,7 @@ pub fn git_sync(synced: &Synced, dry_run: bool, exit: Exit, elapsed_ms: u64) -> 
         backup: Option<&'a str>,
         displaced: Vec<PathText>,
         pending: DeliveryItem,
+        left_out: Option<LeftOutItem<'a>>,
         found: StandingItem<'a>,
         elapsed_ms: u64,
     }
@@ -155,6 +162,7 @@ pub fn git_sync(synced: &Synced, dry_run: bool, exit: Exit, elapsed_ms: u64) -> 
         backup: followed.and_then(|followed| followed.backup.as_deref()),
         displaced: followed.map(|followed| paths(&followed.displaced)).unwrap_or_default(),
         pending: DeliveryItem::of(&synced.delivery),
+        left_out: synced.left_out.as_ref().map(|out| LeftOutItem { commits: out.commits, backups: &out.backups }),
         found: StandingItem::of(&synced.standing),
         elapsed_ms,
     })
@@ -327,6 +335,23 @@ pub fn git_backups(backups: &[Backup]) -> String {
         files: paths(&backup.files),
     });
     line(&Object { schema: "driftless.git.backups/1", exit_code: 0, backups: items.collect() })
+}
+
+/// Those that were deleted.
+pub fn git_pruned(pruned: &[(String, Oid)]) -> String {
+    #[derive(Serialize)]
+    struct Item<'a> {
+        id: &'a str,
+        commit: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Object<'a> {
+        schema: &'static str,
+        exit_code: u8,
+        pruned: Vec<Item<'a>>,
+    }
+    let pruned = pruned.iter().map(|(id, commit)| Item { id, commit: commit.as_str() }).collect();
+    line(&Object { schema: "driftless.git.backups/1", exit_code: 0, pruned })
 }
 
 /// What was taken out of one.

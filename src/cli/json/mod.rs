@@ -38,8 +38,8 @@ pub use conflicts::{conflicts, resolved};
 pub use detect::detect;
 pub use doctor::doctor;
 pub use git::{
-    git_backups, git_dropped, git_health, git_lock, git_pending, git_publish, git_restored, git_retried, git_state, git_sync,
-    git_tick, git_unlock, git_watch,
+    git_backups, git_dropped, git_health, git_lock, git_pending, git_pruned, git_publish, git_restored, git_retried, git_state,
+    git_sync, git_tick, git_unlock, git_watch,
 };
 pub use history::{life, run_told, runs};
 pub use init::init;

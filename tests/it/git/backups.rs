@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Hub, commit, git};
+use super::{Hub, commit, git, ours};
 use crate::harness::{read, write};
 
 /// GS-06.
@@ -80,4 +80,55 @@ fn gs_06_odd_things_come_back_and_a_link_leads_nowhere() {
     std::os::unix::fs::symlink(&outside, clone.join("sub")).expect("a link");
     hub.run(&clone, &["backups", "restore", &id]).ends_with(4).says("sub/mine");
     assert!(!outside.join("mine").exists());
+}
+
+/// Only those that are older go, and only when somebody says so.
+#[test]
+fn gs_06_old_backups_go_when_that_is_asked_for() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    let left = commit(&clone, "mine");
+    hub.moves();
+    let id = hub.json(&clone, &["sync"], 0)["backup"].as_str().expect("a backup").to_owned();
+    let old = "20250101T000000Z-000000000-00000000";
+    git(&clone, &["update-ref", &format!("refs/driftless/backup/{old}"), &format!("refs/driftless/backup/{id}")]);
+    let pruned = hub.json(&clone, &["backups", "prune", "--older-than", "30d"], 0);
+    assert_eq!((pruned["pruned"].as_array().map(Vec::len), pruned["pruned"][0]["id"].as_str()), (Some(1), Some(old)), "{pruned}");
+    assert_eq!(ours(&clone, "backup"), [format!("refs/driftless/backup/{id}")]);
+    hub.run(&clone, &["backups", "prune"]).ends_with(2);
+    hub.run(&clone, &["backups", "restore", &id, "--to-branch", "kept"]).ends_with(0);
+    assert_eq!(git(&clone, &["rev-parse", "kept"]), left);
+}
+
+/// A clone that only programs write to is packed by git when git finds it due; not while something is displaced.
+#[test]
+fn a_publish_lets_git_tend_the_clone_when_it_is_due() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    for (key, value) in [("gc.autoPackLimit", "1"), ("gc.autoDetach", "false"), ("maintenance.autoDetach", "false")] {
+        git(&clone, &["config", key, value]);
+    }
+    commit(&clone, "packed apart");
+    git(&clone, &["repack", "-q", "-d"]);
+    git(&clone, &["update-ref", "refs/driftless/done/origin/main/20250101T000000Z-x", "HEAD"]);
+    let packs = || {
+        let names = fs::read_dir(clone.join(".git/objects/pack")).expect("a folder").flatten();
+        names.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
+    };
+    assert_eq!(packs(), 2);
+    let publish = |text: &str| {
+        write(&clone.join("s"), text);
+        hub.json(&clone, &["publish", "s", "-m", "s"], 0);
+    };
+    let stamp = clone.join(".git/driftless/tended");
+    fs::create_dir_all(clone.join(".git/driftless/displaced/x")).expect("a folder");
+    publish("1\n");
+    assert_eq!((packs(), ours(&clone, "done").len()), (2, 0), "something is displaced");
+    fs::remove_dir(clone.join(".git/driftless/displaced/x")).expect("removed");
+    publish("2\n");
+    assert_eq!(packs(), 2, "not yet");
+    write(&stamp, "1795000000\n");
+    publish("3\n");
+    assert_eq!(packs(), 1);
+    super::sound(&clone);
 }

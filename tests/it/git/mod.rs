@@ -10,6 +10,7 @@ mod pending;
 mod publish;
 mod race;
 mod remotes;
+mod rewrite;
 mod state;
 mod telling;
 mod ticks;
