@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::Here;
 use crate::cli::failure::{Failure, shown};
-use crate::disk::{checkout, local};
+use crate::disk::{checkout, clock, local};
 use crate::git::Error;
 use crate::git::credentials::{self, Source};
+use crate::git::lock::Holder;
 use crate::git::names::fresh_id;
 use crate::git::remote::judged;
 use crate::git::repository::Repository;
 use crate::model::shown::short;
+use crate::model::utc;
 
 /// Does nothing where a repository is there.
 pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) -> Result<(), Failure> {
@@ -33,7 +35,12 @@ pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) ->
     let parent = folder.parent().unwrap_or(folder);
     local::make_folders(parent)?;
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = parent.join(format!(".{name}.cloning-{}", fresh_id()?));
+    sweep(parent, &name);
+    let outer = parent.join(format!(".{name}.cloning-{}", fresh_id()?));
+    local::make_private_folder(&outer)?;
+    // As long as it is held, somebody works there.
+    let held = local::Lock::try_take(&outer.join("lock"), &Holder::me("clone", clock::now()).text())?;
+    let beside = outer.join("clone");
     let mut git = here.git(parent);
     credentials::lend(&mut git, &Source { file: here.place.token_file.as_deref() }, &url)?;
     let mut words = vec!["clone", "--quiet", "--no-tags"];
@@ -52,7 +59,24 @@ pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) ->
         }
         Ok(checkout::move_to_free_place(&beside, folder)?)
     });
-    moved.inspect_err(|_| drop(checkout::remove_own_folder(&beside)))
+    drop(checkout::remove_own_folder(&outer));
+    drop(held);
+    moved
+}
+
+/// What clones left that were killed: ours by their names and their locks, of this machine, and nobody holds those.
+fn sweep(parent: &Path, name: &str) {
+    let prefix = format!(".{name}.cloning-");
+    for folder in local::folders(parent).unwrap_or_default() {
+        let place = parent.join(&folder);
+        let lock = place.join("lock");
+        let id = folder.to_str().and_then(|text| text.strip_prefix(&prefix));
+        let is_ours = id.is_some_and(|id| utc::parse_compact(id.as_bytes()).is_some());
+        let is_of_here = || local::Lock::holder(&lock).is_some_and(|text| Holder::parse(&text).host == local::host_name());
+        if is_ours && is_of_here() && local::Lock::is_held(&lock) == Some(false) {
+            drop(checkout::remove_own_folder(&place));
+        }
+    }
 }
 
 /// A password, or a user's name that is longer than names are: a token.

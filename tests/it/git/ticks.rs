@@ -127,6 +127,31 @@ fn gs_05_a_lost_race_of_ticks_never_diverges() {
     sound(&b);
 }
 
+/// GS-03: what a killed clone left beside its place goes with the next, where nobody works in it.
+#[test]
+fn gs_03_halves_of_killed_clones_are_swept() {
+    let hub = Hub::new();
+    let id = "20250101T000000Z-000000000-00000000";
+    let beside = |name: &str| hub.top().join(format!(".mine.cloning-{name}"));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (dead, held, far, theirs) = (id.to_owned(), format!("{id}1"), format!("{id}2"), "notes".to_owned());
+    for (name, host) in [(&dead, &host[..]), (&held, &host), (&far, "far"), (&theirs, &host)] {
+        write(&beside(name).join("lock"), format!("host {host}\nprocess 7\n"));
+        write(&beside(name).join("clone/half"), "half\n");
+    }
+    let lock = fs::File::options().read(true).write(true).open(beside(&held).join("lock")).expect("the lock's file");
+    lock.lock().expect("held");
+    let url = hub.url();
+    hub.run(&hub.top(), &["sync", "--initial", "-C", "mine", "--clone", &url]).ends_with(0);
+    assert_eq!([&dead, &held, &far, &theirs].map(|name| beside(name).exists()), [false, true, true, true]);
+    let left = fs::read_dir(hub.top())
+        .expect("a folder")
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains("cloning"));
+    assert_eq!(left.count(), 3, "and its own folder is gone");
+    assert_eq!(head(&hub.top().join("mine")), hub.tip());
+}
+
 /// GS-03, GS-04, GS-05: clone, follow, tick, the command after a change, an outage in between.
 #[test]
 fn gs_04_watch_runs_both_loops_through_an_outage() {
