@@ -15,6 +15,8 @@ pub mod beside;
 pub mod checkout;
 pub mod clock;
 pub mod error;
+#[cfg(unix)]
+pub mod group;
 pub mod local;
 #[cfg(unix)]
 pub mod log;

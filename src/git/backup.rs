@@ -3,8 +3,8 @@
 //! A backup's first parent is the HEAD that was left; its tree is that HEAD with what stood in the way, byte for byte; where
 //! something was staged, its second parent has that. So `git` alone can look into it and take everything out of it again.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::{Error, Result};
@@ -56,7 +56,10 @@ pub struct Keep<'a> {
 
 /// Keeps it; answers the backup's id. When this returns it is on the disk.
 pub fn keep(repository: &Repository, keep: &Keep<'_>) -> Result<String> {
-    let id = fresh_id()?;
+    keep_as(repository, fresh_id()?, keep)
+}
+
+fn keep_as(repository: &Repository, id: String, keep: &Keep<'_>) -> Result<String> {
     let name = format!("{PREFIX}{id}");
     let mut stream = Stream::default();
     let parent = keep.head.map(Oid::to_string);
@@ -76,6 +79,7 @@ pub fn keep(repository: &Repository, keep: &Keep<'_>) -> Result<String> {
         stream.put(&item.path, content(&repository.place(&item.path), &item.place)?);
     }
     stream.run(repository)?;
+    repository.flush_ref(&name)?;
     Ok(id)
 }
 
@@ -96,7 +100,7 @@ fn content(path: &Path, place: &Place) -> Result<Content> {
 
 /// Moves what stands in the way out of it, and proves that the backup has it as it was then. Answers what was moved.
 pub fn displace(repository: &Repository, id: &str, items: &[Item]) -> Result<Vec<Vec<u8>>> {
-    let folder = repository.own_folder()?.join("displaced").join(id);
+    let folder = displaced(repository).join(id);
     let mut moved = Vec::new();
     for item in items.iter().filter(|item| item.place != Place::Absent) {
         let (from, to) = (repository.place(&item.path), below(&folder, &item.path));
@@ -121,13 +125,61 @@ pub fn displace(repository: &Repository, id: &str, items: &[Item]) -> Result<Vec
     Ok(moved)
 }
 
-fn below(folder: &Path, path: &[u8]) -> std::path::PathBuf {
+/// Of this work tree alone: what another one displaced goes back there.
+fn displaced(repository: &Repository) -> PathBuf {
+    repository.git_dir.join("driftless/displaced")
+}
+
+/// Does a file of this path lie aside?
+pub fn is_displaced(repository: &Repository, path: &[u8]) -> Result<bool> {
+    let folder = displaced(repository);
+    for id in local::folders(&folder)? {
+        if checkout::look(&below(&folder.join(id), path))? != Place::Absent {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// After a follow that was killed: what it displaced goes back where the branch was not moved and nothing stands in its place,
+/// so that nobody takes it for deleted; then what lies aside still, and is in its backup, goes.
+///
+/// A path that the move has deleted already (index and work tree come before the branch) is not made again.
+pub fn resume(repository: &Repository, head: &Head) -> Result<()> {
+    let folder = displaced(repository);
+    for id in local::folders(&folder)? {
+        let id = id.to_string_lossy().into_owned();
+        let name = format!("{PREFIX}{id}");
+        let left = match repository.commit(&name)? {
+            Some(commit) => head_of(repository, &commit)?,
+            None => head.commit.clone(),
+        };
+        if left != head.commit {
+            continue;
+        }
+        let files = checkout::files_below(&folder.join(&id))?;
+        let paths: Vec<Vec<u8>> = files.iter().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).collect();
+        let at_head = match &head.commit {
+            Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
+            None => vec![None; paths.len()],
+        };
+        let listed = repository.git.call(&["ls-files", "-z", "--cached"]).ok()?;
+        let indexed: HashSet<&[u8]> = listed.split(|byte| *byte == 0).collect();
+        let belongs =
+            |(path, at_head): (Vec<u8>, Option<Version>)| (at_head.is_none() || indexed.contains(&path[..])).then_some(path);
+        let back: Vec<Vec<u8>> = paths.into_iter().zip(at_head).filter_map(belongs).collect();
+        put_back(repository, &id, &back);
+    }
+    sweep(repository)
+}
+
+fn below(folder: &Path, path: &[u8]) -> PathBuf {
     folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 
 /// What was moved goes back where nothing stands now; did all of it? What does not stays where it is, and in the backup.
 pub fn put_back(repository: &Repository, id: &str, moved: &[Vec<u8>]) -> bool {
-    let folder = repository.common.join("driftless/displaced").join(id);
+    let folder = displaced(repository).join(id);
     let mut all = true;
     for path in moved {
         let to = repository.place(path);
@@ -148,7 +200,7 @@ pub fn forget(repository: &Repository, id: &str) -> Result<()> {
 
 /// Every displaced file is in its backup as it is now, or it is added to it.
 fn prove(repository: &Repository, id: &str) -> Result<()> {
-    let folder = repository.common.join("driftless/displaced").join(id);
+    let folder = displaced(repository).join(id);
     let name = format!("{PREFIX}{id}");
     let commit = repository.commit(&name)?;
     let kept: HashMap<Vec<u8>, Option<Version>> = match &commit {
@@ -193,7 +245,7 @@ fn hash(repository: &Repository, path: &Path, place: &Place) -> Result<Oid> {
 
 /// Removes what was displaced, once everything of it is in a backup; also what a killed process left.
 pub fn sweep(repository: &Repository) -> Result<()> {
-    let folder = repository.common.join("driftless/displaced");
+    let folder = displaced(repository);
     for id in local::folders(&folder)? {
         let id = id.to_string_lossy().into_owned();
         prove(repository, &id)?;
@@ -202,9 +254,13 @@ pub fn sweep(repository: &Repository) -> Result<()> {
     Ok(())
 }
 
-/// Only a commit, to be found again: what a force push is about to replace.
+/// Only a commit, to be found again: what a force push is about to replace. It is kept once, however often that is tried.
 pub fn keep_commit(repository: &Repository, commit: &Oid, why: &str) -> Result<String> {
-    keep(repository, &Keep { why, head: Some(commit), commits: 1, items: &[] })
+    let end = format!("-replaced-{commit}");
+    if let Some(kept) = refs::of_kind(repository, Kind::Backup)?.into_iter().find(|one| one.id().ends_with(&end)) {
+        return Ok(kept.id().to_owned());
+    }
+    keep_as(repository, format!("{}{end}", fresh_id()?), &Keep { why, head: Some(commit), commits: 1, items: &[] })
 }
 
 fn changes(repository: &Repository, commit: &Oid) -> Result<Vec<Change>> {

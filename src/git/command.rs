@@ -16,10 +16,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{Error, Result};
+use super::version;
 use super::words::told;
+use crate::disk::group;
 
 /// How long a step on this machine may take: a checkout of a large tree with filters is the longest.
 const LOCAL: Duration = Duration::from_secs(600);
@@ -80,9 +81,8 @@ const SETTINGS: &[&str] = &[
     "push.followTags=false",
     "maintenance.auto=false",
     "gc.auto=0",
+    "core.filesRefLockTimeout=2000",
     "protocol.ext.allow=never",
-    "core.fsync=committed,reference",
-    "core.fsyncMethod=batch",
 ];
 
 /// Two questions at the same time: most of what a small one costs is the start of git.
@@ -165,6 +165,13 @@ impl Git {
     /// One more setting for each command. Never a credential: arguments can be read by everybody.
     pub fn set(&mut self, setting: &str) {
         self.settings.push(setting.to_owned());
+    }
+
+    /// Looks whether this git is new enough, and tells it from now on to put what it makes on the disk.
+    pub fn fit(&mut self) -> Result<()> {
+        let settings = version::settings(self)?;
+        settings.iter().for_each(|setting| self.set(setting));
+        Ok(())
     }
 
     /// The token is what git gets where the remote asks; other helpers are not asked, so that none of them keeps it.
@@ -440,18 +447,7 @@ fn silent(verb: &str, limit: Duration) -> Error {
 
 /// Ends the whole group of a child that was not waited for yet, so that its number is still its own.
 fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let send = |signal| group.is_some_and(|group| kill_process_group(group, signal).is_ok());
-    send(Signal::TERM);
-    let began = Instant::now();
-    while began.elapsed() < GRACE {
-        if child.try_wait().is_ok_and(|status| status.is_some()) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    send(Signal::KILL);
-    drop(child.wait());
+    drop(group::end(child, GRACE));
 }
 
 /// A command that is talked to line by line.

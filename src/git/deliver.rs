@@ -15,7 +15,7 @@ use super::names::{Kind, Oid, Target, fresh_id};
 use super::overlay::{Overlay, meet};
 use super::pending::{Pending, Policy, Waiting, waiting};
 use super::push::{Hooks, Pushed, push};
-use super::remote;
+use super::remote::{self, Learned};
 use super::repository::Repository;
 use super::seen;
 use super::stream::{Commit, Content, Stream};
@@ -100,14 +100,14 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
             asked = true;
         }
         let batch = Batch::of(repository, target, delivery.tip.as_ref(), &waiting)?;
-        let result = batch.send(repository, target, delivery.tip.as_ref(), errand.hooks, &mut delivery.attempts, asked);
-        match result {
-            Ok(Sent::Taken(commit)) => {
-                batch.settle(repository, target, commit, errand, &mut delivery)?;
-                if !alone {
-                    return Ok(delivery);
-                }
-            }
+        let sent = batch.send(repository, target, delivery.tip.as_ref(), errand.hooks, &mut delivery.attempts, asked);
+        let settled = match sent {
+            Ok(Sent::Taken(commit)) => batch.settle(repository, target, commit, errand, &mut delivery),
+            other => other,
+        };
+        match settled {
+            Ok(Sent::Taken(_)) if !alone => return Ok(delivery),
+            Ok(Sent::Taken(_)) => {}
             Ok(Sent::Moved) => {
                 if began.elapsed() > errand.retry_for {
                     let remote = target.remote.clone();
@@ -367,7 +367,8 @@ impl Batch {
         Ok(commit)
     }
 
-    /// Every ref tells what is so now, in one transaction.
+    /// Every ref tells what is so now, in one transaction. `Moved` where somebody has taken it out of the remote's history
+    /// since, by force: then everything waits as before.
     fn settle(
         self,
         repository: &Repository,
@@ -375,12 +376,8 @@ impl Batch {
         pushed: Option<Oid>,
         errand: &Errand<'_>,
         delivery: &mut Delivery,
-    ) -> Result<()> {
+    ) -> Result<Sent> {
         let mut lines = String::new();
-        if let Some(pushed) = &pushed {
-            lines.push_str(&format!("update {} {pushed}\n", target.known()));
-            delivery.tip = Some(pushed.clone());
-        }
         let mut outcomes = Vec::new();
         for (pending, verdict) in &self.verdicts {
             let Pending { id, commit, .. } = pending;
@@ -410,10 +407,18 @@ impl Batch {
             }
         }
         seen::remember(repository, target, &self.ours);
-        repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
+        let learn = |pushed| remote::learn(repository, target, delivery.tip.as_ref(), pushed, &lines);
+        match pushed.as_ref().map(learn).transpose()? {
+            Some(Learned::Now) => {}
+            Some(Learned::Other) => return Ok(Sent::Moved),
+            Some(Learned::More(_)) | None => {
+                repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
+            }
+        }
+        delivery.tip = pushed.clone().or(delivery.tip.take());
         delivery.outcomes.append(&mut outcomes);
         delivery.settled.extend(self.settled);
-        Ok(())
+        Ok(Sent::Taken(pushed))
     }
 }
 

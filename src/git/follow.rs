@@ -253,6 +253,15 @@ pub fn movable(repository: &Repository, head: &Head) -> Result<String> {
     })
 }
 
+/// Is no other git at work on the index? What is missing then may only be about to come.
+pub fn undisturbed(repository: &Repository) -> Result<()> {
+    if !local::is_taken(&repository.git_dir.join("index.lock")) {
+        return Ok(());
+    }
+    let advice = "Nothing was changed. Wait for it to end; if a git was killed, `driftless git unlock` takes its lock away.";
+    Err(Error::refused("Another git is at work on the index, or was killed there (index.lock).", advice))
+}
+
 /// Moves the branch that is checked out from the commit of `head` to `new`.
 pub fn follow(
     repository: &Repository,
@@ -263,12 +272,8 @@ pub fn follow(
     reason: &Reason<'_>,
 ) -> Result<Followed> {
     let branch = movable(repository, head)?;
-    let lock = repository.git_dir.join("index.lock");
-    if local::is_taken(&lock) {
-        let advice = "Nothing was changed. Wait for it to end; if a git was killed, `driftless git unlock` takes its lock away.";
-        return Err(Error::refused("Another git is at work on the index, or was killed there (index.lock).", advice));
-    }
-    backup::sweep(repository)?;
+    undisturbed(repository)?;
+    backup::resume(repository, head)?;
     let old = head.commit.as_ref();
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let seen = status(repository, Untracked::No, ALL)?;
@@ -283,7 +288,7 @@ pub fn follow(
         None => Vec::new(),
     };
     let mut index = Index::AsItWas;
-    if let Err(error) = switch(repository, &branch, target, old, new, &plan, &mut index) {
+    if let Err(error) = switch(repository, &branch, old, new, &plan, &mut index) {
         if let Some(id) = &backup
             && backup::put_back(repository, id, &moved)
             && index == Index::AsItWas
@@ -292,6 +297,9 @@ pub fn follow(
             backup::forget(repository, id)?;
         }
         return Err(error);
+    }
+    if let Err(error) = track(repository, &branch, target, new) {
+        tracing::warn!(%error, %target, "git's own memory of the remote stays as it was");
     }
     seen::outdate(repository, target, &plan.changes);
     backup::sweep(repository)?;
@@ -309,25 +317,12 @@ enum Index {
 }
 
 /// Index, work tree, branch.
-fn switch(
-    repository: &Repository,
-    branch: &str,
-    target: &Target,
-    old: Option<&Oid>,
-    new: &Oid,
-    plan: &Plan,
-    index: &mut Index,
-) -> Result<()> {
+fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, plan: &Plan, index: &mut Index) -> Result<()> {
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let name = format!("refs/heads/{branch}");
     let before = old.map_or_else(|| new.none_like(), Oid::to_string);
     let mut talk = Talk::start(&repository.git, &["update-ref", "-m", "driftless: follow the remote", "--stdin"])?;
-    let mut asked = format!("start\nupdate {name} {new} {before}\n");
-    // Git's own memory of the remote, so that `git status` counts from the commit that is checked out now.
-    if let Some(tracking) = tracking(repository, branch, target)? {
-        asked.push_str(&format!("update {tracking} {new}\n"));
-    }
-    asked.push_str("prepare\n");
+    let asked = format!("start\nupdate {name} {new} {before}\nprepare\n");
     let answers = [talk.ask(asked.as_bytes())?, talk.ask(b"")?];
     if answers != [b"start: ok\n".to_vec(), b"prepare: ok\n".to_vec()] {
         let message = format!("the branch {branch} cannot be locked");
@@ -357,15 +352,25 @@ fn refresh(repository: &Repository) -> Result<()> {
     if matches!(output.code, 0 | 1) { Ok(()) } else { Err(output.error("update-index")) }
 }
 
-/// The remote-tracking branch, where the settings name one for the branch that is followed.
-fn tracking(repository: &Repository, branch: &str, target: &Target) -> Result<Option<String>> {
+/// Git's own memory of the remote, so that `git status` counts from the commit that is checked out now. It goes forward only,
+/// and only where it is that of the branch that was followed; a `git fetch` of the user's in the same moment wins.
+fn track(repository: &Repository, branch: &str, target: &Target, new: &Oid) -> Result<()> {
     if repository.upstream(Some(branch))?.as_ref() != Some(target) {
-        return Ok(None);
+        return Ok(());
     }
-    let format = ["for-each-ref", "--format=%(upstream)", "--"];
     let name = format!("refs/heads/{branch}");
-    let line = repository.git.call(&format).arg(&name).line()?;
-    Ok(line.starts_with("refs/remotes/").then_some(line))
+    let tracking = repository.git.call(&["for-each-ref", "--format=%(upstream)", "--"]).arg(&name).line()?;
+    let before = repository.commit(&tracking)?;
+    let is_forward = match &before {
+        Some(before) => before != new && repository.is_ancestor(before, new)?,
+        None => true,
+    };
+    if !is_forward || !tracking.starts_with("refs/remotes/") {
+        return Ok(());
+    }
+    let old = before.map_or_else(|| new.none_like(), |before| before.to_string());
+    let words = ["update-ref", "-m", "driftless: follow the remote", &tracking, new.as_str(), &old];
+    repository.git.call(&words).ok().map(drop)
 }
 
 /// Paths that were in the way are in the index as the old commit has them; those that are ready or placed, as the new one.

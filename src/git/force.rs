@@ -10,6 +10,7 @@ use super::landed;
 use super::lock::Held;
 use super::names::{Kind, Oid, Target};
 use super::push::{Hooks, Pushed, push};
+use super::remote::{self, Learned};
 use super::repository::Repository;
 
 /// What was pushed.
@@ -26,13 +27,13 @@ fn forced(target: &Target) -> String {
 
 /// Pushes commits that the remote has not, where it has none that are not here. `None`: others were faster.
 pub fn forward(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Ours>> {
-    send(repository, target, head, tip, String::new).map(|sent| sent.map(|()| Ours { commit: head.clone(), replaced: None }))
+    send(repository, target, head, tip, "").map(|sent| sent.map(|()| Ours { commit: head.clone(), replaced: None }))
 }
 
 /// Puts `head` in the place of `tip`.
 pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Ours>> {
     if let Some(last) = repository.commit(&forced(target))?
-        && !is_ancestor(repository, &last, tip)?
+        && !repository.is_ancestor(&last, tip)?
     {
         let message =
             format!("What was pushed to {target} by force ({}) was replaced by force again ({}).", last.brief(), tip.brief());
@@ -43,12 +44,12 @@ pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, 
     let why = format!("{target} before {} was pushed over it by force", head.brief());
     let kept = backup::keep_commit(repository, tip, &why)?;
     let lines = format!("update {} {head}\n{}", forced(target), landed::rescue(repository, target, tip, head)?);
-    let sent = send(repository, target, head, tip, || lines)?;
+    let sent = send(repository, target, head, tip, &lines)?;
     Ok(sent.map(|()| Ours { commit: head.clone(), replaced: Some((tip.clone(), kept)) }))
 }
 
 /// The user's own commits go out with the user's own hooks.
-fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, more: impl FnOnce() -> String) -> Result<Option<()>> {
+fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, lines: &str) -> Result<Option<()>> {
     match push(repository, target, head, Some(tip), Hooks::Yes)? {
         Pushed::Taken => {}
         Pushed::Lost => return Ok(None),
@@ -57,21 +58,14 @@ fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, more: i
             return Err(Error::refused(format!("The remote does not take the commits of {target}: {message}."), advice));
         }
     }
-    let lines = format!("update {} {head}\n{}", target.known(), more());
-    repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
+    // What another process learned meanwhile is newer; what goes along with the push is so all the same.
+    if remote::learn(repository, target, Some(tip), head, lines)? != Learned::Now && !lines.is_empty() {
+        repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
+    }
     Ok(Some(()))
 }
 
 /// A person said which copy counts.
 pub fn forget(repository: &Repository, target: &Target) -> Result<()> {
     repository.git.call(&["update-ref", "-d", &forced(target)]).ok().map(drop)
-}
-
-fn is_ancestor(repository: &Repository, above: &Oid, below: &Oid) -> Result<bool> {
-    let output = repository.git.call(&["merge-base", "--is-ancestor", above.as_str(), below.as_str()]).run()?;
-    match output.code {
-        0 => Ok(true),
-        1 => Ok(false),
-        _ => Err(output.error("merge-base")),
-    }
 }

@@ -34,6 +34,7 @@ pub mod tend;
 pub mod tick;
 pub mod tree;
 pub mod unlock;
+mod version;
 pub mod watch;
 mod words;
 

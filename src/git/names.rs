@@ -76,12 +76,19 @@ impl Target {
 
     /// What we know of it.
     pub fn known(&self) -> String {
-        format!("refs/driftless/remote/{}/{}", self.remote, self.branch)
+        format!("refs/driftless/remote/{}", self.as_parts())
     }
 
     /// Where refs of a `kind` for this branch begin: `refs/driftless/pending/origin/main/`.
     pub fn prefix(&self, kind: Kind) -> String {
-        format!("refs/driftless/{}/{}/{}/", kind.word(), self.remote, self.branch)
+        format!("refs/driftless/{}/{}/", kind.word(), self.as_parts())
+    }
+
+    /// Remote and branch as one part of a name each. So no two targets have one name (`a/b` of `c`, `b` of `a/c`), and the
+    /// branch `x` does not stand where `x/y` needs a folder, which it would for ever.
+    pub fn as_parts(&self) -> String {
+        let part = |name: &str| name.replace('%', "%25").replace('/', "%2F");
+        format!("{}/{}", part(&self.remote), part(&self.branch))
     }
 }
 
@@ -157,6 +164,21 @@ mod tests {
             assert!(!is_name(name), "{name:?}");
         }
         assert!(Target::new("origin", "--all").is_err());
+    }
+
+    #[test]
+    fn no_two_branches_share_a_name_or_stand_in_each_others_way() {
+        let of = |remote: &str, branch: &str| Target::new(remote, branch).expect("names").known();
+        let all = [of("o", "x/main"), of("o/x", "main"), of("o", "x%2Fmain"), of("o", "x"), of("o", "main")];
+        for (at, name) in all.iter().enumerate() {
+            assert!(
+                all.iter()
+                    .enumerate()
+                    .all(|(other, beside)| other == at || beside != name && !beside.starts_with(&format!("{name}/"))),
+                "{name}"
+            );
+        }
+        assert_eq!(of("origin", "main"), "refs/driftless/remote/origin/main");
     }
 
     #[test]

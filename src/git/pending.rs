@@ -70,8 +70,8 @@ pub struct Ground {
     pub before: Vec<Option<Version>>,
 }
 
-/// Makes the ref. When this returns, the publish survives a power cut. `waiting` are those that wait already: what one of
-/// them changes may be changed back by this.
+/// Makes the ref: a kill does not lose the publish any more. Who says that it waits flushes the ref before
+/// (`Repository::flush_ref`). `waiting` are those that wait already: what one of them changes may be changed back by this.
 pub fn record(
     repository: &Repository,
     target: &Target,
@@ -216,7 +216,6 @@ pub fn waiting(repository: &Repository, target: &Target, known: Option<&Pending>
     let (prefix, tip_name) = (target.prefix(Kind::Pending), target.known());
     let listed = refs::list(repository, &[prefix.trim_end_matches('/'), &tip_name])?;
     let tip = listed.iter().find(|one| one.name == tip_name).map(|one| one.oid.clone());
-    // A deeper name belongs to another branch (`a` and `a/b`).
     let is_one = |one: &&Ref| one.name.strip_prefix(&prefix).is_some_and(|id| !id.is_empty() && !id.contains('/'));
     let waiting: Vec<Ref> = listed.iter().filter(is_one).cloned().collect();
     let is_known = |one: &Ref| known.is_some_and(|known| known.id == one.id());

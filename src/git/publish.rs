@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::backup;
 use super::command::both;
 use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
@@ -73,8 +74,10 @@ pub fn publish(repository: &Repository, request: &Request) -> Result<Published> 
         edits.push(Edit { path: path.clone(), content: content(repository, &attributes, tip.as_ref(), path)? });
     }
     let deletes = seen::going(repository, target, tip.as_ref(), &head, &request.deletes)?;
-    let deletes = deletes.into_iter().filter(|path| !request.paths.contains(path));
-    edits.extend(deletes.map(|path| Edit { path, content: Content::Gone }));
+    for path in deletes.into_iter().filter(|path| !request.paths.contains(path)) {
+        let content = gone(repository, &path)?;
+        edits.push(Edit { path, content });
+    }
     let ground = seen::ground(repository, target, tip.as_ref(), &head, edits)?;
     let (message, hooks) = (message(&request.message), if attributes.lfs { Hooks::Yes } else { Hooks::No });
     let recorded = |earlier: &[Pending]| record(repository, target, ground, (&message, request.policy), earlier);
@@ -140,7 +143,7 @@ fn finish(
         Ok(taken) => taken,
         Err(why @ (Error::Busy { .. } | Error::Stopped)) => {
             published.end = told_elsewhere(repository, target, &pending)?.map_or_else(|| waits(why), End::Done);
-            return Ok(published);
+            return flushed(repository, published);
         }
         Err(error) => return Err(error),
     };
@@ -156,6 +159,14 @@ fn finish(
         (None, Some(why)) => waits(why),
         (None, None) => End::Done(told_elsewhere(repository, target, &pending)?.unwrap_or(Outcome::Unchanged)),
     };
+    flushed(repository, published)
+}
+
+/// What is kept for later is on the disk before that is said.
+fn flushed(repository: &Repository, published: Published) -> Result<Published> {
+    if let End::Waits { kept, .. } = &published.end {
+        repository.flush_ref(kept)?;
+    }
     Ok(published)
 }
 
@@ -246,6 +257,15 @@ pub fn content(repository: &Repository, attributes: &Attributes, tip: Option<&Oi
             Err(Error::refused(format!("The path {} is no file.", named()), "Nothing was published."))
         }
     }
+}
+
+/// That a path is gone, unless it only lies aside while the branch is moved.
+pub fn gone(repository: &Repository, path: &[u8]) -> Result<Content> {
+    if backup::is_displaced(repository, path)? {
+        let message = format!("The file {} was put aside by a sync that has not ended.", short(&String::from_utf8_lossy(path)));
+        return Err(Error::refused(message, "Nothing was published. `driftless git sync` brings it to its end."));
+    }
+    Ok(Content::Gone)
 }
 
 /// Where the file system has no such bit, the one that the branch has.

@@ -8,6 +8,8 @@ use super::repository::Repository;
 
 /// How many more commits a shallow clone is given, step by step, until the history tells.
 const DEEPER: [&str; 3] = ["--deepen=50", "--deepen=200", "--deepen=1000"];
+/// How often the remote is asked anew because another process learned something meanwhile.
+const TRIES: u32 = 5;
 
 /// Where the branch stands at the remote now; `None` where the remote answered that there is none.
 pub fn probe(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
@@ -51,6 +53,23 @@ pub fn deepen(repository: &Repository, target: &Target, step: usize) -> Result<b
 }
 
 fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result<Option<Oid>> {
+    for _ in 0..TRIES {
+        // Before the remote is asked: so what it answers is never older than what is replaced.
+        let before = known(repository, target)?;
+        match fetch_once(repository, target, more)? {
+            None => return Ok(None),
+            Some((now, incoming)) => {
+                if let Some(now) = accept(repository, target, before.as_ref(), now, &incoming)? {
+                    return Ok(Some(now));
+                }
+            }
+        }
+    }
+    Err(Error::Outrun { remote: target.remote.clone() })
+}
+
+/// What came, and the ref of ours that holds it.
+fn fetch_once(repository: &Repository, target: &Target, more: &[&str]) -> Result<Option<(Oid, String)>> {
     // Beside what is known: where our commits are gone from it, both change in one step, so that no kill loses them.
     let incoming = format!("refs/driftless/incoming/{}", fresh_id()?);
     let spec = format!("+{}:{incoming}", target.at_remote());
@@ -58,7 +77,7 @@ fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result
     let call = repository.git.call(&words).args(more).args(["--end-of-options", &target.remote, &spec]);
     let output = call.limit(NETWORK).run()?;
     if output.code == 0 {
-        return accept(repository, target, &incoming);
+        return Ok(repository.commit(&incoming)?.map(|now| (now, incoming)));
     }
     if output.message.contains("couldn't find remote ref") {
         return Ok(None);
@@ -66,15 +85,52 @@ fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result
     Err(judged(&target.remote, "fetch", &output.said()))
 }
 
-fn accept(repository: &Repository, target: &Target, incoming: &str) -> Result<Option<Oid>> {
-    let Some(now) = repository.commit(incoming)? else { return Ok(None) };
-    let mut lines = match known(repository, target)? {
-        Some(before) => landed::rescue(repository, target, &before, &now)?,
+/// Makes it what is known; `None` where another process learned something else meanwhile, so that the answer may be old.
+fn accept(repository: &Repository, target: &Target, before: Option<&Oid>, now: Oid, incoming: &str) -> Result<Option<Oid>> {
+    let rescued = match before {
+        Some(before) => landed::rescue(repository, target, before, &now)?,
         None => String::new(),
     };
-    lines.push_str(&format!("update {} {now}\ndelete {incoming} {now}\n", target.known()));
-    repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
-    Ok(Some(now))
+    let done = format!("delete {incoming} {now}\n");
+    let learned = learn(repository, target, before, &now, &format!("{rescued}{done}"))?;
+    if learned != Learned::Now {
+        repository.git.call(&["update-ref", "--stdin"]).input(done).unstopped().ok()?;
+    }
+    Ok(match learned {
+        Learned::Now => Some(now),
+        Learned::More(known) => Some(known),
+        Learned::Other => None,
+    })
+}
+
+/// What became of a step forward of what is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Learned {
+    Now,
+    /// Another process knew it already, and maybe more: nothing was changed.
+    More(Oid),
+    /// What another process learned meanwhile has it not: nothing was changed.
+    Other,
+}
+
+/// Moves what is known from `before` to `now`, with what goes along (`lines` for `update-ref`) in the same step, if no other
+/// process moved it meanwhile.
+///
+/// Invariant. What is known goes only from a commit that stood at the remote to one that stood there later, and each step lets
+/// those of our commits wait that the first has and the second has not (`landed`). So what was acknowledged is in the
+/// history of what is known, or waits.
+pub fn learn(repository: &Repository, target: &Target, before: Option<&Oid>, now: &Oid, lines: &str) -> Result<Learned> {
+    let old = before.map_or_else(|| now.none_like(), Oid::to_string);
+    let text = format!("update {} {now} {old}\n{lines}", target.known());
+    let output = repository.git.call(&["update-ref", "--stdin"]).input(text).unstopped().run()?;
+    if output.code == 0 {
+        return Ok(Learned::Now);
+    }
+    match known(repository, target)? {
+        after if after.as_ref() == before => Err(output.error("update-ref")),
+        Some(after) if repository.is_ancestor(now, &after)? => Ok(Learned::More(after)),
+        _ => Ok(Learned::Other),
+    }
 }
 
 /// Asks, and fetches where there is something new.

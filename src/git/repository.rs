@@ -39,9 +39,15 @@ impl Repository {
     /// The clone that `git.folder()` lies in.
     pub fn open(git: &Git) -> Result<Repository> {
         let asked = ["rev-parse", "--path-format=absolute", "--is-bare-repository", "--is-shallow-repository", "--git-dir"];
-        let (output, config) = both(
-            || git.call(&asked).args(["--git-common-dir", "--show-toplevel"]).run(),
-            || git.call(&["config", "-z", "--list"]).run(),
+        let mut fitted = git.clone();
+        let ((output, config), ()) = both(
+            || {
+                both(
+                    || git.call(&asked).args(["--git-common-dir", "--show-toplevel"]).run(),
+                    || git.call(&["config", "-z", "--list"]).run(),
+                )
+            },
+            || fitted.fit(),
         )?;
         let lines: Vec<&[u8]> = output.stdout.strip_suffix(b"\n").unwrap_or_default().split(|byte| *byte == b'\n').collect();
         if output.code != 0 || lines.len() != 5 {
@@ -49,7 +55,7 @@ impl Repository {
         }
         let path = |line: &[u8]| PathBuf::from(OsStr::from_bytes(line));
         let top = path(lines[4]);
-        let mut git = git.at(&top);
+        let mut git = fitted.at(&top);
         if config.code != 0 {
             return Err(config.error("config"));
         }
@@ -111,6 +117,32 @@ impl Repository {
             0 => Oid::of("rev-parse", &output.stdout).map(Some),
             1 => Ok(None),
             _ => Err(output.error("rev-parse")),
+        }
+    }
+
+    /// Puts a ref that was made just now on the disk, with its name in its folders: git flushes the file alone, and that from
+    /// 2.36 on. What it names was there before.
+    pub fn flush_ref(&self, name: &str) -> Result<()> {
+        let file = self.common.join(name);
+        // Where refs lie in a table, git flushes that.
+        let lies_in_a_file = local::is_file(&file);
+        let above = file.ancestors().skip(1).take_while(|folder| *folder != self.common && lies_in_a_file);
+        if lies_in_a_file {
+            local::flush_folder(&file)?;
+        }
+        for folder in above {
+            local::flush_folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Is the first commit in the history of the second? An error where that history is not all here.
+    pub fn is_ancestor(&self, above: &Oid, below: &Oid) -> Result<bool> {
+        let output = self.git.call(&["merge-base", "--is-ancestor", above.as_str(), below.as_str()]).run()?;
+        match output.code {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => Err(output.error("merge-base")),
         }
     }
 

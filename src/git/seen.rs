@@ -36,12 +36,12 @@ fn read(repository: &Repository) -> BTreeMap<(String, String), Option<Oid>> {
 }
 
 fn key(target: &Target, path: &[u8]) -> (String, String) {
-    (target.to_string(), path.iter().map(|byte| format!("{byte:02x}")).collect())
+    (target.as_parts(), path.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What this clone published last of each path.
 pub fn published(repository: &Repository, target: &Target) -> BTreeMap<Vec<u8>, Option<Oid>> {
-    let branch = target.to_string();
+    let branch = target.as_parts();
     let unhex = |hex: &str| -> Option<Vec<u8>> {
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
     };

@@ -114,7 +114,7 @@ impl Stream {
             let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             return lines.map(|line| Oid::of("fast-import", line)).collect::<Result<_>>().map(Made);
         }
-        let full = output.message.contains("No space left") || output.message.contains("Disk quota");
+        let full = ["No space left", "Disk quota", "File too large"].iter().any(|part| output.message.contains(part));
         if full {
             let advice = "Nothing of yours was changed. Make room, and run it again.";
             return Err(Error::refused(format!("The disk of the repository is full: {}.", output.message), advice));

@@ -175,16 +175,20 @@ fn decide(standing: &Standing, wish: &Wish) -> Result<Action> {
     })
 }
 
+/// Where nothing says which branch of which remote is meant.
+pub fn no_upstream(branch: &str) -> Error {
+    let message = format!("Nothing says which branch of which remote goes with {branch}.");
+    let advice = "Name it with --remote and --branch, or for good: `git branch --set-upstream-to=REMOTE/BRANCH`.";
+    Error::refused(message, format!("Nothing was changed. {advice}"))
+}
+
 /// Why a state is none that can be brought in step, and what helps.
 pub fn refusal(standing: &Standing) -> Error {
     let branch = standing.head.branch.as_deref().unwrap_or_default();
     let target = standing.target.as_ref().map(ToString::to_string).unwrap_or_default();
     let (message, advice) = match standing.relation {
         Relation::Detached => ("No branch is checked out (HEAD is detached).".to_owned(), "`git switch BRANCH` checks one out."),
-        Relation::NoUpstream => {
-            let message = format!("Nothing says which branch of which remote goes with {branch}.");
-            (message, "Name it with --remote and --branch, or for good: `git branch --set-upstream-to=REMOTE/BRANCH`.")
-        }
+        Relation::NoUpstream => return no_upstream(branch),
         Relation::Gone => {
             let message = format!("The remote answers that {target} does not exist.");
             (message, "If it was renamed or deleted, `git branch --set-upstream-to` names another; `git push` makes it again.")

@@ -11,23 +11,22 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
+use super::backup;
 use super::command::Git;
 use super::error::{Error, Result};
-use super::follow::{movable, named};
+use super::follow::{movable, named, undisturbed};
 use super::force::{self, Ours};
 use super::lock::{self, Which};
 use super::names::{Kind, Oid, Target};
 use super::pending::{Edit, Pending, Policy, last, list, record};
-use super::publish::{Attributes, content, message};
+use super::publish::{Attributes, content, gone, message};
 use super::repository::Repository;
 use super::seen;
-use super::state::{Ask, Relation, look};
-use super::stream::Content;
-use super::sync::{Authority, Synced, Wish, bring_in_step, refusal};
+use super::state::{Ask, Relation, Standing, look};
+use super::sync::{Authority, Synced, Wish, bring_in_step, no_upstream};
 use super::tree::{Dirty, Mode, Untracked, status};
 use crate::disk::checkout::{self, Place};
+use crate::disk::group::{self, End};
 use crate::disk::{clock, local};
 use crate::model::utc;
 
@@ -36,6 +35,8 @@ pub struct Tick {
     pub wish: Wish,
     /// Lines for `sh`, one after the other, at the top of the work tree.
     pub commands: Vec<String>,
+    /// How long each may take.
+    pub run_timeout: Option<Duration>,
     /// Below the top; files and folders.
     pub paths: Vec<Vec<u8>>,
     /// `{time}`, `{host}` and `{files}` are filled in.
@@ -61,14 +62,21 @@ pub struct Ticked {
 pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
     let turn = lock::take(repository, Which::Turn, "tick", tick.wish.wait)?;
     // Files in the middle of a merge are nothing to publish.
-    movable(repository, &repository.head()?)?;
-    for command in &tick.commands {
-        run(&repository.git, command)?;
-    }
+    let head = repository.head()?;
+    let branch = movable(repository, &head)?;
     let wish = &tick.wish;
+    let target = repository.target(Some(&branch), wish.remote.as_deref(), wish.branch.as_deref())?;
+    let target = target.ok_or_else(|| no_upstream(&branch))?;
+    // What a killed follow put aside is not deleted.
+    backup::resume(repository, &head)?;
+    for command in &tick.commands {
+        run(&repository.git, command, tick.run_timeout)?;
+    }
     let mut standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Remote)?;
-    let target = standing.target.clone().ok_or_else(|| refusal(&standing))?;
     let recorded = commit(repository, tick, &target, standing.remote.as_ref())?;
+    if let Some(pending) = &recorded {
+        repository.flush_ref(&format!("{}{}", target.prefix(Kind::Pending), pending.id))?;
+    }
     let (id, paths) = recorded.map_or((None, Vec::new()), |pending| {
         (Some(pending.id), pending.changes.into_iter().map(|change| change.path).collect())
     });
@@ -77,37 +85,42 @@ pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
         ticked.left = Some(cause);
         return Ok(ticked);
     }
-    if let (Some(head), Some(tip)) = (standing.head.commit.clone(), standing.remote.clone()) {
-        let alpha = wish.authority == Authority::Local;
-        let pushed = match standing.relation {
-            Relation::Ahead => {
-                let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
-                force::forward(repository, &held, &target, &head, &tip)?
-            }
-            Relation::Diverged if alpha => {
-                let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
-                force::over(repository, &held, &target, &head, &tip)?
-            }
-            _ => None,
-        };
-        if pushed.is_some() {
+    match push_commits(repository, wish, &target, &standing) {
+        Ok(None) => {}
+        Ok(pushed) => {
+            ticked.pushed = pushed;
             standing = look(repository, wish.remote.as_deref(), wish.branch.as_deref(), Ask::Nobody)?;
         }
-        ticked.pushed = pushed;
+        // What waits beside them goes out all the same.
+        Err(why @ Error::Refused { .. }) => ticked.left = Some(why),
+        Err(error) => return Err(error),
     }
     let mut synced = match bring_in_step(repository, wish, standing, || Ok(turn)) {
         Ok(synced) => synced,
         Err(why @ Error::Busy { .. }) => return Ok(Ticked { left: Some(why), ..ticked }),
         Err(error) => return Err(error),
     };
-    ticked.left = synced.delivery.left.take();
+    ticked.left = ticked.left.or(synced.delivery.left.take());
     ticked.synced = Some(synced);
     Ok(ticked)
+}
+
+/// Pushes commits of the user's, where the remote has none beside them or this copy counts.
+fn push_commits(repository: &Repository, wish: &Wish, target: &Target, standing: &Standing) -> Result<Option<Ours>> {
+    let (Some(head), Some(tip)) = (&standing.head.commit, &standing.remote) else { return Ok(None) };
+    let push = match standing.relation {
+        Relation::Ahead => force::forward,
+        Relation::Diverged if wish.authority == Authority::Local => force::over,
+        _ => return Ok(None),
+    };
+    let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
+    push(repository, &held, target, head, tip)
 }
 
 /// Makes the publish that waits, of all that differs from HEAD in the paths; `None` where nothing does.
 fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oid>) -> Result<Option<Pending>> {
     let specs: Vec<&OsStr> = tick.paths.iter().map(|path| OsStr::from_bytes(path)).collect();
+    let before = undisturbed(repository);
     let seen_now = status(repository, Untracked::All, &specs)?;
     if let Some(unmerged) = seen_now.dirty.iter().find(|dirty| dirty.unmerged) {
         let message = format!("The path {} is in the middle of a merge.", named(&unmerged.path));
@@ -133,11 +146,13 @@ fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oi
     let mut edits = Vec::new();
     for path in &paths {
         let content = match checkout::look(&repository.place(path))? {
-            Place::Absent | Place::Folder => Content::Gone,
+            Place::Absent | Place::Folder => gone(repository, path)?,
             _ => content(repository, &attributes, tip, path)?,
         };
         edits.push(Edit { path: path.clone(), content });
     }
+    // Another git in between: what is missing or half may only be about to come.
+    before.and_then(|()| undisturbed(repository))?;
     let head = repository.head()?;
     let ground = seen::ground(repository, target, tip, &head, edits)?;
     let default = if tick.wish.authority == Authority::Local { Policy::Ours } else { Policy::Theirs };
@@ -162,29 +177,23 @@ fn filled(template: &str, files: usize) -> String {
     template.replace("{time}", &now).replace("{host}", &local::host_name()).replace("{files}", &files.to_string())
 }
 
-/// How often a running command is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a command that is asked to end may take for it.
+const GRACE: Duration = Duration::from_secs(3);
 
-/// A line of the user's, with its output on our stderr; an end with another code than 0 stops the tick before its commit.
-pub fn run(git: &Git, line: &str) -> Result<()> {
+/// A line of the user's, with its output on our stderr, for no longer than `limit`; an end with another code than 0 stops the
+/// tick before its commit.
+pub fn run(git: &Git, line: &str, limit: Option<Duration>) -> Result<()> {
     let failed = |what: String| {
         Error::refused(format!("The command `{}` {what}.", crate::model::shown::short(line)), "Nothing was committed.")
     };
     let mut command = Command::new("sh");
     command.arg("-c").arg(line).current_dir(git.folder()).stdin(Stdio::null()).stdout(io::stderr()).process_group(0);
     let mut child = command.spawn().map_err(|error| failed(format!("does not start: {error}")))?;
-    loop {
-        if let Some(status) = child.try_wait().map_err(|error| failed(format!("is lost: {error}")))? {
-            return if status.success() { Ok(()) } else { Err(failed(format!("ended with {status}"))) };
-        }
-        if git.is_stopped() {
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::TERM);
-            }
-            let _ = child.wait();
-            return Err(Error::Stopped);
-        }
-        clock::pause(LOOK);
+    match group::wait(&mut child, limit, GRACE, git.stop()).map_err(|error| failed(format!("is lost: {error}")))? {
+        End::Own(status) if status.success() => Ok(()),
+        End::Own(status) => Err(failed(format!("ended with {status}"))),
+        End::Late => Err(failed(format!("took longer than {} s and was ended", limit.unwrap_or_default().as_secs_f32()))),
+        End::Stopped => Err(Error::Stopped),
     }
 }
 

@@ -96,7 +96,7 @@ fn after_change(watching: &Watching<'_>, moved: bool, tell: &(dyn Fn(&Event) + S
     let Some(line) = watching.after_change.filter(|_| moved) else { return };
     let done = (watching.open)().and_then(|repository| {
         let _turn = lock::take(&repository, Which::Turn, "after a change", watching.tick.wish.wait)?;
-        run(&repository.git, line)
+        run(&repository.git, line, watching.tick.run_timeout)
     });
     tell(&Event::AfterChange(done));
 }

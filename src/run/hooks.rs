@@ -6,20 +6,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
+use crate::disk::group::{self, End};
 use crate::engine::request::Pair;
 
 /// A hook may take this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(5);
-/// One that hangs on a dead mount hears no signal, and is left behind.
-const GONE_AFTER: Duration = Duration::from_secs(2);
 /// Set for a hook, so that a sync in it runs none.
 pub const VARIABLE: &str = "DRIFTLESS_HOOK";
 
@@ -93,43 +89,13 @@ pub fn run(
     let text = input.to_owned();
     // One that does not read is not waited for: the thread ends with the pipe.
     thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
-    match wait(&mut child, patience, stop).map_err(failed)? {
+    // Its time is over: it was told how long it may take.
+    match group::wait(&mut child, Some(patience), Duration::ZERO, stop).map_err(failed)? {
         End::Own(status) if status.success() => Ok(()),
         End::Own(status) => Err(format!("the hook {word} failed ({status})")),
         End::Late => Err(format!("the hook {word} took longer than {} s and was ended", patience.as_secs_f32())),
         End::Stopped => Err(format!("the hook {word} was stopped")),
     }
-}
-
-/// Why it is not waited for any more.
-enum End {
-    Own(ExitStatus),
-    Late,
-    Stopped,
-}
-
-fn wait(child: &mut Child, patience: Duration, stop: &AtomicBool) -> io::Result<End> {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(End::Own(status));
-        }
-        let stopped = stop.load(Ordering::SeqCst);
-        if stopped || began.elapsed() > patience {
-            kill(child)?;
-            return Ok(if stopped { End::Stopped } else { End::Late });
-        }
-        thread::sleep(PAUSE);
-    }
-}
-
-fn kill(child: &mut Child) -> io::Result<()> {
-    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-    let began = Instant::now();
-    while child.try_wait()?.is_none() && began.elapsed() < GONE_AFTER {
-        thread::sleep(PAUSE);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

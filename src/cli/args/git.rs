@@ -67,6 +67,9 @@ pub struct TickWork {
     /// A line for `sh`, run at the top of the work tree before the commit; several run one after the other
     #[arg(long, value_name = "COMMAND")]
     pub run: Vec<String>,
+    /// How long a command may take before it is ended, like 10m; without it as long as it likes
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub run_timeout: Option<Duration>,
     /// A file or folder below the top whose changes are committed; several times or with commas
     #[arg(long, value_name = "PATH", value_delimiter = ',', default_values = ["state", "audit"])]
     pub paths: Vec<PathBuf>,

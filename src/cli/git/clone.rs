@@ -42,6 +42,7 @@ pub fn where_there_is_none(here: &Here<'_>, folder: &Path, url: Option<&str>) ->
     let held = local::Lock::try_take(&outer.join("lock"), &Holder::me("clone", clock::now()).text())?;
     let beside = outer.join("clone");
     let mut git = here.git(parent);
+    git.fit()?;
     credentials::lend(&mut git, &Source { file: here.place.token_file.as_deref() }, &url)?;
     let mut words = vec!["clone", "--quiet", "--no-tags"];
     if let Some(branch) = &here.place.branch {

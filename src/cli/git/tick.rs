@@ -50,6 +50,7 @@ pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) 
             retry_for: typed.mode.retry_for,
         },
         commands: typed.run.clone(),
+        run_timeout: typed.run_timeout,
         paths: typed.paths.iter().map(path).collect::<Result<_, _>>()?,
         message: typed.message.clone(),
         policy: typed.on_conflict.map(OnConflict::policy),
@@ -102,7 +103,11 @@ pub fn text(ticked: &Ticked) -> String {
         });
     }
     if let Some(left) = &ticked.left {
-        text.push_str(&format!("What is not pushed waits for the next tick: {left}.\n"));
+        text.push_str(&match left {
+            // A sentence of ours, and what to do.
+            crate::git::Error::Refused { message, advice } => format!("{message} {advice}\n"),
+            left => format!("What is not pushed waits for the next tick: {left}.\n"),
+        });
     }
     if let Some(synced) = &ticked.synced {
         text.push_str(&sync::text(synced, false));

@@ -1,7 +1,10 @@
 //! `git …` on real repositories with the real git: a bare hub, and clones of it that belong to different people.
 
 mod backups;
+mod endings;
 mod faults;
+mod kills;
+mod known;
 mod matrix;
 mod meet;
 mod mount;
@@ -14,6 +17,7 @@ mod rewrite;
 mod state;
 mod telling;
 mod ticks;
+mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
