@@ -1,4 +1,4 @@
-//! Every cell of state × mode × work tree × history: what `git sync` does, and that nothing of the user's is lost.
+//! Every cell of state × mode × work tree × history: what `git sync` and `git tick` do, and that nothing of the user's is lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,7 @@ fn put(clone: &Path, tree: Tree) -> Vec<(&'static str, &'static str)> {
 }
 
 struct Cell {
+    command: &'static str,
     stands: Stands,
     tree: Tree,
     mode: &'static [&'static str],
@@ -97,14 +98,20 @@ struct Cell {
 }
 
 impl Cell {
-    /// Does a sync follow the remote here?
+    /// Does a tick push the user's commits here, and over others?
+    fn pushes(&self) -> bool {
+        let may = self.stands == Stands::Ahead || (self.stands == Stands::Diverged && self.mode.contains(&"--alpha"));
+        self.command == "tick" && may
+    }
+
+    /// Is the remote followed here?
     fn follows(&self) -> bool {
         let alpha = self.mode.contains(&"--alpha") && !self.mode.contains(&"--initial");
         self.stands == Stands::Behind || (self.stands == Stands::Diverged && !alpha)
     }
 
     fn check(&self) {
-        let name = format!("{:?} {:?} {:?} {:?}", self.stands, self.tree, self.mode, self.depth);
+        let name = format!("{} {:?} {:?} {:?} {:?}", self.command, self.stands, self.tree, self.mode, self.depth);
         let hub = Hub::new();
         let clone = hub.clone("mine", self.depth);
         let before = head(&clone);
@@ -134,11 +141,16 @@ impl Cell {
             (status.clone(), files.clone(), left.clone()),
             "{name}"
         );
-        let mut words = vec!["sync"];
+        let mut words = vec![self.command];
         words.extend(self.mode);
         let synced = hub.json(&clone, &words, 0);
-        assert_eq!(hub.tip(), tip, "{name}: a sync pushes nothing of this");
-        if self.follows() {
+        let expected = if self.pushes() { &left } else { &tip };
+        assert_eq!(&hub.tip(), expected, "{name}: nothing else is pushed");
+        if self.pushes() && self.stands == Stands::Diverged {
+            let backup = ours(&clone, "backup").pop().expect("what was replaced is kept");
+            assert_eq!(git(&clone, &["rev-parse", &format!("{backup}^1")]), tip, "{name}");
+            assert_eq!((git(&clone, &["status", "--porcelain"]), listing(&clone), head(&clone)), (status, files, left), "{name}");
+        } else if self.follows() {
             self.followed(&name, &clone, &tip, &left, &kept, &synced);
         } else {
             assert_eq!((git(&clone, &["status", "--porcelain"]), listing(&clone), head(&clone)), (status, files, left), "{name}");
@@ -179,44 +191,65 @@ impl Cell {
 }
 
 /// Every file of the work tree with its content.
-fn listing(clone: &Path) -> Vec<(PathBuf, String)> {
+pub fn listing(clone: &Path) -> Vec<(PathBuf, String)> {
     let files = crate::services::below_all(clone).into_iter().filter(|path| !path.starts_with(".git/"));
     let files = files.map(|path| clone.join(path)).filter(|path| path.is_file());
     files.map(|path| (path.clone(), read(&path))).collect()
 }
 
-fn all(mode: &'static [&'static str], depth: Option<&'static str>) {
+fn all(command: &'static str, mode: &'static [&'static str], depth: Option<&'static str>) {
     for stands in STATES {
-        for tree in TREES {
-            Cell { stands, tree, mode, depth }.check();
+        // A tick follows as a sync does: what differs is what it pushes.
+        for tree in TREES.into_iter().filter(|tree| command == "sync" || !matches!(tree, Tree::Edited | Tree::Untracked)) {
+            Cell { command, stands, tree, mode, depth }.check();
         }
     }
 }
 
 #[test]
 fn gs_02_06_the_remote_counts_full() {
-    all(&[], None);
+    all("sync", &[], None);
 }
 
 #[test]
 fn gs_02_06_the_remote_counts_shallow() {
-    all(&[], Some("1"));
+    all("sync", &[], Some("1"));
 }
 
 #[test]
 fn gs_02_06_this_copy_counts_full() {
-    all(&["--alpha"], None);
+    all("sync", &["--alpha"], None);
 }
 
 #[test]
 fn gs_02_06_this_copy_counts_shallow() {
-    all(&["--alpha"], Some("1"));
+    all("sync", &["--alpha"], Some("1"));
+}
+
+#[test]
+fn gs_04_a_tick_where_the_remote_counts_full() {
+    all("tick", &[], None);
+}
+
+#[test]
+fn gs_04_a_tick_where_the_remote_counts_shallow() {
+    all("tick", &[], Some("1"));
+}
+
+#[test]
+fn gs_04_a_tick_where_this_copy_counts_full() {
+    all("tick", &["--alpha"], None);
+}
+
+#[test]
+fn gs_04_a_tick_where_this_copy_counts_shallow() {
+    all("tick", &["--alpha"], Some("1"));
 }
 
 /// GS-03: at start-up the remote counts, whatever the mode.
 #[test]
 fn gs_03_start_up_takes_the_newest_state() {
     for tree in [Tree::Clean, Tree::Mixed] {
-        Cell { stands: Stands::Diverged, tree, mode: &["--alpha", "--initial"], depth: None }.check();
+        Cell { command: "sync", stands: Stands::Diverged, tree, mode: &["--alpha", "--initial"], depth: None }.check();
     }
 }

@@ -178,6 +178,7 @@ fn over_http_a_token_is_told_to_the_remote_alone() {
     write(&clone.join("a"), "a\n");
     assert_eq!(hub.json(&clone, &["publish", "a", "-m", "a"], 0)["result"], "pushed");
     let denied = hub.run(&clone, &["publish", "keep.txt", "a", "-m", "x", "-v", "--token-file", &token_file]);
+    denied.ends_with(1).says("does not let us in");
     write(&clone.join("a"), "b\n");
     let waits = hub.run(&clone, &["publish", "a", "-m", "b", "-v", "--token-file", &token_file]);
     waits.ends_with(1).says("does not let us in");

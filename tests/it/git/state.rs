@@ -8,14 +8,18 @@ use crate::harness::write;
 
 #[track_caller]
 fn check(hub: &Hub, clone: &Path, code: i32, state: &str) -> serde_json::Value {
-    let before = crate::services::below_all(clone).len();
+    let looked = || {
+        let refs = git(clone, &["for-each-ref", "refs/heads", "refs/remotes", "refs/tags", "refs/stash"]);
+        (super::matrix::listing(clone), fs::read(clone.join(".git/HEAD")).expect("HEAD"), refs)
+    };
+    let before = looked();
     let index = fs::read(clone.join(".git/index")).ok();
     let object = hub.json(clone, &["state", "--exit-code"], code);
     assert_eq!(object["state"], state, "{object}");
     let plain = hub.json(clone, &["state"], if code == 7 { 7 } else { 0 });
     assert_eq!(plain["state"], state);
     assert_eq!(fs::read(clone.join(".git/index")).ok(), index, "the index");
-    let _ = before;
+    assert_eq!(looked(), before, "files, HEAD, refs of the user's");
     object
 }
 
