@@ -39,7 +39,7 @@ pub fn list(repository: &Repository) -> Result<Vec<Kept>> {
     for kind in [Kind::Pending, Kind::Conflict, Kind::Rejected] {
         let listed = refs::of_kind(repository, kind)?;
         for (one, (publish, time)) in listed.iter().zip(read(repository, &listed)?) {
-            let Some(target) = target(repository, kind, &one.name, one.id())? else { continue };
+            let Some(target) = target(kind, &one.name, one.id()) else { continue };
             let (name, time) = (one.name.clone(), utc::rfc3339(time));
             all.push(Kept { kind, target, name, time, publish });
         }
@@ -47,15 +47,10 @@ pub fn list(repository: &Repository) -> Result<Vec<Kept>> {
     Ok(all)
 }
 
-/// `refs/driftless/KIND/REMOTE/BRANCH/ID`; both may hold slashes.
-fn target(repository: &Repository, kind: Kind, name: &str, id: &str) -> Result<Option<Target>> {
+/// By `refs/driftless/KIND/REMOTE/BRANCH/ID`.
+fn target(kind: Kind, name: &str, id: &str) -> Option<Target> {
     let prefix = format!("refs/driftless/{}/", kind.word());
-    let Some(both) = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(id)?.strip_suffix('/')) else {
-        return Ok(None);
-    };
-    let splits: Vec<(&str, &str)> = both.match_indices('/').map(|(at, _)| (&both[..at], &both[at + 1..])).collect();
-    let known = splits.iter().find(|(remote, _)| repository.has_remote(remote)).or(splits.first());
-    known.map(|(remote, branch)| Target::new(remote, branch)).transpose()
+    Target::from_parts(name.strip_prefix(&prefix)?.strip_suffix(id)?.strip_suffix('/')?)
 }
 
 /// That of exactly this id.

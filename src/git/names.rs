@@ -90,6 +90,13 @@ impl Target {
         let part = |name: &str| name.replace('%', "%25").replace('/', "%2F");
         format!("{}/{}", part(&self.remote), part(&self.branch))
     }
+
+    /// The target of `REMOTE/BRANCH` as [`Target::as_parts`] writes it; `None` where that is none.
+    pub fn from_parts(parts: &str) -> Option<Target> {
+        let name = |part: &str| part.replace("%2F", "/").replace("%25", "%");
+        let (remote, branch) = parts.split_once('/').filter(|(_, branch)| !branch.contains('/'))?;
+        Target::new(&name(remote), &name(branch)).ok()
+    }
 }
 
 impl fmt::Display for Target {
@@ -177,6 +184,10 @@ mod tests {
                     .all(|(other, beside)| other == at || beside != name && !beside.starts_with(&format!("{name}/"))),
                 "{name}"
             );
+        }
+        for (remote, branch) in [("o/x", "a/b"), ("o", "x%2Fmain"), ("o%25", "%2F%/x")] {
+            let target = Target::new(remote, branch).expect("names");
+            assert_eq!(Target::from_parts(&target.as_parts()), Some(target));
         }
         assert_eq!(of("origin", "main"), "refs/driftless/remote/origin/main");
     }
