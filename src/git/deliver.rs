@@ -155,6 +155,12 @@ fn ask(repository: &Repository, target: &Target) -> Result<Option<Oid>> {
     if tip.is_none() && !remote::is_empty(repository, target)? {
         return Err(gone(target));
     }
+    let head = repository.head()?;
+    if tip.is_none() && head.commit.is_some() && repository.upstream(head.branch.as_deref())?.as_ref() == Some(target) {
+        // A first commit without what is here would be a history of its own.
+        let advice = "What waits goes on waiting. `git push` or `driftless git tick` pushes the commits that are here first.";
+        return Err(Error::refused(format!("The remote {} has no commit yet.", target.remote), advice));
+    }
     Ok(tip)
 }
 

@@ -25,8 +25,9 @@ fn forced(target: &Target) -> String {
     target.prefix(Kind::Forced).trim_end_matches('/').to_owned()
 }
 
-/// Pushes commits that the remote has not, where it has none that are not here. `None`: others were faster.
-pub fn forward(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: &Oid) -> Result<Option<Ours>> {
+/// Pushes commits that the remote has not, where it has none that are not here; without a tip, to a remote where nobody pushed yet.
+/// `None`: others were faster.
+pub fn forward(repository: &Repository, _held: &Held, target: &Target, head: &Oid, tip: Option<&Oid>) -> Result<Option<Ours>> {
     send(repository, target, head, tip, "").map(|sent| sent.map(|()| Ours { commit: head.clone(), replaced: None }))
 }
 
@@ -44,13 +45,13 @@ pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, 
     let why = format!("{target} before {} was pushed over it by force", head.brief());
     let kept = backup::keep_commit(repository, tip, &why)?;
     let lines = format!("update {} {head}\n{}", forced(target), landed::rescue(repository, target, tip, head)?);
-    let sent = send(repository, target, head, tip, &lines)?;
+    let sent = send(repository, target, head, Some(tip), &lines)?;
     Ok(sent.map(|()| Ours { commit: head.clone(), replaced: Some((tip.clone(), kept)) }))
 }
 
 /// The user's own commits go out with the user's own hooks.
-fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, lines: &str) -> Result<Option<()>> {
-    match push(repository, target, head, Some(tip), Hooks::Yes)? {
+fn send(repository: &Repository, target: &Target, head: &Oid, tip: Option<&Oid>, lines: &str) -> Result<Option<()>> {
+    match push(repository, target, head, tip, Hooks::Yes)? {
         Pushed::Taken => {}
         Pushed::Lost => return Ok(None),
         Pushed::Refused(message) => {
@@ -59,7 +60,7 @@ fn send(repository: &Repository, target: &Target, head: &Oid, tip: &Oid, lines: 
         }
     }
     // What another process learned meanwhile is newer; what goes along with the push is so all the same.
-    if remote::learn(repository, target, Some(tip), head, lines)? != Learned::Now && !lines.is_empty() {
+    if remote::learn(repository, target, tip, head, lines)? != Learned::Now && !lines.is_empty() {
         repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
     }
     Ok(Some(()))

@@ -23,6 +23,8 @@ pub enum Relation {
     NoUpstream,
     /// The remote answered, and has no such branch.
     Gone,
+    /// The remote answered, and has no branch at all: nobody pushed there yet.
+    Empty,
     /// Two histories without a common commit.
     Unrelated,
     /// Could not be found out; never to be read as one of the others.
@@ -40,6 +42,7 @@ impl Relation {
             Relation::Detached => "detached",
             Relation::NoUpstream => "no-upstream",
             Relation::Gone => "gone",
+            Relation::Empty => "empty",
             Relation::Unrelated => "unrelated",
             Relation::Unknown => "unknown",
         }
@@ -124,7 +127,7 @@ fn compare(repository: &Repository, standing: &mut Standing, ask: Ask) -> Result
             Ok(tip) => {
                 standing.asked = true;
                 if tip.is_none() {
-                    standing.relation = Relation::Gone;
+                    standing.relation = nothing_there(repository, &target)?;
                     return Ok(());
                 }
                 tip
@@ -175,6 +178,12 @@ fn compare(repository: &Repository, standing: &mut Standing, ask: Ask) -> Result
         standing.relation = Relation::Detached;
     }
     Ok(())
+}
+
+/// A branch that was known is gone, whatever else is there.
+fn nothing_there(repository: &Repository, target: &Target) -> Result<Relation> {
+    let is_new = remote::known(repository, target)?.is_none() && remote::is_empty(repository, target)?;
+    Ok(if is_new { Relation::Empty } else { Relation::Gone })
 }
 
 fn is_shallow(repository: &Repository) -> Result<bool> {

@@ -169,6 +169,8 @@ fn decide(standing: &Standing, wish: &Wish) -> Result<Action> {
         Relation::UpToDate => Action::Nothing,
         Relation::Behind | Relation::Unborn => Action::FastForward,
         Relation::Ahead => Action::Wait,
+        Relation::Empty if standing.head.commit.is_some() => Action::Wait,
+        Relation::Empty => Action::Nothing,
         Relation::Diverged if accepts(wish) => Action::Accept,
         Relation::Diverged => Action::Wait,
         _ => return Err(refusal(standing)),

@@ -107,14 +107,15 @@ pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
 
 /// Pushes commits of the user's, where the remote has none beside them or this copy counts.
 fn push_commits(repository: &Repository, wish: &Wish, target: &Target, standing: &Standing) -> Result<Option<Ours>> {
-    let (Some(head), Some(tip)) = (&standing.head.commit, &standing.remote) else { return Ok(None) };
-    let push = match standing.relation {
-        Relation::Ahead => force::forward,
-        Relation::Diverged if wish.authority == Authority::Local => force::over,
-        _ => return Ok(None),
-    };
-    let held = lock::take(repository, Which::Writer, "tick", wish.wait)?;
-    push(repository, &held, target, head, tip)
+    let Some(head) = &standing.head.commit else { return Ok(None) };
+    let held = || lock::take(repository, Which::Writer, "tick", wish.wait);
+    match (standing.relation, &standing.remote) {
+        (Relation::Ahead | Relation::Empty, tip) => force::forward(repository, &held()?, target, head, tip.as_ref()),
+        (Relation::Diverged, Some(tip)) if wish.authority == Authority::Local => {
+            force::over(repository, &held()?, target, head, tip)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Makes the publish that waits, of all that differs from HEAD in the paths; `None` where nothing does.

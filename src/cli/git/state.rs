@@ -41,6 +41,7 @@ pub fn text(standing: &Standing) -> String {
         Relation::Unborn => format!("{branch} has no commit yet; {target} has.\n"),
         Relation::Detached => "No branch is checked out (HEAD is detached).\n".to_owned(),
         Relation::NoUpstream => format!("Nothing says which branch of which remote goes with {branch}.\n"),
+        Relation::Empty => format!("{target} does not exist yet: nobody pushed to the remote so far.\n"),
         Relation::Gone => format!("The remote answers that {target} does not exist.\n"),
         Relation::Unrelated => format!("{branch} and {target} have no commit in common.\n"),
         Relation::Unknown => {

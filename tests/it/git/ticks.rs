@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use super::{Hub, commit, git, head, ours, sound};
+use super::{Hub, commit, git, head, ours, sound, try_git};
 use crate::harness::{Ended, read, wait_for, write};
 
 /// GS-04: the commands run, exactly the paths are committed, and the branch follows.
@@ -211,7 +211,7 @@ fn gs_04_a_tick_leaves_submodules_and_merges_alone() {
     git(&clone, &["stash", "-q"]);
     write(&clone.join("state/s"), "committed\n");
     git(&clone, &["commit", "-q", "-m", "s", "state/s"]);
-    assert!(!super::try_git(&clone, &["stash", "pop"]).status.success());
+    assert!(!try_git(&clone, &["stash", "pop"]).status.success());
     let tip = hub.tip();
     hub.run(&clone, &["tick"]).ends_with(4).says("in the middle of a merge");
     assert_eq!(hub.tip(), tip);
@@ -242,4 +242,27 @@ fn gs_05_what_was_changed_back_while_it_waited_is_delivered_so() {
         assert_eq!(git(&hub.bare, &["rev-list", "--count", "main"]), "4", "both are in the history");
         sound(&clone);
     }
+}
+
+/// GS-04: a remote that is new. A publish does not begin a history beside the one that is here.
+#[test]
+fn gs_04_a_tick_begins_an_empty_remote() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    git(&hub.top(), &["init", "-q", "--bare", "-b", "main", "fresh.git"]);
+    let fresh = hub.top().join("fresh.git");
+    git(&clone, &["update-ref", "-d", "refs/remotes/origin/main"]);
+    git(&clone, &["remote", "set-url", "origin", &format!("file://{}", fresh.display())]);
+    assert_eq!(hub.json(&clone, &["state", "--exit-code"], 5)["state"], "empty");
+    assert_eq!(hub.json(&clone, &["sync"], 0)["action"], "wait_for_tick");
+    write(&clone.join("a"), "a\n");
+    hub.run(&clone, &["publish", "a", "-m", "a"]).ends_with(4).says("has no commit yet");
+    let was = head(&clone);
+    let object = hub.json(&clone, &["tick", "--run", "mkdir -p state; echo s >state/s"], 0);
+    assert_eq!(object["pushed"], was.as_str(), "{object}");
+    let listed = git(&fresh, &["ls-tree", "-r", "--name-only", "main"]);
+    assert!(["a", "keep.txt", "state/s"].iter().all(|path| listed.lines().any(|line| line == *path)), "{listed}");
+    assert!(try_git(&fresh, &["merge-base", "--is-ancestor", &was, "main"]).status.success());
+    assert_eq!(hub.json(&clone, &["state", "--exit-code"], 0)["state"], "up-to-date");
+    sound(&clone);
 }
