@@ -34,11 +34,15 @@ impl Running {
         let _ = self.0.wait();
     }
 
-    /// Sends a signal to the process and all below it.
+    /// Sends a signal to the process and all below it; of these, one may have ended meanwhile.
     pub fn signal_all(&self, signal: rustix::process::Signal) {
+        let own = rustix::process::Pid::from_child(&self.0);
         let all = std::iter::once(self.0.id()).chain(below(self.0.id()));
         for id in all.filter_map(|id| i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw)) {
-            rustix::process::kill_process(id, signal).expect("a process of this test");
+            match rustix::process::kill_process(id, signal) {
+                Err(rustix::io::Errno::SRCH) if id != own => {}
+                sent => sent.expect("a process of this test"),
+            }
         }
     }
 
