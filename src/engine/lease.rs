@@ -4,12 +4,12 @@ use super::error::Error;
 use super::hands::owner;
 use super::open::Session;
 use crate::disk::Root;
-use crate::disk::clock::{Moment, pause};
+use crate::disk::clock::Moment;
 use crate::model::side::Side;
-use crate::roots::lease::{self, Holder, Lease};
+use crate::roots::lease::{self, Holder, Lease, Monotonic};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Taken for one run, and given back at its end.
@@ -19,29 +19,13 @@ pub(super) struct Borrowed {
     renewed: Moment,
 }
 
-struct Monotonic<'a> {
-    began: Moment,
-    stop: &'a AtomicBool,
-}
-
-impl lease::Clock for Monotonic<'_> {
-    fn now(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn pause(&self, time: Duration) -> bool {
-        pause(time.min(Duration::from_millis(200)));
-        !self.stop.load(Ordering::Relaxed)
-    }
-}
-
 impl Borrowed {
     /// Others save work by it; what keeps data safe is the look before each visible step. So none to be had is no reason
     /// to stop.
     pub fn take(session: &Session<'_>, host: &str, wait: Duration, stop: &AtomicBool) -> Result<Self, Error> {
         let root = session.roots.network.clone();
         let holder = Holder { host: host.to_owned(), state: format!("{:08x}", owner(host, session.pair)) };
-        let clock = Monotonic { began: Moment::now(), stop };
+        let clock = Monotonic::new(stop);
         let lease = match lease::take(&*root, &holder, wait, &clock).map_err(Error::at(Side::Network))? {
             lease::Outcome::Ours(lease) => Some(lease),
             lease::Outcome::Busy { holder } => {

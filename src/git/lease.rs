@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,9 +14,8 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::error::Result;
 use super::lock;
-use crate::disk::clock::{Moment, pause};
 use crate::disk::{Root, local, open_root};
-use crate::roots::lease::{self, Holder, Outcome, RENEW_EVERY};
+use crate::roots::lease::{self, Holder, Monotonic, Outcome, RENEW_EVERY};
 use crate::roots::mounts;
 
 /// Beside the lease, for people: who has it.
@@ -36,27 +35,11 @@ pub struct Lease {
     keeper: Option<JoinHandle<()>>,
 }
 
-struct Monotonic<'a> {
-    began: Moment,
-    stop: &'a AtomicBool,
-}
-
-impl lease::Clock for Monotonic<'_> {
-    fn now(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn pause(&self, time: Duration) -> bool {
-        pause(time.min(Duration::from_millis(200)));
-        !self.stop.load(Ordering::Relaxed)
-    }
-}
-
 /// Asks for the lease of a lock file that this process holds.
 pub fn take(lock: &Path, me: &lock::Holder, wait: Duration, stop: &AtomicBool) -> Result<Asked> {
     let Some(root) = root(lock, true)? else { return Ok(Asked::Free(None)) };
     let holder = Holder { host: me.host.clone(), state: me.boot.clone() };
-    match lease::take(&*root, &holder, wait, &Monotonic { began: Moment::now(), stop }) {
+    match lease::take(&*root, &holder, wait, &Monotonic::new(stop)) {
         Ok(Outcome::Ours(lease)) => {
             local::write_text(&folder(lock).join(HOLDER), &me.text())?;
             Ok(Asked::Free(Some(keep(lease, root))))
@@ -77,7 +60,7 @@ pub fn holder(lock: &Path) -> Option<lock::Holder> {
 /// Does another host keep the lease of a lock file alive now? Takes as long as a holder may be silent, where one stands.
 pub fn is_alive(lock: &Path) -> bool {
     let Ok(Some(root)) = root(lock, false) else { return false };
-    lease::is_alive(&*root, &Monotonic { began: Moment::now(), stop: &AtomicBool::new(false) }).unwrap_or(false)
+    lease::is_alive(&*root, &Monotonic::new(&AtomicBool::new(false))).unwrap_or(false)
 }
 
 fn folder(lock: &Path) -> PathBuf {

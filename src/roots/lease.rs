@@ -5,13 +5,14 @@
 //! be had the run goes on, and no answer here is proof. Clocks of two machines are never compared: a lease is dead
 //! when its content stood still for 15 s of our own monotonic clock. Every write changes the content.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::own::{self, Keep};
-use crate::disk::clock::random;
+use crate::disk::clock::{Moment, pause, random};
 use crate::disk::{ErrorKind, Folder, Onto, Root};
 
 const FILE: &str = "lease.toml";
@@ -39,6 +40,29 @@ pub trait Clock {
     fn now(&self) -> Duration;
     /// Waits, or returns `false` where the run is to stop.
     fn pause(&self, time: Duration) -> bool;
+}
+
+/// The machine's own, until somebody wants to stop.
+pub struct Monotonic<'a> {
+    began: Moment,
+    stop: &'a AtomicBool,
+}
+
+impl Monotonic<'_> {
+    pub fn new(stop: &AtomicBool) -> Monotonic<'_> {
+        Monotonic { began: Moment::now(), stop }
+    }
+}
+
+impl Clock for Monotonic<'_> {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn pause(&self, time: Duration) -> bool {
+        pause(time.min(Duration::from_millis(200)));
+        !self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// What came of asking for the lease.
