@@ -141,6 +141,11 @@ pub fn is_displaced(repository: &Repository, path: &[u8]) -> Result<bool> {
     Ok(false)
 }
 
+/// Did a follow that was killed leave something aside?
+pub fn is_left(repository: &Repository) -> Result<bool> {
+    Ok(!local::folders(&displaced(repository))?.is_empty())
+}
+
 /// After a follow that was killed: what it displaced goes back where the branch was not moved and nothing stands in its place,
 /// so that nobody takes it for deleted; then what lies aside still, and is in its backup, goes.
 ///

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Hub, commit, git, head, ours, sound, try_git};
+use super::{Hub, commit, git, head, ours, sound, sound_after_kills, try_git};
 use crate::harness::{Ended, chmod, read, write};
 
 pub fn script(path: &Path, text: &str) {
@@ -305,5 +305,5 @@ fn a_hook_that_hangs_is_left_with_ctrl_c() {
     assert_eq!(head(&clone), before);
     fs::remove_file(clone.join(".git/hooks/reference-transaction")).expect("removed");
     hub.run(&clone, &["sync"]).ends_with(0);
-    sound(&clone);
+    sound_after_kills(&clone);
 }

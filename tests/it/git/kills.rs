@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::race::Chance;
-use super::{Hub, commit, git, head, sound, try_git};
+use super::{Hub, commit, git, head, sound, sound_after_kills, try_git};
 use crate::harness::{read, wait_for, write};
 
 /// The step between: the file lies aside, its place is empty.
@@ -167,5 +167,5 @@ fn rc_05_kills_at_random_lose_nothing_that_was_written_or_acknowledged() {
         play.in_the_middle
     );
     assert!(try_git(&play.clone, &["fsck", "--full", "--no-dangling"]).status.success());
-    sound(&play.clone);
+    sound_after_kills(&play.clone);
 }

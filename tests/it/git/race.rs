@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Hub, git, ours, sound};
+use super::{Hub, git, ours, sound_after_kills};
 use crate::harness::{Ended, read, write};
 
 /// A number from a seed, the same for each run.
@@ -131,7 +131,7 @@ impl Race {
         }
         assert_eq!(git(&self.hub.bare, &["rev-list", "--count", "--merges", "main"]), "0");
         for (number, clone) in self.clones.iter().enumerate() {
-            sound(clone);
+            sound_after_kills(clone);
             assert_eq!(read(&clone.join("edit.txt")), format!("edited by {number}\n"));
             let staged: Vec<String> = git(clone, &["diff", "--cached", "--name-only"]).lines().map(str::to_owned).collect();
             assert_eq!(staged, ["keep.txt"], "the index of clone {number}");
