@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::error::Result;
 use super::repository::Repository;
-use crate::disk::{checkout, local};
+use crate::disk::{checkout, clock, local};
 use crate::roots::mounts;
 
 /// A lock file that stands there.
@@ -127,7 +127,7 @@ fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, St
         });
         match (is_git, works_here) {
             (true, Some(true)) => return Err(format!("process {number} ({}) works in this repository", name.trim())),
-            (true, None) if local::is_folder(&of("")) => {
+            (true, None) if !ends_now(&of("")) => {
                 return Err(format!("process {number} ({}) cannot be looked into", name.trim()));
             }
             _ => {}
@@ -145,6 +145,18 @@ fn at_work(repository: &Repository, path: &Path) -> std::result::Result<Seen, St
         }
     }
     Ok(seen)
+}
+
+/// Is a process that shows nothing of itself about to be gone? One that ends has no current folder for a moment.
+fn ends_now(process: &Path) -> bool {
+    (0..50).any(|_| {
+        let stat = local::read_text(&process.join("stat"), 4096).ok().flatten().unwrap_or_default();
+        let is_gone = stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']));
+        if !is_gone {
+            clock::pause(Duration::from_millis(10));
+        }
+        is_gone
+    })
 }
 
 /// Where somebody may work whom these locks concern: the work trees of this clone share most of them.
