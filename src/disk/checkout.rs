@@ -60,6 +60,14 @@ fn open(path: &Path) -> Result<(File, Metadata)> {
     opened.map_err(|source| error("read", path, source))
 }
 
+/// Flushes a file that somebody else wrote; one that is gone meanwhile is none.
+pub fn flush(path: &Path) -> Result<()> {
+    match open(path) {
+        Err(error) if error.kind == ErrorKind::Absent => Ok(()),
+        opened => opened?.0.sync_all().map_err(|source| error("flush", path, source)),
+    }
+}
+
 /// A file to be read by somebody else, with its length now.
 pub fn stream(path: &Path) -> Result<(Box<dyn Read + Send>, u64)> {
     let (file, meta) = open(path)?;

@@ -4,7 +4,8 @@
 //! Order (docs/decisions/0009-git-in-step.md): backup, flushed; displace and prove; lock the branch; index and work tree;
 //! the branch. Whatever was done when it stops, the next follow goes on: what is there already is not in the way.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 
 use super::backup::{self, Item, Keep};
 use super::command::Talk;
@@ -16,7 +17,7 @@ use super::repository::{Head, Repository, is_path};
 use super::seen;
 use super::tree::{ALL, Change, Dirty, Mode, Status, Untracked, Version, difference, empty_tree, status};
 use crate::disk::checkout::{self, Place};
-use crate::disk::local;
+use crate::disk::{local, open_root};
 use crate::model::shown::short;
 
 /// What moving from one commit to another would meet.
@@ -341,8 +342,29 @@ fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, p
     if output.code != 0 {
         return Err(Error::Stirred { message: output.message });
     }
+    flush(repository, &plan.changes)?;
     talk.tell(b"commit\n")?;
     talk.finish()
+}
+
+/// More files are flushed with all that their file system holds.
+const FEW: usize = 256;
+
+/// Git flushes its own files, and not those of the work tree. A power cut would leave empty ones under a branch that says
+/// otherwise, and a tick would take these for edits.
+fn flush(repository: &Repository, changes: &[Change]) -> Result<()> {
+    if changes.len() > FEW && open_root(&repository.top, false)?.flush_all().is_ok() {
+        return Ok(());
+    }
+    let mut folders = BTreeSet::new();
+    for change in changes {
+        let place = repository.place(&change.path);
+        if matches!(checkout::look(&place)?, Place::File { .. }) {
+            checkout::flush(&place)?;
+        }
+        folders.extend(place.parent().filter(|folder| local::is_folder(folder)).map(Path::to_owned));
+    }
+    folders.iter().try_for_each(|folder| Ok(local::flush_folder(folder)?))
 }
 
 /// Files whose times alone changed (a copied clone, a restored backup) look edited to `read-tree` until git looked at them.

@@ -307,3 +307,23 @@ fn a_hook_that_hangs_is_left_with_ctrl_c() {
     hub.run(&clone, &["sync"]).ends_with(0);
     sound_after_kills(&clone);
 }
+
+/// Git flushes no file of the work tree: after a power cut a branch would stand over empty files, which look like edits.
+#[test]
+fn what_is_checked_out_is_flushed_before_the_branch_says_so() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.moves();
+    let (plain, out) = (hub.world.command(&clone, &["git", "sync"]), hub.top().join("calls"));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-o"]).arg(&out).args(["-e", "trace=fsync,rename", "-e", "signal=none"]);
+    command.arg(plain.get_program()).args(plain.get_args()).current_dir(&clone).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert!(command.status().expect("strace starts").success());
+    let calls = read(&out);
+    let at = |part: &str| calls.lines().position(|line| line.contains(part));
+    let branch = at("refs/heads/main.lock\", \"").expect("the branch moves");
+    for end in ["/mine/edit.txt>", "/mine/new.txt>", "/mine/zero.txt>", "/mine>"] {
+        assert!(at(end).is_some_and(|flushed| flushed < branch), "{end}: {calls}");
+    }
+}
