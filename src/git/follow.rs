@@ -10,6 +10,7 @@ use std::path::Path;
 use super::backup::{self, Item, Keep};
 use super::command::Talk;
 use super::error::{Error, Result};
+use super::halfway;
 use super::lock::Held;
 use super::names::{Oid, Target};
 use super::obstacle;
@@ -81,9 +82,9 @@ pub fn plan(repository: &Repository, target: &Target, old: &str, new: &Oid, stat
 }
 
 /// A file that may have the new content already.
-struct Asked {
-    item: Item,
-    wanted: Version,
+pub struct Asked {
+    pub item: Item,
+    pub wanted: Version,
 }
 
 struct Look<'a> {
@@ -214,7 +215,7 @@ pub fn odd(path: &[u8]) -> Error {
 }
 
 /// What git would make of each file now, with its filters.
-fn hashes(repository: &Repository, asked: &[Asked]) -> Result<Vec<Oid>> {
+pub fn hashes(repository: &Repository, asked: &[Asked]) -> Result<Vec<Oid>> {
     let is_link = |asked: &&Asked| matches!(asked.item.place, Place::Link(_));
     let mut input = Vec::new();
     for asked in asked.iter().filter(|asked| !is_link(asked)) {
@@ -274,7 +275,7 @@ pub fn follow(
 ) -> Result<Followed> {
     let branch = movable(repository, head)?;
     undisturbed(repository)?;
-    backup::resume(repository, head)?;
+    halfway::resume(repository, head)?;
     let old = head.commit.as_ref();
     let old_tree = old.map_or_else(|| empty_tree(new), Oid::as_str);
     let seen = status(repository, Untracked::No, ALL)?;
@@ -290,7 +291,9 @@ pub fn follow(
     };
     let mut index = Index::AsItWas;
     if let Err(error) = switch(repository, &branch, old, new, &plan, &mut index) {
-        if let Some(id) = &backup
+        if let Err(error) = halfway::undo(repository, head) {
+            tracing::warn!(%error, "the next run puts the work tree in order");
+        } else if let Some(id) = &backup
             && backup::put_back(repository, id, &moved)
             && index == Index::AsItWas
         {
@@ -337,6 +340,7 @@ fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, p
     let placed = obstacle::place_ignored(repository, &plan.changes, &plan.ready)?;
     set_index(repository, old_tree, new, plan, &placed)?;
     *index = Index::Written;
+    halfway::begin(repository, old_tree, new)?;
     let words = ["read-tree", "-m", "-u", old_tree, new.as_str()];
     let output = repository.git.call(&words).unstopped().run()?;
     if output.code != 0 {
@@ -344,7 +348,8 @@ fn switch(repository: &Repository, branch: &str, old: Option<&Oid>, new: &Oid, p
     }
     flush(repository, &plan.changes)?;
     talk.tell(b"commit\n")?;
-    talk.finish()
+    talk.finish()?;
+    halfway::end(repository)
 }
 
 /// More files are flushed with all that their file system holds.

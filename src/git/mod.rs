@@ -11,6 +11,7 @@ pub mod deliver;
 mod error;
 pub mod follow;
 pub mod force;
+mod halfway;
 pub mod history;
 pub mod kept;
 pub mod landed;

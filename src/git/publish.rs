@@ -9,6 +9,7 @@ use super::backup;
 use super::command::both;
 use super::deliver::{Delivery, Errand, Outcome, deliver};
 use super::error::{Error, Result};
+use super::halfway;
 use super::lock::{self, Held, Which};
 use super::names::{Kind, Oid, Target};
 use super::pending::{Edit, Pending, Policy, Waiting, list, record, waiting};
@@ -239,6 +240,10 @@ pub fn content(repository: &Repository, attributes: &Attributes, tip: Option<&Oi
     match checkout::look(&place)? {
         Place::Link(target) => Ok(Content::Bytes(Mode::Link, target)),
         Place::File { .. } => {
+            if halfway::is_half(repository, path)? {
+                let message = format!("The file {} was half written by a sync that has not ended.", named());
+                return Err(Error::refused(message, "Nothing was published. `driftless git sync` brings it to its end."));
+            }
             let (bytes, executable) = checkout::read_once(&place)?;
             let mode = mode(repository, tip, path, executable)?;
             if !attributes.has(path) {

@@ -10,11 +10,11 @@
 
 use std::time::Duration;
 
-use super::backup;
 use super::deliver::{Delivery, Errand, Outcome, deliver, foresee};
 use super::error::{Error, Result};
 use super::follow::{Followed, Reason, follow, movable};
 use super::force;
+use super::halfway;
 use super::landed::{self, LeftOut};
 use super::lock::{self, Held, Which};
 use super::names::Target;
@@ -112,7 +112,8 @@ pub fn bring_in_step(
         let action = after(decide(&standing, wish)?, &standing, wish, &delivery);
         return Ok(Synced { action, target, standing, followed: None, delivery, left_out });
     }
-    let nothing = !waiting && !backup::is_left(repository)? && matches!(decide(&standing, wish)?, Action::Nothing | Action::Wait);
+    let nothing =
+        !waiting && !halfway::is_left(repository)? && matches!(decide(&standing, wish)?, Action::Nothing | Action::Wait);
     if nothing {
         let action = decide(&standing, wish)?;
         return Ok(Synced { action, target, standing, followed: None, delivery, left_out });
@@ -121,7 +122,7 @@ pub fn bring_in_step(
     let held = lock::take(repository, Which::Writer, "sync", wish.wait)?;
     pending::sweep(repository)?;
     // A follow that was killed behind its move leaves a branch in step, and what it put aside.
-    backup::resume(repository, &repository.head()?)?;
+    halfway::resume(repository, &repository.head()?)?;
     if waiting {
         let errand = Errand { mine: None, beside: None, retry_for: wish.retry_for, hooks: Hooks::No };
         delivery = deliver(repository, &target, &held, &errand)?;

@@ -11,11 +11,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::backup;
 use super::command::Git;
 use super::error::{Error, Result};
 use super::follow::{movable, named, undisturbed};
 use super::force::{self, Ours};
+use super::halfway;
 use super::lock::{self, Which};
 use super::names::{Kind, Oid, Target};
 use super::pending::{Edit, Pending, Policy, last, list, record};
@@ -67,8 +67,8 @@ pub fn tick(repository: &Repository, tick: &Tick) -> Result<Ticked> {
     let wish = &tick.wish;
     let target = repository.target(Some(&branch), wish.remote.as_deref(), wish.branch.as_deref())?;
     let target = target.ok_or_else(|| no_upstream(&branch))?;
-    // What a killed follow put aside is not deleted.
-    backup::resume(repository, &head)?;
+    // What a killed follow put aside is not deleted, and what it left half written nobody's edit.
+    halfway::resume(repository, &head)?;
     for command in &tick.commands {
         run(&repository.git, command, tick.run_timeout)?;
     }

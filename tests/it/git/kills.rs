@@ -42,13 +42,92 @@ fn gs_06_what_a_killed_follow_put_aside_is_not_published_as_deleted() {
     hub.run(&clone, &["tick", "--alpha"]).ends_with(4).says("index.lock");
     fs::remove_file(clone.join(".git/index.lock")).expect("removed");
     assert_eq!(hub.at_tip("state/x").as_deref(), Some("theirs\n"));
-    assert_eq!((read(&clone.join("state/x")), read(&clone.join("new.txt"))), ("mine\n".to_owned(), "mine\n".to_owned()), "back");
+    // What lies aside goes back, and aside again.
     kill();
     // This copy counts: the edit goes out, and no deletion.
     hub.run(&clone, &["tick", "--alpha"]).ends_with(0);
     assert_eq!((hub.at_tip("state/x").as_deref(), hub.at_tip("new.txt").as_deref()), (Some("mine\n"), Some("theirs\n")));
     assert_eq!((head(&clone), git(&clone, &["status", "--porcelain"])), (hub.tip(), String::new()));
     sound(&clone);
+}
+
+/// A hub whose remote has new versions of `x`, `y` and `z` in `state`, and a `new`; a clone where `z` is edited, that would follow.
+/// The git of that clone writes half of them where `HOW` says how it ends.
+fn cut_off() -> (Hub, std::path::PathBuf) {
+    let mut hub = Hub::new();
+    let (clone, first) = (hub.clone("mine", None), hub.top().join("first"));
+    for (text, files) in
+        [("before\n", &["state/x", "state/y", "state/z"][..]), ("theirs\n", &["state/x", "state/y", "state/z", "state/new"])]
+    {
+        git(&first, &["pull", "-q", "origin", "main"]);
+        files.iter().for_each(|path| write(&first.join(path), text));
+        commit(&first, text);
+        git(&first, &["push", "-q", "origin", "main"]);
+        if text == "before\n" {
+            hub.run(&clone, &["sync"]).ends_with(0);
+        }
+    }
+    write(&clone.join("state/z"), "mine\n");
+    hub.wrap(
+        "[ -n \"$HOW\" ] && for word in \"$@\"; do [ \"$word\" = read-tree ] && {\n\
+         cd state; printf the >x; rm y; : >z; printf '\\0\\0\\0' >new; [ $HOW = kill ] && kill -9 $PPID; exit 128; }; done",
+    );
+    (hub, clone)
+}
+
+fn stands(clone: &Path) -> [String; 3] {
+    ["x", "y", "z"].map(|path| read(&clone.join("state").join(path)))
+}
+
+/// A file that git had begun to write is nobody's edit.
+#[test]
+fn what_a_killed_git_wrote_half_is_not_published() {
+    let (hub, clone) = cut_off();
+    let killed = hub.world.command(&clone, &["git", "sync"]).env("HOW", "kill").status().expect("it starts");
+    assert_eq!((killed.code(), stands_half(&clone)), (None, true));
+    hub.run(&clone, &["publish", "state/x", "-m", "x"]).ends_with(4).says("half written");
+    hub.run(&clone, &["tick", "--alpha"]).ends_with(0);
+    let tip = ["x", "y", "z", "new"].map(|path| hub.at_tip(&format!("state/{path}")));
+    let theirs = Some("theirs\n".to_owned());
+    assert_eq!(tip, [theirs.clone(), theirs.clone(), Some("mine\n".to_owned()), theirs], "the edit alone went out");
+    assert_eq!((head(&clone), git(&clone, &["status", "--porcelain"])), (hub.tip(), String::new()));
+    let half = git(&clone, &["for-each-ref", "--format=%(subject)", "refs/driftless/backup"]);
+    assert!(half.contains("half written"), "{half}");
+    sound(&clone);
+}
+
+fn stands_half(clone: &Path) -> bool {
+    read(&clone.join("state/x")) == "the" && !clone.join("state/y").exists() && read(&clone.join("state/new")) == "\0\0\0"
+}
+
+/// As where the disk is full.
+#[test]
+fn what_a_failed_git_wrote_half_is_as_before() {
+    let (hub, clone) = cut_off();
+    let failed = hub.world.command(&clone, &["git", "sync"]).env("HOW", "fail").output().expect("it starts");
+    assert_ne!(failed.status.code(), Some(0));
+    assert_eq!(
+        (stands(&clone), clone.join("state/new").exists()),
+        (["before\n", "before\n", "mine\n"].map(str::to_owned), false)
+    );
+    assert_eq!(git(&clone, &["status", "--porcelain"]), " M state/z");
+    hub.run(&clone, &["sync"]).ends_with(0);
+    assert_eq!(stands(&clone), ["theirs\n"; 3].map(str::to_owned));
+    sound(&clone);
+}
+
+/// Where the branch was moved since, by whoever it was, nothing is put back.
+#[test]
+fn a_mark_of_another_commit_is_left_alone() {
+    let (hub, clone) = cut_off();
+    let killed = hub.world.command(&clone, &["git", "sync"]).env("HOW", "kill").status().expect("it starts");
+    assert_eq!(killed.code(), None);
+    git(&clone, &["reset", "-q", "--hard"]);
+    write(&clone.join("state/x"), "the");
+    git(&clone, &["commit", "-q", "-am", "mine"]);
+    write(&clone.join("state/y"), "the");
+    hub.run(&clone, &["tick", "--alpha"]).ends_with(0);
+    assert_eq!((hub.at_tip("state/x").as_deref(), hub.at_tip("state/y").as_deref()), (Some("the"), Some("the")));
 }
 
 /// One step of the user's or of ours, killed at a step that the seed picks: before or after one of our calls of git, or that
