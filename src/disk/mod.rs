@@ -213,6 +213,11 @@ pub trait Folder: Send + Sync {
     /// Opens the file `name`, made by [`Folder::stage`], for writing on behind its first `length` bytes; the rest is cut
     /// off. [`ErrorKind::Barred`], and nothing is changed, where that is not the file `id`, is shorter, or has a second name.
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>>;
+    /// As [`Folder::stage`], beside the file `old`, from which [`Writer::keep`] can take ranges without their bytes being sent;
+    /// with what that file shows. [`ErrorKind::Unsupported`], and nothing is made, where the file system cannot.
+    fn stage_over(&self, old: &Name, _name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        Err(unsupported("create", old))
+    }
     /// Renames within this folder.
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()>;
     /// Exchanges two names in one step; `Unsupported` where the file system cannot.
@@ -237,6 +242,10 @@ pub trait Folder: Send + Sync {
     fn attempt(&self, _trial: Trial) -> Result<Option<bool>> {
         Ok(None)
     }
+}
+
+fn unsupported(op: &'static str, what: impl ToString) -> Error {
+    Error::new(op, what, ErrorKind::Unsupported, std::io::ErrorKind::Unsupported.into())
 }
 
 /// A regular file open for reading.
@@ -274,9 +283,14 @@ pub trait Writer: Send {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
     /// Leaves a hole of `bytes` at the current place.
     fn skip(&mut self, bytes: u64) -> Result<()>;
+    /// The next `bytes` are those of the older file at this place ([`Folder::stage_over`]), which has that many.
+    fn keep(&mut self, _bytes: u64) -> Result<()> {
+        Err(unsupported("write", "a range"))
+    }
     /// What the handle's stat says now; with `flush` after an `fsync`.
     fn pause(&mut self, flush: bool) -> Result<Node>;
     /// Sets size (for a hole at the end), mode and mtime on the handle; with `flush` also `fsync`s; closes and reports late
-    /// errors; returns what the handle's stat said at the end.
+    /// errors; returns what the handle's stat said at the end. [`ErrorKind::Barred`] where an older file that bytes were kept of
+    /// was written to meanwhile.
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node>;
 }

@@ -41,6 +41,7 @@ pub(super) fn hands<'s>(
         owner: owner(host, session.pair),
         flush: session.options.durability == Durability::Full,
         partials: partials::folder(session.pair),
+        blocks: partials::blocks(session.pair),
         append: &session.append,
         whole: &session.whole,
         stop,

@@ -20,6 +20,11 @@ pub(super) fn folder(pair: &Pair) -> PathBuf {
     pair.state.join("partial")
 }
 
+/// Where the lists of large files' blocks are.
+pub(super) fn blocks(pair: &Pair) -> PathBuf {
+    pair.state.join("blocks")
+}
+
 /// The temporary names that this plan writes.
 fn wanted(plan: &Plan, owner: u32) -> HashSet<(Side, Name)> {
     let one = |op: &Op, path| match op {

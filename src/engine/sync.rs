@@ -36,6 +36,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::target::Target;
 use crate::model::time::Time;
 use crate::roots::own;
+use crate::transfer::blocks;
 use crate::transfer::sweep_snapshots;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -223,6 +224,7 @@ fn write(
     let host = local::host_name();
     let (owner, trash_name) = (owner(&host, session.pair), run_name(started, &host));
     sweep_snapshots(&databases::scratch(session.pair));
+    blocks::sweep(&partials::blocks(session.pair));
     let kept = partials::kept(session, request, &plan, owner);
     clean::leftovers(session, leftovers, |side| request.direction.writes(side), owner, &trash_name, &kept);
     let nothing = plan.actions.is_empty();

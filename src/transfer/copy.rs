@@ -1,5 +1,6 @@
 //! The one loop: read once, digest, write; and only believe a source that stood still.
 
+use super::blocks::{Listing, Older};
 use super::growth::Growth;
 use super::partial::{self, Begun, Saving};
 use super::{Failure, Run, snapshot};
@@ -113,21 +114,16 @@ pub(crate) fn fill(
     let side = to.other();
     let at_source = |error| Failure::At(side, error);
     let before = reader.opened();
-    let (Begun { mut writer, done }, mut pauses) = match &bytes {
-        Bytes::Copy(_) => (partial::anew(run, errand, reader, copying)?, Pauses::default()),
-        Bytes::Plain | Bytes::Database => {
-            let begun = partial::begin(run, errand, reader, copying)?;
-            // A copy that goes on is held to the stamp of its first beginning, which is this one.
-            let may_grow = begun.done == 0 && matches!(bytes, Bytes::Plain);
-            let growth = if may_grow { Growth::of(run, errand, before.size) } else { None };
-            let saving = Saving::of(run, errand, reader, begun.done);
-            (begun, Pauses { growth, saving })
-        }
-    };
-    let flow = Flow { to, reader, writer: &mut *writer, place: done, size: before.size };
-    let pumped = pump(run, flow, copying, &mut pauses);
+    let (Begun { mut writer, done, older }, mut pauses) = begin(run, errand, reader, copying, &bytes)?;
+    let mut laying = Laying { writer: &mut *writer, older, listing: Listing::of(before.size).filter(|_| done == 0) };
+    let flow = Flow { to, reader, place: done, size: before.size };
+    let pumped = pump(run, flow, &mut laying, copying, &mut pauses);
+    let Laying { older, listing, .. } = laying;
     let saved = pauses.saved();
-    let torn = |failure| partial::leave(run, errand, saved, failure);
+    let torn = |failure| {
+        older.iter().for_each(|older| older.give_up(run, &failure));
+        partial::leave(run, errand, saved, failure)
+    };
     let (read, digest) = pumped.map_err(torn)?;
     let after = reader.node().map_err(at_source).map_err(torn)?;
     let traits = &run.traits[side];
@@ -158,10 +154,34 @@ pub(crate) fn fill(
     if saved {
         partial::forget(run, errand.temp);
     }
+    if let Some(listing) = listing {
+        listing.keep(run, digest, replaced.and_then(|old| old.entry.digest()));
+    }
     let sent = origin.content.is_some().then_some(Sent { size, digest });
     let content = origin.content.unwrap_or(Content::File { size, digest: Some(digest) });
     let entry = Entry { content, mtime, mode: mode.unwrap_or(origin.mode) };
     Ok(Staged { from: Found { entry, stamp: origin.stamp }, node, resumed: done, database: false, sent })
+}
+
+/// The new file, and where its copy pauses.
+fn begin<'a>(
+    run: &'a Run<'_>,
+    errand: &Errand<'a>,
+    reader: &mut dyn Reader,
+    copying: &mut Copying,
+    bytes: &Bytes,
+) -> Result<(Begun, Pauses<'a>), Failure> {
+    if let Bytes::Copy(_) = bytes {
+        return Ok((partial::anew(run, errand, reader, copying)?, Pauses::default()));
+    }
+    let size = reader.opened().size;
+    let begun = partial::begin(run, errand, reader, copying)?;
+    // A copy that goes on is held to the stamp of its first beginning, which is this one.
+    let may_grow = begun.done == 0 && matches!(bytes, Bytes::Plain);
+    let growth = if may_grow { Growth::of(run, errand, size) } else { None };
+    // One over an older file is soon made again.
+    let saving = if begun.older.is_some() { None } else { Saving::of(run, errand, reader, begun.done) };
+    Ok((begun, Pauses { growth, saving }))
 }
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
@@ -181,9 +201,55 @@ fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> O
 pub(super) struct Flow<'a> {
     pub to: Side,
     pub reader: &'a mut dyn Reader,
-    pub writer: &'a mut dyn Writer,
     pub place: u64,
     pub size: u64,
+}
+
+/// Where the bytes go.
+struct Laying<'a> {
+    writer: &'a mut dyn Writer,
+    /// Blocks of it are kept.
+    older: Option<Older>,
+    /// For the next version.
+    listing: Option<Listing>,
+}
+
+impl Laying<'_> {
+    fn is_plain(&self) -> bool {
+        self.older.is_none() && self.listing.is_none()
+    }
+
+    /// Whole pieces where blocks are compared.
+    fn read(&self, reader: &mut dyn Reader, buffer: &mut [u8]) -> disk::Result<usize> {
+        if self.older.is_some() { reader.fill(buffer) } else { reader.read(buffer) }
+    }
+
+    /// How far the next piece may reach.
+    fn next(&self, place: u64) -> u64 {
+        self.older.as_ref().map_or(u64::MAX, |older| older.next(place))
+    }
+
+    fn put(&mut self, place: u64, bytes: &[u8]) -> disk::Result<()> {
+        if let Some(listing) = &mut self.listing {
+            listing.add(bytes);
+        }
+        match &mut self.older {
+            Some(older) => older.put(self.writer, place, bytes),
+            None => self.writer.write_all(bytes),
+        }
+    }
+
+    fn skip(&mut self, count: u64) -> disk::Result<()> {
+        if let Some(listing) = &mut self.listing {
+            zeros(count).for_each(|zeros| listing.add(zeros));
+        }
+        self.settle()?;
+        self.writer.skip(count)
+    }
+
+    fn settle(&mut self) -> disk::Result<()> {
+        self.older.as_mut().map_or(Ok(()), |older| older.settle(self.writer))
+    }
 }
 
 /// Places at which a copy pauses.
@@ -224,9 +290,16 @@ impl Pauses<'_> {
 
 /// Moves the content through the buffer, holes as holes. Returns how far it came, which is not the end where the file
 /// got shorter, and the digest of what lies before that.
-fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pauses<'_>) -> Result<(u64, Digest), Failure> {
-    let Flow { to, reader, writer, mut place, size } = flow;
+fn pump(
+    run: &Run<'_>,
+    flow: Flow<'_>,
+    laying: &mut Laying<'_>,
+    copying: &mut Copying,
+    pauses: &mut Pauses<'_>,
+) -> Result<(u64, Digest), Failure> {
+    let Flow { to, reader, mut place, size } = flow;
     let from = to.other();
+    let at_target = |error| Failure::At(to, error);
     let Copying { buffer, digesting } = copying;
     let sparse = reader.sparse();
     while place < size {
@@ -238,8 +311,8 @@ fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pause
         };
         let (start, end) = (start.clamp(place, pause), end.clamp(place, pause));
         if start > place {
-            digest_zeros(digesting, start - place);
-            writer.skip(start - place).map_err(|error| Failure::At(to, error))?;
+            zeros(start - place).for_each(|zeros| digesting.update(zeros));
+            laying.skip(start - place).map_err(at_target)?;
             reader.seek(start).map_err(|error| Failure::At(from, error))?;
             place = start;
         }
@@ -247,15 +320,15 @@ fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pause
             if run.stop.load(Ordering::Relaxed) {
                 return Err(Failure::Stopped);
             }
-            let wanted = usize::try_from(end - place).unwrap_or(usize::MAX).min(buffer.len());
-            let count = reader.read(&mut buffer[..wanted]).map_err(|error| Failure::At(from, error))?;
+            let wanted = usize::try_from(end.min(laying.next(place)) - place).unwrap_or(usize::MAX).min(buffer.len());
+            let count = laying.read(reader, &mut buffer[..wanted]).map_err(|error| Failure::At(from, error))?;
             if count == 0 {
                 // Shorter than it was: the look after the copy says so.
                 return Ok((place, digesting.finish()));
             }
-            writer.write_all(&buffer[..count]).map_err(|error| Failure::At(to, error))?;
+            laying.put(place, &buffer[..count]).map_err(at_target)?;
             (run.copied)(to, count as u64);
-            if place == 0 && count as u64 == size && pauses.none() {
+            if place == 0 && count as u64 == size && pauses.none() && laying.is_plain() {
                 // All of it at once, as most files are: no need to feed the digest piece by piece.
                 return Ok((size, digest::of(&buffer[..count])));
             }
@@ -263,17 +336,16 @@ fn pump(run: &Run<'_>, flow: Flow<'_>, copying: &mut Copying, pauses: &mut Pause
             place += count as u64;
         }
         if place == pause {
-            pauses.reached(place, digesting, writer)?;
+            pauses.reached(place, digesting, laying.writer)?;
         }
     }
+    laying.settle().map_err(at_target)?;
     Ok((place, digesting.finish()))
 }
 
-fn digest_zeros(digesting: &mut Digesting, mut count: u64) {
+/// So many zeros, in pieces.
+fn zeros(count: u64) -> impl Iterator<Item = &'static [u8]> {
     static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-    while count > 0 {
-        let piece = count.min(ZEROS.len() as u64);
-        digesting.update(&ZEROS[..usize::try_from(piece).unwrap_or(ZEROS.len())]);
-        count -= piece;
-    }
+    let (pieces, rest) = (count / ZEROS.len() as u64, count % ZEROS.len() as u64);
+    (0..pieces).map(|_| &ZEROS[..]).chain([&ZEROS[..usize::try_from(rest).unwrap_or(0)]])
 }

@@ -7,6 +7,7 @@
 //! system can), so that the base may say so.
 
 pub mod back;
+pub mod blocks;
 mod chunk;
 mod copy;
 mod database;
@@ -65,6 +66,8 @@ pub struct Run<'a> {
     pub flush: bool,
     /// The folder on this machine for records of large copies.
     pub partials: PathBuf,
+    /// The folder on this machine for lists of large files' blocks.
+    pub blocks: PathBuf,
     /// Files that programs only append to.
     pub append: &'a Patterns,
     /// Folders that are carried as one.

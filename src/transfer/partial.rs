@@ -6,6 +6,7 @@
 //! starts anew. The record goes before the temporary file takes its name, because a name that was exchanged may hold
 //! somebody's version afterwards: nothing but our own unfinished copy is ever written on.
 
+use super::blocks::Older;
 use super::copy::{Copying, Errand};
 use super::{Failure, Run, temp_name, trash};
 use crate::disk::{self, ErrorKind, Reader, Writer, local};
@@ -96,6 +97,8 @@ fn file(run: &Run<'_>, temp: &Name) -> PathBuf {
 pub(super) struct Begun {
     pub writer: Box<dyn Writer>,
     pub done: u64,
+    /// What it is written over.
+    pub older: Option<Older>,
 }
 
 /// Goes on with what an earlier run left, or makes a new temporary file. The digest holds the first `done` bytes then.
@@ -110,7 +113,7 @@ pub(super) fn begin(
         if let Some(writer) = go_on(run, errand, reader, &partial, copying)? {
             tracing::debug!(path = %errand.path, done = partial.done, "goes on with a broken copy");
             (run.copied)(to, partial.done);
-            return Ok(Begun { writer, done: partial.done });
+            return Ok(Begun { writer, done: partial.done, older: None });
         }
         forget(run, temp);
     }
@@ -122,6 +125,9 @@ pub(super) fn anew(run: &Run<'_>, errand: &Errand<'_>, reader: &mut dyn Reader, 
     let &Errand { to, target, temp, .. } = errand;
     copying.digesting.reset();
     reader.seek(0).map_err(|error| Failure::At(to.other(), error))?;
+    if let Some((older, writer)) = Older::open(run, errand)? {
+        return Ok(Begun { writer, done: 0, older: Some(older) });
+    }
     let writer = match target.stage(temp) {
         Err(error) if error.kind == ErrorKind::Exists => {
             // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
@@ -131,7 +137,7 @@ pub(super) fn anew(run: &Run<'_>, errand: &Errand<'_>, reader: &mut dyn Reader, 
         }
         other => other,
     };
-    Ok(Begun { writer: writer.map_err(|error| Failure::At(to, error))?, done: 0 })
+    Ok(Begun { writer: writer.map_err(|error| Failure::At(to, error))?, done: 0, older: None })
 }
 
 fn known(run: &Run<'_>, reader: &dyn Reader, temp: &Name) -> Option<Partial> {

@@ -41,6 +41,7 @@ struct World {
     stop: AtomicBool,
     flush: bool,
     partials: PathBuf,
+    blocks: PathBuf,
     append: Patterns,
     whole: Patterns,
     began: Time,
@@ -58,7 +59,7 @@ fn world() -> World {
     };
     let roots = PerSide::new(root(STAGING), root(NETWORK));
     let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
-    let partials = held.path().join("partial");
+    let (partials, blocks) = (held.path().join("partial"), held.path().join("blocks"));
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
     let scratch = held.path().join("scratch");
     World {
@@ -71,6 +72,7 @@ fn world() -> World {
         stop: AtomicBool::new(false),
         flush: false,
         partials,
+        blocks,
         append: Patterns::none(),
         whole: Patterns::none(),
         began: Time(i64::MAX),
@@ -88,6 +90,7 @@ impl World {
             owner: 0xabcd_0123,
             flush: self.flush,
             partials: self.partials.clone(),
+            blocks: self.blocks.clone(),
             append: &self.append,
             whole: &self.whole,
             stop: &self.stop,

@@ -224,8 +224,12 @@ impl ApartFolder {
 
     fn writer(&self, op: &'static str, name: &Name, call: FolderCall) -> Result<Box<dyn Writer>> {
         let handle = self.call(op, name, Pace::Usual, call, a_handle)?;
+        Ok(self.writing(name, handle))
+    }
+
+    fn writing(&self, name: &Name, handle: Handle) -> Box<dyn Writer> {
         let kept = Kept { lines: Arc::clone(&self.0.lines), handle };
-        Ok(Box::new(ApartWriter { kept, name: name.clone(), hole: 0, waiting: Vec::new() }))
+        Box::new(ApartWriter { kept, name: name.clone(), hole: 0, waiting: Vec::new() })
     }
 }
 
@@ -274,6 +278,15 @@ impl Folder for ApartFolder {
 
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
         self.writer("resume", name, FolderCall::Resume { name: bytes(name), id, length })
+    }
+
+    fn stage_over(&self, old: &Name, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let call = FolderCall::StageOver { old: bytes(old), name: bytes(name) };
+        let (handle, stamp) = self.call("create", name, Pace::Usual, call, |answer| match answer {
+            Answer::Over { handle, old } => Some((handle, Stamp::from(old))),
+            _ => None,
+        })?;
+        Ok((self.writing(name, handle), stamp))
     }
 
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
@@ -452,6 +465,14 @@ impl Writer for ApartWriter {
         }
         self.hole += bytes;
         Ok(())
+    }
+
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        if self.hole > 0 || !self.waiting.is_empty() {
+            self.send("write", Pace::Usual, Then::Nothing, done)?;
+        }
+        let (about, request) = (About { op: "write", path: &self.name }, Request::Keep { writer: self.kept.handle, bytes });
+        self.kept.lines.call(about, Pace::Usual, &request, &[], |answer, _| Break(done(answer)))
     }
 
     fn pause(&mut self, flush: bool) -> Result<Node> {

@@ -67,6 +67,10 @@ pub(super) enum Request {
         hole: u64,
         then: Then,
     },
+    Keep {
+        writer: Handle,
+        bytes: u64,
+    },
     Close {
         handle: Handle,
     },
@@ -104,6 +108,7 @@ pub(super) enum FolderCall {
     Read { name: Vec<u8> },
     Stage { name: Vec<u8> },
     Resume { name: Vec<u8>, id: u64, length: u64 },
+    StageOver { old: Vec<u8>, name: Vec<u8> },
     Rename { from: Vec<u8>, to: Vec<u8>, onto: Onto },
     Exchange { a: Vec<u8>, b: Vec<u8> },
     MakeFolder { name: Vec<u8>, mode: u32 },
@@ -134,6 +139,11 @@ pub(super) enum Answer {
         device: u64,
     },
     Handle(Handle),
+    /// A writer over an older file, and what that shows.
+    Over {
+        handle: Handle,
+        old: WireStamp,
+    },
     /// A part of a listing; the last one is not followed by `more`.
     Listing {
         items: Vec<WireItem>,

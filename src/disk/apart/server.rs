@@ -189,6 +189,12 @@ impl Open {
                 let taken = held(&self.writers).remove(&writer).ok_or(Ended)?;
                 sending.result(self.write(writer, taken, hole, bytes, then))
             }
+            Request::Keep { writer: handle, bytes } => {
+                let mut writer = held(&self.writers).remove(&handle).ok_or(Ended)?;
+                let kept = writer.keep(bytes);
+                held(&self.writers).insert(handle, writer);
+                sending.result(kept.map(|()| Answer::Done))
+            }
             Request::Close { handle } => {
                 // Outside of the locks: even closing can hang.
                 let folder = held(&self.folders).remove(&handle);
@@ -226,6 +232,10 @@ impl Open {
             }
             FolderCall::Stage { name: bytes } => folder.stage(&name(&bytes)?).map(writing),
             FolderCall::Resume { name: bytes, id, length } => folder.resume(&name(&bytes)?, id, length).map(writing),
+            FolderCall::StageOver { old, name: bytes } => folder.stage_over(&name(&old)?, &name(&bytes)?).map(|(writer, old)| {
+                let handle = self.keep(&self.writers, writer);
+                Answer::Over { handle, old: old.into() }
+            }),
             FolderCall::Rename { from, to, onto } => folder.rename(&name(&from)?, &name(&to)?, onto).map(done),
             FolderCall::Exchange { a, b } => folder.exchange(&name(&a)?, &name(&b)?).map(done),
             FolderCall::MakeFolder { name: bytes, mode } => folder.make_folder(&name(&bytes)?, mode).map(done),

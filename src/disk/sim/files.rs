@@ -81,12 +81,19 @@ pub(super) struct SimWriter {
     place: u64,
     /// The file ends in a hole that only a new length makes.
     short: bool,
+    /// What is written over, and what that showed.
+    over: Option<(Ino, Stamp)>,
 }
 
 impl SimWriter {
     pub fn new(handle: Handle, path: RelPath, ino: Ino, place: u64) -> SimWriter {
         handle.quietly(|medium| *medium.writing.entry(ino).or_default() += 1);
-        SimWriter { handle, path, ino, place, short: false }
+        SimWriter { handle, path, ino, place, short: false, over: None }
+    }
+
+    pub fn over(mut self, old: Ino, stamp: Stamp) -> SimWriter {
+        self.over = Some((old, stamp));
+        self
     }
 
     fn call<T: Told>(&self, op: &'static str, act: impl FnOnce(&mut Act<'_>, Option<Fault>) -> Answer<T>) -> Result<T> {
@@ -154,6 +161,19 @@ impl Writer for SimWriter {
         Ok(())
     }
 
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        let (ino, place, over) = (self.ino, self.place, self.over);
+        self.call("keep", |act, _| {
+            let (old, _) = over.ok_or(ErrorKind::Unsupported)?;
+            let range = place as usize..(place + bytes) as usize;
+            let taken = act.medium.bodies[&old].bytes.get(range).ok_or(ErrorKind::Other)?.to_vec();
+            put(act, ino, place, &taken)
+        })?;
+        self.place += bytes;
+        self.short = false;
+        Ok(())
+    }
+
     fn pause(&mut self, to_disk: bool) -> Result<Node> {
         self.call("pause", |act, _| {
             if to_disk {
@@ -166,6 +186,9 @@ impl Writer for SimWriter {
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, to_disk: bool) -> Result<Node> {
         let (ino, place) = (self.ino, self.place);
         self.call("finish", |act, _| {
+            if self.over.is_some_and(|(old, stamp)| act.medium.node(old).stamp != stamp) {
+                return Err(ErrorKind::Barred);
+            }
             if self.short {
                 put(act, ino, place, &[])?;
             }

@@ -68,6 +68,8 @@ pub struct Habits {
     pub refuses_to_replace: bool,
     /// Holes are told; else they are data.
     pub holes: bool,
+    /// Ranges of a file can be taken over without their bytes.
+    pub ranges: bool,
     /// It can be asked who has a file open.
     pub leases: bool,
     /// For so long a cached look and a listing may show what a name showed before.
@@ -105,6 +107,7 @@ impl Habits {
         exchange: true,
         refuses_to_replace: true,
         holes: true,
+        ranges: true,
         leases: true,
         cache_ns: 0,
         remote: false,
@@ -150,6 +153,7 @@ impl Habits {
         exchange: false,
         refuses_to_replace: false,
         holes: false,
+        ranges: false,
         leases: false,
         cache_ns: 20 * SECOND,
         remote: true,
@@ -170,6 +174,7 @@ impl Habits {
         exchange: false,
         refuses_to_replace: false,
         holes: false,
+        ranges: false,
         utf8_only: true,
         forbidden: b":*?\"<>|\\",
         files: None,

@@ -9,6 +9,7 @@ use super::habits::Flush;
 use super::tree::{Ino, Kind};
 use super::turn::{At, Handle};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
+use crate::model::entry::Stamp;
 use crate::model::listing::Listing;
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
@@ -187,6 +188,19 @@ impl Folder for SimFolder {
             Ok(ino)
         })?;
         Ok(Box::new(SimWriter::new(self.handle.clone(), self.opened.join(name), ino, length)))
+    }
+
+    fn stage_over(&self, old: &Name, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let (over, stamp, ino) = self.handle.call("stage over", self.both(name, old), |act, _| {
+            if !act.medium.habits.ranges {
+                return Err(ErrorKind::Unsupported);
+            }
+            let over = regular(act, self.ino, old, READ)?;
+            let ino = act.make(self.ino, name, PRIVATE, New::File)?;
+            Ok((over, act.medium.node(over).stamp, ino))
+        })?;
+        let writer = SimWriter::new(self.handle.clone(), self.opened.join(name), ino, 0);
+        Ok((Box::new(writer.over(over, stamp)), stamp))
     }
 
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {

@@ -19,7 +19,7 @@ pub struct Call {
     pub number: u64,
     pub volume: String,
     /// `open`, `rename`, `link`, `space`, `flush all`, `device`, `still there`, `list`, `look`, `read`, `stage`, `resume`,
-    /// `exchange`, `make`, `make link`, `remove`, `remove folder`, `touch`, `touch self`, `flush`, `has writer`, `try`,
+    /// `stage over`, `keep`, `exchange`, `make`, `make link`, `remove`, `remove folder`, `touch`, `touch self`, `flush`, `has writer`, `try`,
     /// `read bytes`, `holes`, `read stat`, `write`, `skip`, `pause`, `finish`, `rename, second half`.
     pub op: &'static str,
     pub path: RelPath,
@@ -202,6 +202,7 @@ impl Told for Option<Node> {}
 impl Told for Node {}
 impl Told for Space {}
 impl Told for (Ino, Stamp, bool) {}
+impl Told for (Ino, Stamp, Ino) {}
 
 impl Told for Listing<Node> {
     /// By a digest: a log of whole listings would be most of the work.

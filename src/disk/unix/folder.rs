@@ -9,6 +9,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+#[cfg(target_os = "linux")]
+use super::over::Over;
 use super::reader::UnixReader;
 use super::stat::{self, Stat, Sync};
 use super::writer::UnixWriter;
@@ -117,6 +119,12 @@ impl UnixFolder {
         })
     }
 
+    fn create(&self, name: &Name) -> Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let created = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR);
+        created.map_err(self.error("create", name))
+    }
+
     fn fresh(&self, name: &Name) -> std::result::Result<Stat, Errno> {
         let plain = stat::by_name(&self.handle, name, Sync::Force)?;
         let flags = match plain.kind {
@@ -195,9 +203,7 @@ impl Folder for UnixFolder {
     }
 
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR);
-        Ok(Box::new(UnixWriter::new(handle.map_err(self.error("create", name))?, name.clone(), self.facts)))
+        Ok(Box::new(UnixWriter::new(self.create(name)?, name.clone(), self.facts)))
     }
 
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
@@ -205,6 +211,22 @@ impl Folder for UnixFolder {
         let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty());
         let handle = handle.map_err(self.error("resume", name))?;
         Ok(Box::new(UnixWriter::behind(handle, name.clone(), self.facts, id, length)?))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn stage_over(&self, old: &Name, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let new = self.create(name)?;
+        match Over::open(self, old, &new) {
+            Ok(over) => {
+                let stamp = over.stamp();
+                Ok((Box::new(UnixWriter::new(new, name.clone(), self.facts).over(over)), stamp))
+            }
+            Err(errno) => {
+                let error = self.error("create", name)(errno);
+                self.remove_file(name)?;
+                Err(error)
+            }
+        }
     }
 
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {

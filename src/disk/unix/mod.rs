@@ -5,6 +5,8 @@
 
 mod folder;
 mod open;
+#[cfg(target_os = "linux")]
+mod over;
 mod reader;
 mod root;
 mod stat;

@@ -8,6 +8,8 @@ use rustix::io::Errno;
 
 use super::Facts;
 use super::folder::times;
+#[cfg(target_os = "linux")]
+use super::over::Over;
 use super::stat::{self, Sync};
 use crate::disk::{Error, ErrorKind, Node, Result, Writer};
 use crate::model::path::Name;
@@ -23,16 +25,31 @@ pub(super) struct UnixWriter {
     place: u64,
     /// The file ends in a hole that only a new length makes.
     short: bool,
+    #[cfg(target_os = "linux")]
+    over: Option<Over>,
 }
 
 impl UnixWriter {
     pub fn new(handle: OwnedFd, name: Name, facts: Facts) -> UnixWriter {
-        UnixWriter { handle, name, facts, place: 0, short: false }
+        UnixWriter {
+            handle,
+            name,
+            facts,
+            place: 0,
+            short: false,
+            #[cfg(target_os = "linux")]
+            over: None,
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn over(self, over: Over) -> UnixWriter {
+        UnixWriter { over: Some(over), ..self }
     }
 
     /// Writes on behind the first `length` bytes of `handle`.
     pub fn behind(handle: OwnedFd, name: Name, facts: Facts, id: u64, length: u64) -> Result<UnixWriter> {
-        let writer = UnixWriter { handle, name, facts, place: length, short: false };
+        let writer = UnixWriter { place: length, ..UnixWriter::new(handle, name, facts) };
         let stat = stat::by_handle(&writer.handle, Sync::Force).map_err(writer.error("look at"))?;
         let names = rustix::fs::fstat(&writer.handle).map_err(writer.error("look at"))?.st_nlink;
         if stat.kind != FileType::RegularFile || stat.id != id || stat.size < length || names != 1 {
@@ -73,6 +90,15 @@ impl Writer for UnixWriter {
         Ok(())
     }
 
+    #[cfg(target_os = "linux")]
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        let over = self.over.as_ref().ok_or_else(|| self.error("write")(Errno::OPNOTSUPP))?;
+        over.take(&self.handle, self.place, bytes).map_err(self.error("write"))?;
+        self.place += bytes;
+        self.short = false;
+        Ok(())
+    }
+
     fn pause(&mut self, flush: bool) -> Result<Node> {
         if flush {
             rustix::fs::fsync(&self.handle).map_err(self.error("flush"))?;
@@ -84,6 +110,13 @@ impl Writer for UnixWriter {
     fn finish(self: Box<Self>, mtime: Time, mode: Option<u32>, flush: bool) -> Result<Node> {
         if self.short {
             rustix::fs::ftruncate(&self.handle, self.place).map_err(self.error("write"))?;
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(over) = &self.over
+            && !over.is_as_it_was().map_err(self.error("look at"))?
+        {
+            let source = std::io::Error::other("the older version was written to meanwhile");
+            return Err(Error::new("write", &self.name, ErrorKind::Barred, source));
         }
         // A base of an older version may still ask for bits that lend the owner's rights.
         if let Some(mode) = mode.map(|mode| mode & 0o777).filter(|&mode| mode != PRIVATE) {

@@ -1,6 +1,7 @@
 //! What random scripts seldom come to: one story for each promise.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::play::{Ended, Play};
@@ -85,6 +86,53 @@ fn a_power_cut_takes_nothing_back_that_a_run_has_sent() {
         run_at_once(&mut play);
         play.volumes.staging.crash(Crash::Power);
         assert_eq!(play.volumes.staging.project(), play.volumes.network.project(), "{name}, seed {seed}");
+    }
+}
+
+/// Of a later version only the blocks that changed are written; it may be longer or shorter.
+#[test]
+fn what_did_not_change_of_a_file_is_kept_of_the_older_one() {
+    let versions: [(&[u8], u32); 4] =
+        [(b"one.two.three.four.", 1), (b"one.TWO.three.four.", 1), (b"one.TWO.three.four.five.", 2), (b"one.TWO.th", 1)];
+    for to in Side::BOTH {
+        let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+        for (content, pieces) in versions {
+            play.work(to.other(), |user| user.write("large", content));
+            let written = Arc::new(AtomicU32::new(0));
+            let seen = Arc::clone(&written);
+            play.world.before_each(move |call| {
+                let ours = call.path.to_string().contains(".dl~");
+                seen.fetch_add(u32::from(call.op == "write" && ours), Ordering::Relaxed);
+                None
+            });
+            run(&mut play);
+            play.world.leave_alone();
+            assert_eq!(play.volumes[to].user().read("large").as_deref(), Some(content), "to {to}");
+            assert_eq!(written.load(Ordering::Relaxed), pieces, "{} to {to}", String::from_utf8_lossy(content));
+        }
+    }
+}
+
+/// An older version that is written to while it is kept of is nobody's mixture.
+#[test]
+fn what_changes_while_it_is_kept_of_is_not_mixed() {
+    for at in ["keep", "finish"] {
+        let mut play = begun(1);
+        play.work(Side::Staging, |user| user.write("a/file", b"content, edited here"));
+        run(&mut play);
+        play.work(Side::Staging, |user| user.write("a/file", b"content, changed here"));
+        let (user, mut saved) = (play.volumes.network.user(), false);
+        play.world.before_each(move |call| {
+            if call.op == at && call.path.to_string().contains(".dl~") && !std::mem::replace(&mut saved, true) {
+                user.write("a/file", b"content, edited there").expect("saved");
+            }
+            None
+        });
+        run(&mut play);
+        play.world.leave_alone();
+        run(&mut play);
+        assert_eq!(play.volumes.network.user().read("a/file").as_deref(), Some(&b"content, edited there"[..]), "at {at}");
+        assert_eq!(play.volumes.staging.user().read("a/file").as_deref(), Some(&b"content, changed here"[..]), "at {at}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! Network roots on real mounts, which are slow to tell, coarse, and go away in the middle.
 //!
-//! Needs root, /dev/fuse, sshd, sshfs, exfat-fuse, python3 and strace; what is missing fails the test and is named.
+//! Needs root, /dev/fuse, sshd, sshfs, exfat-fuse, btrfs-progs, python3 and strace; what is missing fails the test and is named.
 
+mod blocks;
 mod doctor;
 mod local;
 mod random;

@@ -8,6 +8,8 @@ use super::{is_mounted, need_mounts, run, unmount};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Ext4,
+    /// Files can share blocks.
+    Btrfs,
     /// By its FUSE driver: whole seconds, names without case, no links.
     Exfat,
 }
@@ -32,6 +34,10 @@ impl Loop {
                 run("mkfs.ext4", &["-q", "-F", "-m", "0", image]);
                 run("mount", &["-o", "loop", image, at]);
                 fs::remove_dir(point.join("lost+found")).expect("an empty root");
+            }
+            Kind::Btrfs => {
+                run("mkfs.btrfs", &["-q", "-f", image]);
+                run("mount", &["-o", "loop", image, at]);
             }
             Kind::Exfat => {
                 run("mkfs.exfat", &[image]);

@@ -1,0 +1,91 @@
+//! Large files of which only what changed is written.
+
+#![expect(clippy::disallowed_methods, reason = "builds and inspects the roots that the program is tried on")]
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::ground::{Ground, bytes, then, write};
+use crate::services::{Kind, Loop, below_all};
+use crate::tree::Tree;
+
+const BLOCK: u64 = 64 << 10;
+
+/// Writes at a place in a file, and gives it another time.
+fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
+    file.write_all_at(content, place).expect("written");
+    file.set_modified(then(seconds)).expect("its time");
+}
+
+/// Bytes that a run wrote into the temporary files of the network root.
+fn written(ground: &Ground) -> u64 {
+    let trace = ground.place("trace");
+    let out = trace.to_str().expect("plain");
+    let tracer = ["strace", "-f", "-y", "-o", out, "-e", "trace=pwrite64,copy_file_range", "-e", "signal=none"];
+    let ended = ground.traced(&tracer, &["up"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let (calls, to) = (fs::read_to_string(&trace).expect("a trace"), format!("{}/.dl~", ground.network.display()));
+    let ours = calls.lines().filter(|line| line.contains(&to));
+    let count = |line: &str| line.rsplit_once("= ").and_then(|(_, count)| count.trim().parse::<u64>().ok());
+    ours.filter_map(count).sum()
+}
+
+#[test]
+fn of_a_large_file_only_the_blocks_that_changed_are_written() {
+    let ground = Ground::new().setting("DRIFTLESS_RESERVE", "1MiB");
+    let mount = Loop::mount(Kind::Btrfs, 512 << 20, &ground.network);
+    let (here, size) = (ground.staging.join("large.bin"), 40 << 20);
+    write(&here, &bytes(1, size), then(1));
+    assert_eq!(written(&ground), size as u64, "the first time all of it");
+    let size = size as u64;
+    // In the middle; over the edge of two blocks; at the end; longer; shorter; all zeros, and a hole.
+    let edits: [(&str, u64); 6] = [("middle", 1), ("edge", 2), ("end", 1), ("longer", 2), ("shorter", 0), ("hole", 0)];
+    for (at, (what, blocks)) in (2..).zip(edits) {
+        match what {
+            "middle" => edit(&here, 7 * BLOCK + 5, b"changed", at),
+            "edge" => edit(&here, 9 * BLOCK - 3, b"changed", at),
+            "end" => edit(&here, size - 1, b"!", at),
+            "longer" => edit(&here, size, &bytes(7, 2 * BLOCK as usize), at),
+            _ => {
+                let file = fs::OpenOptions::new().write(true).open(&here).expect("a file");
+                file.set_len(size - 3 * BLOCK).expect("its length");
+                if what == "hole" {
+                    file.set_len(size - BLOCK).expect("its length");
+                }
+                file.set_modified(then(at)).expect("its time");
+            }
+        }
+        let wrote = written(&ground);
+        assert_eq!(wrote, blocks * BLOCK, "{what}");
+        Tree::of(&ground.staging).assert_same(&Tree::of(&ground.network), what);
+        assert_eq!(fs::read(&here).expect("here"), fs::read(ground.network.join("large.bin")).expect("there"), "{what}");
+    }
+    ground.synced(&[]).did_nothing();
+    drop(mount);
+}
+
+/// Somebody else's version, or a list that is gone, is no ground to keep anything.
+#[test]
+fn what_is_not_known_is_written_whole() {
+    let ground = Ground::new().setting("DRIFTLESS_RESERVE", "1MiB");
+    let mount = Loop::mount(Kind::Btrfs, 512 << 20, &ground.network);
+    let (here, there) = (ground.staging.join("large.bin"), ground.network.join("large.bin"));
+    let size = 20 << 20;
+    write(&here, &bytes(1, size), then(1));
+    ground.synced(&[]);
+    edit(&there, 3 * BLOCK, b"theirs", 2);
+    ground.synced(&["down"]);
+    assert_eq!(fs::read(&here).expect("here"), fs::read(&there).expect("there"));
+    // The version that came is known block by block, too.
+    edit(&here, 5 * BLOCK, b"ours", 3);
+    assert_eq!(written(&ground), BLOCK);
+    let home = ground.place("home");
+    let lists: Vec<String> = below_all(&home).into_iter().filter(|path| path.contains("/blocks/")).collect();
+    assert_eq!(lists.len(), 1, "that of the last version alone: {lists:?}");
+    fs::write(home.join(&lists[0]), "broken").expect("broken");
+    edit(&here, 5 * BLOCK, b"more", 4);
+    assert_eq!(written(&ground), size as u64);
+    drop(mount);
+}
