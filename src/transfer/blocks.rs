@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Bytes of one block: each file system's own are a part of it, so that ranges can be shared; small beside what a database
-/// changes at once, and 16 bytes to remember. Tests' files are small.
+/// changes at once, and 32 digits to remember. Tests' files are small.
 const BLOCK: usize = if cfg!(test) { 4 } else { 64 << 10 };
 /// Smaller files are written whole: that is as fast, and nothing is to be remembered.
 const LEAST: u64 = if cfg!(test) { 8 } else { 16 << 20 };
@@ -137,7 +137,7 @@ pub(super) struct Older {
 
 impl Older {
     /// Opens the new file over what stands there; `None` where all of it is to be written.
-    pub fn open(run: &Run<'_>, errand: &Errand<'_>) -> Result<Option<(Older, Box<dyn disk::Writer>)>, Failure> {
+    pub fn open(run: &Run<'_>, errand: &Errand<'_>) -> disk::Result<Option<(Older, Box<dyn disk::Writer>)>> {
         let Some((older, stamp)) = known(run, errand) else { return Ok(None) };
         let &Errand { to, target, name, temp, .. } = errand;
         match target.stage_over(name, temp) {
@@ -145,10 +145,9 @@ impl Older {
             Ok((writer, _)) => {
                 // What it shows now is looked at when the new file takes its place.
                 drop(writer);
-                target.remove_file(temp).map_err(|error| Failure::At(to, error))?;
-                Ok(None)
+                target.remove_file(temp).map(|()| None)
             }
-            Err(error) if error.kind == ErrorKind::Gone => Err(Failure::At(to, error)),
+            Err(error) if matches!(error.kind, ErrorKind::Gone | ErrorKind::Exists) => Err(error),
             Err(error) => {
                 tracing::debug!(path = %errand.path, %error, "it is written whole");
                 Ok(None)
@@ -183,7 +182,7 @@ impl Older {
 
     /// Where the target refused something the next run writes all of it.
     pub fn give_up(&self, run: &Run<'_>, failure: &Failure) {
-        if matches!(failure, Failure::At(_, error) if error.kind != ErrorKind::Gone) {
+        if matches!(failure, Failure::At(_, error) if !matches!(error.kind, ErrorKind::Gone | ErrorKind::Full)) {
             forget(run, self.whole);
         }
     }

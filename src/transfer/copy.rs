@@ -37,7 +37,7 @@ pub(crate) struct Staged {
     pub from: Found,
     /// What the handle of the temporary file said at the end.
     pub node: Node,
-    /// Bytes of it that an earlier run had copied.
+    /// Bytes of it that an earlier run had copied, or that were kept of the older version.
     pub resumed: u64,
     /// It is a database: no log may lie beside its name.
     pub database: bool,
@@ -160,7 +160,13 @@ pub(crate) fn fill(
     let sent = origin.content.is_some().then_some(Sent { size, digest });
     let content = origin.content.unwrap_or(Content::File { size, digest: Some(digest) });
     let entry = Entry { content, mtime, mode: mode.unwrap_or(origin.mode) };
-    Ok(Staged { from: Found { entry, stamp: origin.stamp }, node, resumed: done, database: false, sent })
+    Ok(Staged {
+        from: Found { entry, stamp: origin.stamp },
+        node,
+        resumed: done + older.map_or(0, |older| older.kept),
+        database: false,
+        sent,
+    })
 }
 
 /// The new file, and where its copy pauses.

@@ -125,19 +125,21 @@ pub(super) fn anew(run: &Run<'_>, errand: &Errand<'_>, reader: &mut dyn Reader, 
     let &Errand { to, target, temp, .. } = errand;
     copying.digesting.reset();
     reader.seek(0).map_err(|error| Failure::At(to.other(), error))?;
-    if let Some((older, writer)) = Older::open(run, errand)? {
-        return Ok(Begun { writer, done: 0, older: Some(older) });
-    }
-    let writer = match target.stage(temp) {
+    let make = || match Older::open(run, errand)? {
+        Some((older, writer)) => Ok((writer, Some(older))),
+        None => target.stage(temp).map(|writer| (writer, None)),
+    };
+    let made = match make() {
         Err(error) if error.kind == ErrorKind::Exists => {
             // Our own name for this very version: an earlier run was killed while it wrote it, or with somebody's version
             // under it. So it is never simply removed.
             trash::set_temp_aside(run, to, errand.path, temp)?;
-            target.stage(temp)
+            make()
         }
-        other => other,
+        made => made,
     };
-    Ok(Begun { writer: writer.map_err(|error| Failure::At(to, error))?, done: 0, older: None })
+    let (writer, older) = made.map_err(|error| Failure::At(to, error))?;
+    Ok(Begun { writer, done: 0, older })
 }
 
 fn known(run: &Run<'_>, reader: &dyn Reader, temp: &Name) -> Option<Partial> {
