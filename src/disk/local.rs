@@ -294,6 +294,11 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// Is a socket there, or a link to one?
+pub fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
+}
+
 /// Device and number of what stands at a path; `None` where it cannot be asked.
 pub fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))

@@ -36,6 +36,39 @@ pub fn parse_compact(name: &[u8]) -> Option<Time> {
     (compact(time) == text).then_some(time)
 }
 
+/// The time that RFC 3339 text means, with a fraction and an offset where it has them; `None` for any other text and for
+/// the year 1, by which programs written in Go mean no time.
+pub fn parse_rfc3339(text: &str) -> Option<Time> {
+    let (day, rest) = text.split_once(['T', 't', ' '])?;
+    let whole = |text: &str, length: usize| -> Option<i64> {
+        let digits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { text.parse().ok() } else { None }
+    };
+    let day: Vec<&str> = day.split('-').collect();
+    let [year, month, day] = day[..] else { return None };
+    let (year, month, day) = (whole(year, 4)?, whole(month, 2)?, whole(day, 2)?);
+    let at = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(at);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let clock: Vec<&str> = clock.split(':').collect();
+    let [hour, minute, second] = clock[..] else { return None };
+    let (hour, minute, second) = (whole(hour, 2)?, whole(minute, 2)?, whole(second, 2)?);
+    if year < 2 || !(1..=12).contains(&month) || civil(days(year, month, day)) != (year, month, day) || hour > 23 || minute > 59 {
+        return None;
+    }
+    let nanos = whole(&format!("{fraction:0<9}")[..9], 9).filter(|_| fraction.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let offset = match zone {
+        "Z" | "z" => 0,
+        zone => {
+            let (hours, minutes) = zone[1..].split_once(':')?;
+            let seconds = whole(hours, 2)? * 3_600 + whole(minutes, 2)? * 60;
+            if zone.starts_with('-') { -seconds } else { seconds }
+        }
+    };
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset;
+    Some(Time::from_parts(seconds, u32::try_from(nanos).ok()?))
+}
+
 /// The day, counted from 1970-01-01, of a year, month and day (Howard Hinnant's `days_from_civil`).
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -62,6 +95,27 @@ mod tests {
     use super::*;
     use crate::model::mutants::hostile;
     use proptest::prelude::*;
+
+    #[test]
+    fn times_of_other_programs_are_read() {
+        for (text, expected) in [
+            ("2026-11-21T04:15:00.00000012Z", Some((1_795_234_500, 120))),
+            ("2026-11-21T05:15:00+01:00", Some((1_795_234_500, 0))),
+            ("2026-11-20t23:45:00.5-04:30", Some((1_795_234_500, 500_000_000))),
+            ("2000-02-29T00:00:00Z", Some((951_782_400, 0))),
+            ("0001-01-01T00:00:00Z", None),
+            ("2001-02-29T00:00:00Z", None),
+            ("2026-11-21T04:15:00", None),
+            ("2026-11-21", None),
+            ("2026-11-21T04:15:00.x5Z", None),
+            ("2026-11-21T04:15:00.éZ", None),
+            ("2026-11-21T24:15:00Z", None),
+            ("+026-11-21T04:15:00Z", None),
+            ("2026-11-21T04:15:00+é", None),
+        ] {
+            assert_eq!(parse_rfc3339(text), expected.map(|(seconds, nanos)| Time::from_parts(seconds, nanos)), "{text}");
+        }
+    }
 
     #[test]
     fn times_before_1970_and_leap_days_are_written() {
