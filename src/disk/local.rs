@@ -161,6 +161,17 @@ pub fn folders(path: &Path) -> Result<Vec<OsString>> {
     }
 }
 
+/// All names in a folder, sorted.
+pub fn names(path: &Path) -> Result<Vec<OsString>> {
+    let list = || -> io::Result<Vec<OsString>> {
+        let names: io::Result<Vec<OsString>> = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect();
+        let mut names = names?;
+        names.sort();
+        Ok(names)
+    };
+    list().map_err(|source| error("list", path, source))
+}
+
 /// Is nothing there, or an empty folder?
 pub fn is_vacant(path: &Path) -> bool {
     match fs::read_dir(path) {

@@ -1,0 +1,212 @@
+//! A compose project, as compose itself understands it: asked by its command line, whichever of the two there is.
+//!
+//! Invariants. A project is found from a folder of the user's, as compose does it. What labels of containers say of files is never
+//! opened: an image can carry any label.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::command::{Ended, Hearing, run};
+use super::error::{Error, Result};
+use crate::disk::local;
+use crate::docker::Container;
+use crate::model::shown::short;
+
+/// The labels by which compose knows its containers.
+pub const SERVICE: &str = "com.docker.compose.service";
+const PROJECT: &str = "com.docker.compose.project";
+const FOLDER: &str = "com.docker.compose.project.working_dir";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+
+/// As compose looks for them.
+const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// How long compose may take to understand its files.
+const READING: Duration = Duration::from_secs(60);
+
+/// A project and how its compose is called.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder of its file.
+    pub folder: PathBuf,
+    pub name: Option<String>,
+    pub services: BTreeMap<String, Service>,
+    words: &'static [&'static str],
+    files: Vec<PathBuf>,
+    host: String,
+}
+
+/// What is known of a service.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Service {
+    #[serde(default)]
+    pub image: Option<String>,
+    #[serde(default, deserialize_with = "build")]
+    pub build: Option<Build>,
+    #[serde(default)]
+    pub develop: Option<Develop>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Build {
+    #[serde(default)]
+    pub context: Option<String>,
+    #[serde(default)]
+    pub dockerfile: Option<String>,
+    #[serde(default)]
+    pub dockerfile_inline: Option<String>,
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Develop {
+    #[serde(default)]
+    pub watch: Vec<Watch>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Watch {
+    pub action: String,
+    pub path: String,
+    #[serde(default)]
+    pub target: Option<String>,
+    #[serde(default)]
+    pub ignore: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    services: BTreeMap<String, Service>,
+}
+
+fn build<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Build>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Short(String),
+        Long(Build),
+    }
+    Ok(Option::<Either>::deserialize(from)?.map(|either| match either {
+        Either::Short(context) => Build { context: Some(context), ..Build::default() },
+        Either::Long(build) => build,
+    }))
+}
+
+/// The nearest folder with a compose file, from `here` upwards.
+pub fn folder(here: &Path) -> Option<PathBuf> {
+    here.ancestors().find(|folder| NAMES.iter().any(|name| local::is_file(&folder.join(name)))).map(Path::to_path_buf)
+}
+
+impl Project {
+    /// Asks compose for the project of `folder`, or of `files` where some are named. `host` is the engine's address.
+    pub fn read(folder: &Path, files: &[PathBuf], host: &str, stop: &AtomicBool) -> Result<Project> {
+        let empty = |words| Project {
+            folder: folder.to_path_buf(),
+            name: None,
+            services: BTreeMap::new(),
+            words,
+            files: files.to_vec(),
+            host: host.to_owned(),
+        };
+        let plugin = empty(&["docker", "compose"]);
+        let asked = plugin.asks(&["config", "--format", "json"], Hearing { limit: READING, stop: Some(stop), say: None });
+        let lacks_plugin = |ended: &Ended| ended.last.iter().any(|line| is_no_plugin(line));
+        let (mut project, answer) = match asked {
+            Ok(ended) if ended.success => (plugin, ended),
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Ok(ended) if !lacks_plugin(&ended) => return Err(plugin.failure("config", &ended)),
+            _ => {
+                let old = empty(&["docker-compose"]);
+                let ended = old.asks(&["config"], Hearing { limit: READING, stop: Some(stop), say: None })?;
+                if !ended.success {
+                    return Err(old.failure("config", &ended));
+                }
+                (old, ended)
+            }
+        };
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let config: Config = serde_saphyr::from_str(&text).map_err(|error| Error::Unreadable {
+            path: project.shown("config"),
+            message: short(error.to_string().lines().next().unwrap_or_default()),
+        })?;
+        (project.name, project.services) = (config.name, config.services);
+        Ok(project)
+    }
+
+    fn asks(&self, words: &[&str], hearing: Hearing<'_>) -> Result<Ended> {
+        run(&mut self.command(words), &self.shown(words.first().copied().unwrap_or_default()), hearing)
+    }
+
+    /// Runs compose and takes an error of its for ours.
+    pub fn does(&self, words: &[&str], hearing: Hearing<'_>) -> Result<()> {
+        let ended = self.asks(words, hearing)?;
+        if ended.success { Ok(()) } else { Err(self.failure(words.first().copied().unwrap_or_default(), &ended)) }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(self.words[0]);
+        command.args(&self.words[1..]);
+        for file in &self.files {
+            command.arg("-f").arg(file);
+        }
+        command.args(words).current_dir(&self.folder);
+        // The same engine that is asked here; lines instead of drawings.
+        command.env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT").env("PWD", &self.folder);
+        command.env("BUILDKIT_PROGRESS", "plain").env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
+        command
+    }
+
+    fn failure(&self, verb: &str, ended: &Ended) -> Error {
+        Error::Compose { command: self.shown(verb), message: ended.message() }
+    }
+
+    /// A command of compose's as a person types it in the project's folder.
+    pub fn shown(&self, words: &str) -> String {
+        let files: String = self.files.iter().map(|file| format!(" -f {}", short(&file.to_string_lossy()))).collect();
+        format!("{}{files} {words}", self.words.join(" "))
+    }
+
+    /// Is the container one of this project's?
+    pub fn owns(&self, container: &Container) -> bool {
+        let label = |name: &str| container.labels.get(name).map(String::as_str);
+        let folder = label(FOLDER).is_some_and(|folder| Path::new(folder) == self.folder);
+        let named = self.name.is_some() && label(PROJECT) == self.name.as_deref();
+        let one_off = label(ONE_OFF).is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        (folder || named) && label(SERVICE).is_some() && !one_off
+    }
+}
+
+fn is_no_plugin(line: &str) -> bool {
+    ["unknown command", "is not a docker command", "unknown shorthand flag", "unknown flag"].iter().any(|part| line.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_compose_are_understood() {
+        let json = r#"{"name":"lab","services":{"web":{"build":{"context":"/p/web","dockerfile":"Dockerfile"},
+            "develop":{"watch":[{"action":"sync","path":"/p/web/src","target":"/app","ignore":["x/"]}]},"networks":{"default":null}},
+            "db":{"image":"db:1"}}}"#;
+        let yaml = "networks: {}\nservices:\n  web:\n    build:\n      context: /p/web\n  db:\n    image: db:1\n  old:\n    build: /p/old\nversion: '3.9'\n";
+        let read = |text: &str| serde_saphyr::from_str::<Config>(text).expect(text);
+        let config = read(json);
+        assert_eq!(config.name.as_deref(), Some("lab"));
+        let watch = &config.services["web"].develop.as_ref().expect("a list").watch[0];
+        assert_eq!((watch.action.as_str(), watch.target.as_deref(), watch.ignore.len()), ("sync", Some("/app"), 1));
+        for config in [config, read(yaml)] {
+            let context = |name: &str| config.services.get(name).and_then(|service| service.build.clone()?.context);
+            assert_eq!((context("web").as_deref(), context("db")), (Some("/p/web"), None));
+        }
+        assert_eq!(read(yaml).services["old"].build.clone().expect("short").context.as_deref(), Some("/p/old"));
+    }
+}
