@@ -5,7 +5,6 @@
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests build their own trees"))]
 
 pub mod cli;
-#[expect(dead_code, unused_imports, reason = "its command comes with the next change")]
 mod container;
 mod disk;
 mod docker;

@@ -6,6 +6,7 @@
 mod apart;
 mod args;
 mod conflicts;
+mod container;
 mod detach;
 mod detect;
 mod doctor;
@@ -163,6 +164,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Logs(logs) => logs::run(&context, &logs),
         Command::Service(service) => unit::run(&context, &service),
         Command::Git(git) => git::run(&context, &git),
+        Command::Container(container) => container::run(&context, &container),
         Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -197,6 +199,7 @@ impl Command {
             Command::Logs(_) => "logs",
             Command::Service(_) => "service",
             Command::Git(git) => git.what.name(),
+            Command::Container(container) => container.what.name(),
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::Report;
-use super::pair::Class;
 use crate::docker::MountKind;
 use crate::model::shown::short;
 
@@ -77,6 +76,16 @@ pub enum Severity {
     CouldNotTell,
 }
 
+impl Severity {
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::InStep => "in_step",
+            Severity::Drift => "drift",
+            Severity::CouldNotTell => "could_not_tell",
+        }
+    }
+}
+
 /// The answer of a check as one value, for whoever asks for several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -110,10 +119,6 @@ impl Report {
     /// Files that differ and count.
     pub fn stale(&self) -> impl Iterator<Item = &super::Told> {
         self.told.iter().filter(|told| told.pair.class.is_stale())
-    }
-
-    pub fn of_class(&self, class: Class) -> usize {
-        self.told.iter().filter(|told| told.pair.class == class).count()
     }
 }
 
@@ -156,7 +161,10 @@ fn fix(report: &Report, breaks: &[Break], counts: bool) -> Vec<String> {
     if has(Break::PatchedInContainer) && !has(Break::RunsOlderImage) {
         let patched = report.stale().find(|told| told.patched.is_some() && told.under.is_none());
         let kept = patched.map(|told| shell(&String::from_utf8_lossy(&told.place))).unwrap_or_default();
-        fix.push(format!("{} (what was changed in the container is lost; `docker cp {name}:{kept} .` takes it out)", recreate(report)));
+        fix.push(format!(
+            "{} (what was changed in the container is lost; `docker cp {name}:{kept} .` takes it out)",
+            recreate(report)
+        ));
     }
     if has(Break::RunsOlderImage) {
         fix.push(recreate(report));
@@ -203,9 +211,13 @@ fn unmask(report: &Report) -> String {
                 let (compose, service) = (&managed.compose, shell(&managed.service));
                 format!("{compose} up -d --no-deps --force-recreate --renew-anon-volumes {service}")
             }
-            (MountKind::Volume, _) if mount.is_anonymous() => format!("make the container anew without its old volume at {target}"),
+            (MountKind::Volume, _) if mount.is_anonymous() => {
+                format!("make the container anew without its old volume at {target}")
+            }
             (MountKind::Volume, _) => {
-                format!("take away the volume {name} at {target}: `docker volume rm {name}` once no container uses it; what is in it is lost")
+                format!(
+                    "take away the volume {name} at {target}: `docker volume rm {name}` once no container uses it; what is in it is lost"
+                )
             }
             _ => format!("the container sees {} at {target}: mount the folder that is meant", shell(&mount.source)),
         };

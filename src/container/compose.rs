@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::command::{Ended, Hearing, run};
 use super::error::{Error, Result};
 use crate::disk::local;
-use crate::docker::Container;
+use crate::docker::{self, Container, Engine};
 use crate::model::shown::short;
 
 /// The labels by which compose knows its containers.
@@ -43,8 +43,6 @@ pub struct Project {
 /// What is known of a service.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Service {
-    #[serde(default)]
-    pub image: Option<String>,
     #[serde(default, deserialize_with = "build")]
     pub build: Option<Build>,
     #[serde(default)]
@@ -173,19 +171,37 @@ impl Project {
         let files: String = self.files.iter().map(|file| format!(" -f {}", short(&file.to_string_lossy()))).collect();
         format!("{}{files} {words}", self.words.join(" "))
     }
+}
 
-    /// Is the container one of this project's?
-    pub fn owns(&self, container: &Container) -> bool {
-        let label = |name: &str| container.labels.get(name).map(String::as_str);
-        let folder = label(FOLDER).is_some_and(|folder| Path::new(folder) == self.folder);
-        let named = self.name.is_some() && label(PROJECT) == self.name.as_deref();
-        let one_off = label(ONE_OFF).is_some_and(|word| word.eq_ignore_ascii_case("true"));
-        (folder || named) && label(SERVICE).is_some() && !one_off
+/// The service of the project in `folder` (or called `project`) that a container belongs to; one that was made for one command
+/// belongs to none.
+pub fn service_of<'c>(container: &'c Container, folder: &Path, project: Option<&str>) -> Option<&'c str> {
+    let label = |name: &str| container.labels.get(name).map(String::as_str);
+    let here = label(FOLDER).is_some_and(|there| Path::new(there) == folder);
+    let named = project.is_some() && label(PROJECT) == project;
+    let one_off = label(ONE_OFF).is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    label(SERVICE).filter(|_| (here || named) && !one_off)
+}
+
+/// The containers of a service of the project in `folder`, or called `project`.
+pub fn containers(engine: &Engine, service: &str, folder: &Path, project: Option<&str>) -> docker::Result<Vec<Container>> {
+    let mut found = Vec::new();
+    for id in engine.labelled(&[(SERVICE, service)])? {
+        match engine.container(&id) {
+            Ok(container) if service_of(&container, folder, project) == Some(service) => found.push(container),
+            // Gone since it was listed.
+            Ok(_) | Err(docker::Error::NoContainer(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
 }
 
 fn is_no_plugin(line: &str) -> bool {
-    ["unknown command", "is not a docker command", "unknown shorthand flag", "unknown flag"].iter().any(|part| line.contains(part))
+    ["unknown command", "is not a docker command", "unknown shorthand flag", "unknown flag"]
+        .iter()
+        .any(|part| line.contains(part))
 }
 
 #[cfg(test)]

@@ -188,7 +188,11 @@ fn copied(stage: &Stage, rest: &str, is_add: bool) -> Option<Vec<Copy>> {
         return None;
     }
     let whole = below(&stage.work_folder, to)?;
-    let into = to.ends_with('/') || to.ends_with("/.") || matches!(to.as_str(), "." | "./" | "..") || from.len() > 1 || whole == stage.work_folder;
+    let into = to.ends_with('/')
+        || to.ends_with("/.")
+        || matches!(to.as_str(), "." | "./" | "..")
+        || from.len() > 1
+        || whole == stage.work_folder;
     let own_modes = flags.iter().any(|flag| flag.starts_with("--chmod"));
     let one = |from: &String| Copy { from: super::map::inside(from)[1..].to_owned(), to: whole.clone(), into, own_modes };
     Some(from.iter().map(one).collect())

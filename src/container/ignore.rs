@@ -76,7 +76,10 @@ fn pattern(line: &str) -> Result<Pattern, BadPattern> {
         return Err(bad());
     }
     let text = clean(text);
-    Ok(Pattern { brings_back, parts: parts(text.strip_prefix('/').filter(|rest| !rest.is_empty()).unwrap_or(&text)).ok_or_else(bad)? })
+    Ok(Pattern {
+        brings_back,
+        parts: parts(text.strip_prefix('/').filter(|rest| !rest.is_empty()).unwrap_or(&text)).ok_or_else(bad)?,
+    })
 }
 
 /// Without `.`, `..` as far as there is something above, and doubled slashes.

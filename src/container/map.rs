@@ -97,7 +97,8 @@ pub fn inside(path: &str) -> String {
 /// `LOCAL:/WHERE` as typed, `LOCAL` from the folder `here`.
 pub fn typed(text: &str, here: &Path) -> Result<Mapping> {
     let at = text.rfind(":/").filter(|at| *at > 0);
-    let at = at.ok_or_else(|| Error::Asked(format!("`{}` does not say what belongs where; write it like ./src:/app", short(text))))?;
+    let at =
+        at.ok_or_else(|| Error::Asked(format!("`{}` does not say what belongs where; write it like ./src:/app", short(text))))?;
     let local = local::real_path(&here.join(&text[..at]));
     let scopes = nearest_ignore(&local, here)?;
     let (target, name) = (&text[at + 1..], local.file_name().unwrap_or_default().to_string_lossy());
@@ -207,7 +208,8 @@ fn sources(copy: &Copy, context: &Path) -> Vec<PathBuf> {
 
 /// Bind mounts of folders and files of the project: what is there is what the container sees.
 pub fn of_mounts(container: &Container, project: &Path) -> Map {
-    let binds = container.mounts.iter().filter(|mount| mount.kind == MountKind::Bind && Path::new(&mount.source).starts_with(project));
+    let binds =
+        container.mounts.iter().filter(|mount| mount.kind == MountKind::Bind && Path::new(&mount.source).starts_with(project));
     let mapping = |mount: &crate::docker::Mount| Mapping {
         local: PathBuf::from(&mount.source),
         inside: inside(&mount.target),
@@ -233,7 +235,10 @@ mod tests {
 
     fn told(map: &Map, top: &Path) -> Vec<String> {
         let below = |path: &Path| path.strip_prefix(top).map(|path| path.display().to_string()).unwrap_or_default();
-        map.mappings.iter().map(|mapping| format!("{}:{} {}", below(&mapping.local), mapping.inside, mapping.said_by.word())).collect()
+        map.mappings
+            .iter()
+            .map(|mapping| format!("{}:{} {}", below(&mapping.local), mapping.inside, mapping.said_by.word()))
+            .collect()
     }
 
     #[test]
@@ -241,7 +246,10 @@ mod tests {
         let place = tempfile::tempdir().expect("a temporary folder");
         let top = local::real_path(place.path());
         for (name, text) in [
-            ("web/Dockerfile", "FROM a\nWORKDIR /app\nCOPY src ./src\nCOPY *.txt main.py ./\nCOPY gone /gone\nCOPY --from=x a b\n"),
+            (
+                "web/Dockerfile",
+                "FROM a\nWORKDIR /app\nCOPY src ./src\nCOPY *.txt main.py ./\nCOPY gone /gone\nCOPY --from=x a b\n",
+            ),
             ("web/.dockerignore", "*.log\n"),
             ("web/src/a.py", ""),
             ("web/one.txt", ""),

@@ -14,10 +14,11 @@ mod ignore;
 pub mod local;
 pub mod map;
 pub mod pair;
+pub mod rebuild;
 mod roots;
 mod stream;
 
-pub use chain::{Break, Finding, Severity, State};
+pub use chain::{Break, State};
 pub use error::{Error, Result};
 
 use std::collections::BTreeMap;
@@ -217,7 +218,10 @@ impl Seen {
                     }
                 }
                 Some(mount) if mount.kind == MountKind::Memory => {
-                    seen.unknown.push((local.whole, "in the container it lies in memory (tmpfs), which cannot be seen from outside".to_owned()));
+                    seen.unknown.push((
+                        local.whole,
+                        "in the container it lies in memory (tmpfs), which cannot be seen from outside".to_owned(),
+                    ));
                 }
                 _ => drop(seen.files.insert(place, local)),
             }
@@ -229,8 +233,13 @@ impl Seen {
         let (container, mappings) = (&request.container, &request.map.mappings);
         let is_ours = |place: &[u8]| over(&container.mounts, place).is_none() && is_source(mappings, place);
         let named = !request.files.is_empty();
-        let question =
-            Question { engine: request.engine, container: &container.id, files: &self.files, is_ours: &is_ours, all_digests: named };
+        let question = Question {
+            engine: request.engine,
+            container: &container.id,
+            files: &self.files,
+            is_ours: &is_ours,
+            all_digests: named,
+        };
         let roots = roots::of(mappings, &self.files, &container.mounts, named, request.extra);
         stream::compare_all(&question, &roots)
     }

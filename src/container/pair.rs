@@ -163,7 +163,12 @@ fn in_parts(local: &Local, bytes: u64, parts: &Receiver<Vec<u8>>) -> disk::Resul
     let mut buffer = Vec::new();
     while left > 0 {
         let Ok(part) = parts.recv() else {
-            return Err(disk::Error::new("compare", local.whole.display(), disk::ErrorKind::Other, io::ErrorKind::UnexpectedEof.into()));
+            return Err(disk::Error::new(
+                "compare",
+                local.whole.display(),
+                disk::ErrorKind::Other,
+                io::ErrorKind::UnexpectedEof.into(),
+            ));
         };
         left = left.saturating_sub(part.len() as u64);
         there.update(&part);

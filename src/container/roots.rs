@@ -21,7 +21,8 @@ pub fn of(mappings: &[Mapping], files: &BTreeMap<Vec<u8>, Local>, mounts: &[Moun
         .filter(|root| extra || files.keys().any(|place| lies_in(place, root.path.as_bytes())))
         .collect();
     // Without those that lie in another one.
-    let alone = |root: &Root| !whole.iter().any(|other| other.path != root.path && lies_in(root.path.as_bytes(), other.path.as_bytes()));
+    let alone =
+        |root: &Root| !whole.iter().any(|other| other.path != root.path && lies_in(root.path.as_bytes(), other.path.as_bytes()));
     let mut roots: Vec<Root> = Vec::new();
     for root in whole.iter().filter(|root| alone(root)) {
         if roots.iter().all(|known| known.path != root.path) {
@@ -50,7 +51,9 @@ fn narrowed(root: &Root, files: &BTreeMap<Vec<u8>, Local>, mounts: &[Mount], nam
         match here.as_slice() {
             [] => {}
             [place] if *place == folder.as_bytes() => split.push(Root { path: folder, is_folder: false }),
-            _ if barren.iter().any(|target| lies_in(target.as_bytes(), folder.as_bytes())) => open.extend(children(&folder, &here)),
+            _ if barren.iter().any(|target| lies_in(target.as_bytes(), folder.as_bytes())) => {
+                open.extend(children(&folder, &here))
+            }
             _ => split.push(Root { path: folder, is_folder: true }),
         }
         if split.len() + open.len() > MOST {

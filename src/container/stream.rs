@@ -112,7 +112,8 @@ fn one(question: &Question<'_>, root: &Root, compared: &mut Compared, linked: &m
         let mut stream = Stream { question, root, compared, linked, jobs };
         let streamed = stream.read(archive);
         drop(stream);
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let join =
+            |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (running.into_iter().flat_map(join).collect::<Vec<Answer<'_>>>(), streamed)
     });
     streamed?;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bollard::query_parameters::TagImageOptionsBuilder;
+use bollard::models::ContainerConfig;
+use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 
+use super::container::named;
 use super::error::{Error, Result, Subject};
-use super::{Engine, QUICK};
+use super::{Engine, QUICK, SLOW};
 use crate::model::shown::short;
 use crate::model::time::Time;
 use crate::model::utc::parse_rfc3339;
@@ -59,6 +61,23 @@ impl Engine {
     pub fn tag(&self, reference: &str, name: &str, tag: &str) -> Result<()> {
         let (subject, options) = (Subject::Image(reference), TagImageOptionsBuilder::default().repo(name).tag(tag).build());
         self.call("tag", &subject, QUICK, self.docker.tag_image(referenced(reference)?, Some(options)))
+    }
+
+    /// Makes the image `name:tag` of a container as it is now, with what was written inside it. It goes on meanwhile.
+    pub fn commit(&self, container: &str, name: &str, tag: &str) -> Result<()> {
+        let options =
+            CommitContainerOptionsBuilder::default().container(named(container)?).repo(name).tag(tag).pause(false).build();
+        let answer = self.docker.commit_container(options, ContainerConfig::default());
+        self.call("commit", &Subject::Container(container), SLOW, answer).map(drop)
+    }
+
+    /// Takes the name `reference` from its image, where that has another one; the last name is left.
+    pub fn untag(&self, reference: &str) -> Result<()> {
+        if self.image(reference)?.tags.len() < 2 {
+            return Ok(());
+        }
+        let (subject, options) = (Subject::Image(reference), RemoveImageOptionsBuilder::default().noprune(true).build());
+        self.call("untag", &subject, QUICK, self.docker.remove_image(referenced(reference)?, Some(options), None)).map(drop)
     }
 }
 

@@ -12,10 +12,8 @@ mod error;
 mod image;
 
 pub use address::{Address, Surroundings, find};
-pub use archive::Archive;
-pub use container::{Change, Container, Health, Mount, MountKind, State};
+pub use container::{Change, Container, Health, Mount, MountKind};
 pub use error::{Error, Result};
-pub use image::Image;
 
 use std::future::Future;
 use std::pin::pin;

@@ -154,3 +154,11 @@ Examples:
   driftless git publish status/node7.json -m 'node 7: done'
   driftless git pending list           what is not at the remote yet, or was not taken
   driftless git backups list           what following displaced";
+
+pub const CONTAINER_EXAMPLES: &str = "\
+Examples:
+  driftless container check            every service that is built here: current or stale?
+  driftless container check backend src/app.py
+  driftless container check lab_web --map ./web:/srv/web --extra
+  driftless container rebuild backend  build anew, replace, wait until healthy, check again
+  driftless container rebuild --cached --wait 5m";

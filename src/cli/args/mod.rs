@@ -1,6 +1,7 @@
 //! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
 
 pub mod background;
+pub mod container;
 mod examples;
 pub mod git;
 pub mod run;
@@ -112,6 +113,9 @@ pub enum Command {
     /// Keep a git branch in step with its remote, and publish files on it
     #[command(after_help = GIT_EXAMPLES)]
     Git(git::Git),
+    /// Is what runs in a container what lies here? Build it anew where it is not
+    #[command(after_help = CONTAINER_EXAMPLES)]
+    Container(container::Container),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),

@@ -3,6 +3,7 @@
 //! One file per command; here is what they share.
 
 mod conflicts;
+mod container;
 mod detect;
 mod doctor;
 mod git;
@@ -35,6 +36,7 @@ use crate::model::shown::tame_json;
 use crate::model::side::PerSide;
 
 pub use conflicts::{conflicts, resolved};
+pub use container::{container_check, container_rebuild};
 pub use detect::detect;
 pub use doctor::doctor;
 pub use git::{

@@ -4,6 +4,7 @@
 //! run with half of its ignore patterns does the wrong thing. An unknown variable is only a warning: it may be meant
 //! for another version.
 
+pub mod container;
 pub mod file;
 pub mod keys;
 pub mod value;

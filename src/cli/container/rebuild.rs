@@ -1,0 +1,160 @@
+//! `container rebuild`: build anew, replace, wait, check.
+
+use std::fmt::Write as _;
+
+use super::Here;
+use super::check::{Checked, recheck};
+use crate::cli::args::container::Rebuild;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{Answer, json, say};
+use crate::container::compose::Project;
+use crate::container::rebuild::{End, Former, Order, Rebuilt};
+use crate::container::{self, State};
+use crate::disk::local;
+use crate::docker::Health;
+use crate::model::shown::{short, tame};
+
+pub fn run(here: &Here<'_>, typed: &Rebuild) -> Result<Answer, Failure> {
+    let engine = here.engine()?;
+    let project = here.project(&engine)?;
+    let order = Order {
+        engine: &engine,
+        project: &project,
+        services: services(&project, typed)?,
+        cached: typed.cached,
+        wait: typed.wait,
+        renew_volumes: typed.renew_volumes,
+        rollback: !typed.no_rollback,
+        stop: here.context.stop.flag(),
+    };
+    let formers = order.formers()?;
+    if typed.dry_run {
+        let text = || plan(&order, &formers);
+        return Ok(here.context.answer(Exit::Done, || json::container_rebuild(&formers, &[], None, Exit::Done), text));
+    }
+    let _alone = alone(here, &project)?;
+    let json = here.context.common.json;
+    let done = order
+        .carry_out(formers, &mut |line| {
+            if !json {
+                say(&format!("{line}\n"))
+            }
+        })
+        .map_err(|error| failed(here, error))?;
+    let services: Vec<&str> = done.iter().map(|rebuilt| rebuilt.former.service.as_str()).collect();
+    let checked = recheck(here, engine, project, &services)?;
+    let exit = exit(&done, &checked);
+    Ok(here.context.answer(exit, || json::container_rebuild(&[], &done, Some(&checked), exit), || text(&done, &checked)))
+}
+
+fn services(project: &Project, typed: &Rebuild) -> Result<Vec<String>, Failure> {
+    if !typed.services.is_empty() {
+        return Ok(typed.services.clone());
+    }
+    let built = project.services.iter().filter(|(_, service)| service.build.is_some());
+    let built: Vec<String> = built.map(|(name, _)| name.clone()).collect();
+    if built.is_empty() { Err(Failure::usage("No service of the project here is built here.")) } else { Ok(built) }
+}
+
+/// One rebuild of a project at a time.
+fn alone(here: &Here<'_>, project: &Project) -> Result<local::Lock, Failure> {
+    let folder = here.context.place.state.join(".rebuild");
+    local::make_private_folder(&folder)?;
+    let name = format!("{:?}", crate::model::digest::of(project.folder.as_os_str().as_encoded_bytes()));
+    let holder = format!("process {}", std::process::id());
+    let lock = local::Lock::try_take(&folder.join(name), &holder)?;
+    lock.ok_or_else(|| Failure { exit: Exit::Busy, ..Failure::failed("Another rebuild of this project is under way.") })
+}
+
+/// A build that fails is no check that could not be made.
+fn failed(here: &Here<'_>, error: container::Error) -> Failure {
+    match error {
+        container::Error::Compose { .. } | container::Error::Silent { .. } => {
+            Failure::failed(format!("{}.", short(&error.to_string()))).advise("The old container was not touched, and goes on.")
+        }
+        container::Error::Stopped => Failure {
+            exit: Exit::interrupted(here.context.stop.signal()),
+            ..Failure::failed("Stopped. What serves now was left as it is; the lines above say how to bring the old one back.")
+        },
+        other => other.into(),
+    }
+}
+
+fn exit(done: &[Rebuilt], checked: &Checked) -> Exit {
+    if done.iter().any(|rebuilt| rebuilt.end != End::Replaced) {
+        return Exit::Failed;
+    }
+    let any = |state| checked.reports.iter().any(|report| report.state == state);
+    match () {
+        () if any(State::Stale) => Exit::Drift,
+        () if any(State::Unknown) => Exit::Unchecked,
+        () => Exit::Done,
+    }
+}
+
+fn plan(order: &Order<'_>, formers: &[Former]) -> String {
+    let mut text = String::new();
+    let cache = if order.cached { "" } else { "--no-cache " };
+    for former in formers {
+        let service = short(&former.service);
+        match &former.container {
+            Some(container) if former.written.is_empty() => {
+                let _ = writeln!(text, "keep the image of {} ({})", short(&container.name), short(&container.image_name));
+            }
+            Some(container) => {
+                let (name, first) = (short(&container.name), tame(&former.written[0]));
+                let _ = writeln!(
+                    text,
+                    "keep the image of {name} with {} files that were written inside it, like {first}",
+                    former.written.len()
+                );
+            }
+            None => {
+                let _ = writeln!(text, "{service} has no container yet: there is nothing to go back to");
+            }
+        }
+        let _ = writeln!(text, "{}", order.project.shown(&format!("build {cache}{service}")));
+        let renew = if order.renew_volumes { "--renew-anon-volumes " } else { "" };
+        let up = format!("up -d --no-deps --no-build --force-recreate {renew}{service}");
+        let _ = writeln!(text, "{}", order.project.shown(&up));
+        let _ = writeln!(text, "wait up to {} s until it is well, then compare its files", order.wait.as_secs());
+    }
+    text
+}
+
+fn text(done: &[Rebuilt], checked: &Checked) -> String {
+    let mut text = String::new();
+    for rebuilt in done {
+        let service = short(&rebuilt.former.service);
+        let seconds = rebuilt.waited.as_secs_f64();
+        let _ = match rebuilt.end {
+            End::Replaced if rebuilt.health == Some(Health::Healthy) => {
+                writeln!(text, "{service} was replaced and is healthy, after {seconds:.1} s.")
+            }
+            End::Replaced => writeln!(text, "{service} was replaced and runs, after {seconds:.1} s; nobody checks its health."),
+            End::RolledBack => writeln!(
+                text,
+                "{service} was NOT replaced: {}. The old container is back.",
+                rebuilt.why.as_deref().unwrap_or_default()
+            ),
+            End::Failed => writeln!(text, "{service} FAILED: {}.", rebuilt.why.as_deref().unwrap_or_default()),
+        };
+        if !rebuilt.last_lines.is_empty() {
+            let _ = writeln!(text, "The last lines of the new one:");
+            text.extend(rebuilt.last_lines.iter().map(|line| format!("  {line}\n")));
+        }
+        if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| !rebuilt.former.written.is_empty()) {
+            let (first, more) = (tame(&rebuilt.former.written[0]), rebuilt.former.written.len());
+            let _ = writeln!(
+                text,
+                "What was written inside the old container ({more} files, like {first}) is kept in the image {kept}."
+            );
+        }
+    }
+    if !checked.reports.is_empty() {
+        text.push('\n');
+        text.push_str(&super::check::text(checked, false, crate::cli::render::Paint::PLAIN));
+    }
+    text
+}
