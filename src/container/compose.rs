@@ -207,6 +207,41 @@ fn is_no_plugin(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::{Health, State};
+
+    #[test]
+    fn labels_are_claims() {
+        let container = |labels: &[(&str, &str)]| Container {
+            id: "1".to_owned(),
+            name: "x".to_owned(),
+            image_id: String::new(),
+            image_name: String::new(),
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            state: State {
+                word: String::new(),
+                is_running: true,
+                is_restarting: false,
+                health: Health::Unchecked,
+                started: None,
+                restarts: 0,
+                exit_code: 0,
+            },
+            created: None,
+            mounts: Vec::new(),
+            working_dir: String::new(),
+        };
+        let here = Path::new("/p");
+        for (labels, project, expected) in [
+            (&[(SERVICE, "web"), (FOLDER, "/p")][..], None, Some("web")),
+            (&[(SERVICE, "web"), (FOLDER, "/p/../evil")], None, None),
+            (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/q")], None, None),
+            (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/q")], Some("lab"), Some("web")),
+            (&[(SERVICE, "web"), (FOLDER, "/p"), (ONE_OFF, "True")], None, None),
+            (&[(FOLDER, "/p")], None, None),
+        ] {
+            assert_eq!(service_of(&container(labels), here, project), expected, "{labels:?}");
+        }
+    }
 
     #[test]
     fn both_forms_of_compose_are_understood() {

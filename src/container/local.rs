@@ -45,6 +45,8 @@ pub struct Side {
     pub left_out: u64,
     /// What could not be looked at, and why. Tame.
     pub unknown: Vec<(PathBuf, String)>,
+    /// What is mapped and not here, with its place in the container.
+    pub absent: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// Looks at everything that the mappings name; a later one counts more where two lead to the same place.
@@ -67,8 +69,10 @@ fn look_at(mapping: &Mapping, open: Open<'_>, side: &mut Side) -> disk::Result<(
     let (Some(folder), Some(name)) = (mapping.local.parent(), mapping.local.file_name()) else { return Ok(()) };
     let root = open(folder)?;
     let Ok(path) = RelPath::parse(name.as_encoded_bytes()) else { return Ok(()) };
-    // What is gone is told by the comparison: it is there in the container and not here.
-    let Some(node) = root.look(&path, Freshness::Fresh)? else { return Ok(()) };
+    let Some(node) = root.look(&path, Freshness::Fresh)? else {
+        side.absent.push((mapping.local.clone(), mapping.inside.clone().into_bytes()));
+        return Ok(());
+    };
     let look = Look { mapping, root: &root };
     look.entry(path, &mapping.local, mapping.inside.clone().into_bytes(), node, side);
     Ok(())

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::docker::{self, Change, Container, Engine, Mount, MountKind};
+use crate::model::shown::short;
 use crate::model::time::Time;
 use local::{Local, Open, Side};
 use map::{Map, Mapping, SaidBy};
@@ -96,6 +97,8 @@ pub struct Report {
     /// The file that changed after the process started, and when.
     pub late: Option<(PathBuf, Time)>,
     pub said_by: Vec<SaidBy>,
+    /// Only some files were asked for: all of them are told.
+    pub named: bool,
     pub not_followed: usize,
 }
 
@@ -103,12 +106,25 @@ pub struct Report {
 pub fn check(request: &Request<'_>) -> Result<Report> {
     let began = Instant::now();
     let mut side = local::look(&request.map.mappings, request.open);
-    let absent = choose(request, &mut side)?;
+    let mut absent = choose(request, &mut side)?;
+    if request.files.is_empty() {
+        absent.append(&mut side.absent);
+    }
     let mut seen = Seen::of(request, side);
     let compared = seen.compare(request)?;
     let mut told = told(request, &seen, &compared);
     for (whole, place) in absent {
-        told.push(missing_here(request, whole, place)?);
+        match missing_here(request, whole.clone(), place)? {
+            Some(missing) => told.push(missing),
+            None if request.files.is_empty() => seen.unknown.push((whole, "it is neither here nor in the container".to_owned())),
+            None => return Err(Error::Asked(nowhere(request, &whole))),
+        }
+    }
+    if compared.pairs.is_empty() && seen.live == 0 && told.is_empty() && seen.unknown.is_empty() {
+        return Err(Error::Unmapped(format!(
+            "nothing of what is mapped into the container {} is here",
+            short(&request.container.name)
+        )));
     }
     told.sort_by(|a, b| a.place.cmp(&b.place));
     if told.iter().any(|told| told.pair.class.is_stale() && told.under.is_none()) {
@@ -133,6 +149,7 @@ pub fn check(request: &Request<'_>) -> Result<Report> {
         late,
         said_by: said_by(&request.map.mappings),
         not_followed: request.map.not_followed,
+        named: !request.files.is_empty(),
         service: request.service.clone(),
         container: request.container.clone(),
     };
@@ -155,7 +172,7 @@ fn choose(request: &Request<'_>, side: &mut Side) -> Result<Vec<(PathBuf, Vec<u8
             continue;
         }
         let mapping = request.map.mappings.iter().rev().find(|mapping| file.starts_with(&mapping.local));
-        let shown = crate::model::shown::short(&file.to_string_lossy());
+        let shown = short(&file.to_string_lossy());
         let mapping = mapping.ok_or_else(|| Error::Unmapped(format!("nothing says where {shown} belongs in the container")))?;
         if mapping.leaves_out(file) {
             return Err(Error::Asked(format!("{shown} is left out by patterns of .dockerignore or of develop.watch")));
@@ -179,18 +196,23 @@ fn place_of(mapping: &Mapping, file: &Path) -> Vec<u8> {
 }
 
 /// A file that is not here: is it in the container?
-fn missing_here(request: &Request<'_>, whole: PathBuf, place: Vec<u8>) -> Result<Told> {
+fn missing_here(request: &Request<'_>, whole: PathBuf, place: Vec<u8>) -> Result<Option<Told>> {
     let path = String::from_utf8_lossy(&place).into_owned();
-    let here = crate::model::shown::short(&whole.to_string_lossy());
     match request.engine.archive(&request.container.id, &path) {
         Ok(_) => {}
         Err(docker::Error::NoFile { .. }) => {
-            return Err(Error::Asked(format!("there is no {here}, and none in the container {} either", request.container.name)));
+            request.engine.sees(&request.container.id)?;
+            return Ok(None);
         }
         Err(error) => return Err(error.into()),
     }
     let pair = Pair { class: Class::MissingHere, here: None, there: Some(pair::Seen { bytes: 0, digest: None }) };
-    Ok(Told { place, whole, pair, patched: None, under: None })
+    Ok(Some(Told { place, whole, pair, patched: None, under: None }))
+}
+
+fn nowhere(request: &Request<'_>, whole: &Path) -> String {
+    let (here, name) = (short(&whole.to_string_lossy()), short(&request.container.name));
+    format!("there is no {here}, and none in the container {name} either")
 }
 
 /// The local side without what need not or cannot be compared.

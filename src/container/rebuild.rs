@@ -267,11 +267,10 @@ impl Order<'_> {
 /// Why a container will not get well by waiting.
 fn lost(container: &Container) -> Option<String> {
     let state = &container.state;
-    if state.health == Health::Unhealthy {
-        return Some("it is unhealthy".to_owned());
+    if !state.is_running && !state.is_restarting && state.word != "created" {
+        return Some(format!("it ended with {}", state.exit_code));
     }
-    let ended = !state.is_running && !state.is_restarting && state.word != "created";
-    ended.then(|| format!("it ended with {}", state.exit_code))
+    (state.health == Health::Unhealthy).then(|| "it is unhealthy".to_owned())
 }
 
 /// Files that were written inside a container, as far as anybody could miss them: folders are listed because of what is in them.

@@ -96,7 +96,7 @@ pub struct Root {
 fn one(question: &Question<'_>, root: &Root, compared: &mut Compared, linked: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<()> {
     let asked = if root.is_folder { format!("{}/.", root.path.trim_end_matches('/')) } else { root.path.clone() };
     let archive = match question.engine.archive(question.container, &asked) {
-        Err(docker::Error::NoFile { .. }) => return Ok(()),
+        Err(docker::Error::NoFile { .. }) => return Ok(question.engine.sees(question.container)?),
         // A file where a folder is here: all that is in it here is missing there.
         Err(docker::Error::Engine { message, .. }) if root.is_folder && message.contains("not a directory") => return Ok(()),
         archive => archive?,
@@ -312,5 +312,38 @@ impl<R: Read> Read for Ending<R> {
             None => self.zeros += count as u64,
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out_have_no_place() {
+        let told = |path: &[u8]| names(path).map(|names| names.join(&b'/'));
+        for (path, expected) in [
+            (&b"./a/b"[..], Some(&b"a/b"[..])),
+            (b"a//b/", Some(b"a/b")),
+            (b"/etc/passwd", Some(b"etc/passwd")),
+            (b"../etc/passwd", None),
+            (b"a/../../b", None),
+            (b"a/..", None),
+            (b"./", Some(b"")),
+            (b"a/..b", Some(b"a/..b")),
+        ] {
+            assert_eq!(told(path).as_deref(), expected, "{}", path.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn zeros_are_counted_to_the_end_only() {
+        let bytes = [vec![0; 2_000], vec![1], vec![0; 700]].concat();
+        for piece in [1, 7, 4_096] {
+            let mut ending = Ending { inner: &bytes[..], zeros: 0 };
+            let mut buffer = vec![0; piece];
+            while ending.read(&mut buffer).expect("bytes") > 0 {}
+            assert_eq!(ending.zeros, 700);
+        }
     }
 }

@@ -6,12 +6,12 @@ use std::io::{self, Read};
 use std::pin::Pin;
 use std::time::Duration;
 
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use bollard::query_parameters::{ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder};
 use tokio_stream::{Stream, StreamExt};
 
 use super::container::named;
 use super::error::{Error, Result, Subject, told};
-use super::{Engine, SLOW};
+use super::{Engine, QUICK, SLOW};
 
 /// How long a stream that has begun may stand still.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -39,6 +39,21 @@ impl Engine {
         let first = self.wait("archive", SLOW, chunks.next())?;
         let chunk = first.transpose().map_err(|error| told("archive", &subject, error))?;
         Ok(Archive { engine: self, chunks, chunk, read: 0 })
+    }
+
+    /// Proves that the engine can look into the container: where a folder that was mounted into it is gone, some engines say of
+    /// every file that it is not there.
+    pub fn sees(&self, container: &str) -> Result<()> {
+        let options = ContainerArchiveInfoOptionsBuilder::default().path("/").build();
+        let answer = self.docker.get_container_archive_info(named(container)?, Some(options));
+        match self.call("archive", &Subject::File { container, path: "/" }, QUICK, answer) {
+            Ok(_) => Ok(()),
+            Err(Error::NoFile { .. }) => {
+                let message = "it cannot look into the container; a folder that was mounted into it may be gone".to_owned();
+                Err(Error::Engine { verb: "archive", status: 404, message })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

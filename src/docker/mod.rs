@@ -12,6 +12,8 @@ mod error;
 mod image;
 
 pub use address::{Address, Surroundings, find};
+#[cfg(test)]
+pub use container::State;
 pub use container::{Change, Container, Health, Mount, MountKind};
 pub use error::{Error, Result};
 

@@ -113,6 +113,7 @@ const COMMANDS: &[&str] = &[
     "logs",
     "service",
     "git",
+    "container",
     "completions",
     "man",
 ];
@@ -141,6 +142,9 @@ const USAGE: &[(&str, &[&str])] = &[
     ("help-git-backups", &["git", "backups", "--help"]),
     ("help-git-health", &["git", "health", "--help"]),
     ("help-git-unlock", &["git", "unlock", "--help"]),
+    ("help-container-check", &["container", "check", "--help"]),
+    ("help-container-rebuild", &["container", "rebuild", "--help"]),
+    ("usage-container-nothing", &["container"]),
     ("usage-git-nothing", &["git"]),
     ("usage-git-no-message", &["git", "publish", "a"]),
     ("man-detect", &["man", "detect"]),

@@ -8,6 +8,7 @@ mod background;
 mod bad_input;
 mod commands;
 mod conflicts;
+mod container;
 mod databases;
 mod databases_back;
 mod doctor;

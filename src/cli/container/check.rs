@@ -290,14 +290,14 @@ fn one(text: &mut String, report: &Report, all: bool, paint: Paint) {
         let _ = writeln!(text, "It is not running{code}; its files were compared all the same.");
     }
     let most = if all { usize::MAX } else { SOME };
-    let grave = |told: &&Told| told.pair.class.is_stale() || told.pair.here.is_some_and(|seen| seen.digest.is_some());
-    let (listed, light): (Vec<&Told>, Vec<&Told>) = report.told.iter().partition(grave);
+    let listed: Vec<&Told> = report.told.iter().filter(|told| report.named || told.pair.class.is_stale()).collect();
     listed.iter().take(most).for_each(|told| file(text, told));
     if listed.len() > most {
         let _ = writeln!(text, "and {} more; --all lists them.", count((listed.len() - most) as u64, "file"));
     }
     for (class, words) in [(Class::Mode, "only in their rights"), (Class::LineEnds, "only in the ends of their lines")] {
-        let of_class: Vec<String> = light.iter().filter(|told| told.pair.class == class).map(|told| place(&told.place)).collect();
+        let of_class: Vec<String> =
+            report.told.iter().filter(|told| told.pair.class == class).map(|told| place(&told.place)).collect();
         if let Some(first) = of_class.first() {
             let _ = writeln!(text, "{} differ {words}, like {first}; that does not count.", count(of_class.len() as u64, "file"));
         }

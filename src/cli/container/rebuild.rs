@@ -144,7 +144,8 @@ fn text(done: &[Rebuilt], checked: &Checked) -> String {
             let _ = writeln!(text, "The last lines of the new one:");
             text.extend(rebuilt.last_lines.iter().map(|line| format!("  {line}\n")));
         }
-        if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| !rebuilt.former.written.is_empty()) {
+        let gone = rebuilt.end != End::RolledBack && !rebuilt.former.written.is_empty();
+        if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| gone) {
             let (first, more) = (tame(&rebuilt.former.written[0]), rebuilt.former.written.len());
             let _ = writeln!(
                 text,

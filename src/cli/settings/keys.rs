@@ -108,7 +108,12 @@ pub const KEYS: &[Key] = &[
     shared("gates", Kind::Table, "", "Checks before a run. Reserved for a later version; not looked into."),
     shared("git", Kind::Table, "", "The git layer. Reserved for a later version; not looked into."),
     shared("image", Kind::Table, "", "The image check. Reserved for a later version; not looked into."),
-    shared("container", Kind::Table, "", "The container check. Reserved for a later version; not looked into."),
+    shared(
+        "container",
+        Kind::Table,
+        "",
+        "What `container check` takes where nobody says anything else: `name` or `service`, `map`, `files` ([container](container.md)). Not looked into by other commands.",
+    ),
 ];
 
 /// Needed before the others are known.

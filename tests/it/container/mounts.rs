@@ -1,0 +1,75 @@
+//! What lies over a container's files, and what was done to them there: each break of the chain and its fix.
+
+use std::fs;
+
+use super::{Lab, classes, says};
+use crate::harness::write;
+
+#[test]
+fn cs_01_each_break_of_the_chain_is_told_with_the_smallest_fix() {
+    let lab = Lab::new();
+    lab.image("app:1", &[("a.py", "1\n"), ("b.py", "2\n"), ("d/c.py", "3\n")]);
+    let src = lab.src().display().to_string();
+    // Files that the container sees where they lie are not read twice, and a process that is older than they are is told.
+    lab.start("live", &format!("-v {src}:/app app:1"));
+    write(&lab.src().join("a.py"), "1\n");
+    let live = lab.json(&["live"], 0);
+    assert_eq!((live["skipped"]["bind_live"].as_u64(), live["compared"]["files"].as_u64()), (Some(3), Some(0)), "{live}");
+    assert!(live["changed_after_start"]["path"].as_str().is_some_and(|path| path.ends_with("a.py")), "{live}");
+    assert_eq!(live["fix"], "docker restart live");
+    says(&lab.json(&["live", "--process"], 5), "stale", Some("process_older_than_files"), "docker restart live");
+    // Nobody has to say what belongs where, then.
+    lab.check(&["live"]).ends_with(0).says("3 files mounted from here");
+
+    // Another folder, a named and an anonymous volume, over the image's files.
+    let other = lab.top().join("other");
+    write(&other.join("c.py"), "another\n");
+    lab.start("bound", &format!("--mount type=bind,source={},target=/app/d app:1", other.display()));
+    let bound = lab.json(&["bound"], 5);
+    says(&bound, "stale", Some("masked_by_mount"), "mount the folder that is meant");
+    assert_eq!(
+        (classes(&bound), bound["masked"][0]["kind"].as_str()),
+        (vec!["content /app/d/c.py".to_owned()], Some("bind")),
+        "{bound}"
+    );
+    lab.start("named", "-v keep:/app/d app:1");
+    lab.start("anonymous", "-v /app/d app:1");
+    lab.json(&["named"], 0);
+    lab.sh("docker exec named sh -c 'echo old > /app/d/c.py'; docker exec anonymous sh -c 'echo old > /app/d/c.py'");
+    says(&lab.json(&["named"], 5), "stale", Some("masked_by_mount"), "docker volume rm keep");
+    says(&lab.json(&["anonymous"], 5), "stale", Some("masked_by_mount"), "without its old volume at /app/d");
+    // A volume in which nothing of ours lies is not read at all.
+    lab.start("packages", "-v /app/node_modules app:1");
+    lab.sh("docker exec packages sh -c 'echo x > /app/node_modules/x'");
+    let packages = lab.json(&["packages"], 0);
+    assert_eq!(
+        (packages["compared"]["files"].as_u64(), packages["not_here"]["files"].as_u64()),
+        (Some(3), Some(0)),
+        "{packages}"
+    );
+    // What lies in memory cannot be seen: no answer is better than a wrong one.
+    lab.start("memory", "--tmpfs /app/d app:1");
+    let memory = lab.json(&["memory"], 7);
+    says(&memory, "unknown", None, "");
+    assert_eq!(memory["unknown"].as_array().map(Vec::len), Some(1), "{memory}");
+
+    // Changed by hand, in each way.
+    lab.start("patched", "app:1");
+    lab.sh("docker exec patched sh -c 'echo p >> /app/a.py; rm -r /app/d'");
+    let patched = lab.json(&["patched"], 5);
+    says(&patched, "stale", Some("patched_in_container"), "docker cp patched:/app/a.py .");
+    assert_eq!(classes(&patched), ["content /app/a.py", "missing_in_container /app/d/c.py"]);
+    assert_eq!(patched["changed"][0]["patched"], "modified", "{patched}");
+
+    // A newer image under the same name, although every file is the same.
+    lab.start("older", "app:1");
+    lab.sh("echo 'FROM app:1' | docker build -q -t app:1 --label newer=yes -");
+    let older = lab.json(&["older"], 5);
+    says(&older, "stale", Some("container_runs_older_image"), "make the container anew of the image app:1");
+    assert_ne!(older["container"]["image_id"], older["container"]["tag_image_id"]);
+    lab.check(&["older", "--map", "src:/app"]).ends_with(5).says("FILES MATCH - Container is STALE all the same");
+    fs::remove_dir_all(&other).expect("removed");
+    // The folder of a bind mount is gone: the engine cannot look into a stopped container, so nobody knows.
+    lab.sh("docker stop bound");
+    lab.json(&["bound"], 7);
+}
