@@ -104,7 +104,7 @@ impl Look<'_> {
                     continue;
                 }
                 let left_out = self.mapping.leaves_out(&whole);
-                if item.value.is_folder() && !(left_out && !self.mapping.may_bring_back()) {
+                if item.value.is_folder() && (!left_out || self.mapping.may_bring_back()) {
                     open.push(below);
                 } else if left_out {
                     side.left_out += 1;

@@ -198,6 +198,9 @@ mod tests {
     use super::*;
     use crate::cli::args::Typed;
 
+    /// Commands whose parts have an object each.
+    const WITH_PARTS: [&str; 2] = ["git", "container"];
+
     #[test]
     fn control_characters_do_not_break_the_line() {
         let json = line(&PathText::new("a\nb\x1b\x7f\u{9b}31m\u{202e}".as_bytes()));
@@ -210,14 +213,15 @@ mod tests {
         let docs = crate::disk::local::read_text(Path::new(docs), 1 << 20).expect("read").expect("there");
         for command in Typed::command().get_subcommands().map(|command| command.get_name().to_owned()) {
             assert!(docs.contains(&format!("## `{command}")), "{command}");
-            // The commands of `git` have one each.
-            let several = command == "completions" || command == "git";
+            let several = command == "completions" || WITH_PARTS.contains(&command.as_str());
             assert!(several || docs.contains(&format!("\"driftless.{command}/1\"")), "{command}'s object");
         }
-        let git = Typed::command().find_subcommand("git").cloned().expect("a command");
-        for command in git.get_subcommands().map(|command| command.get_name().to_owned()) {
-            assert!(docs.contains(&format!("## `git {command}")), "git {command}");
-            assert!(docs.contains(&format!("\"driftless.git.{command}/1\"")), "the object of git {command}");
+        for whole in WITH_PARTS {
+            let parts = Typed::command().find_subcommand(whole).cloned().expect("a command");
+            for part in parts.get_subcommands().map(|part| part.get_name().to_owned()) {
+                assert!(docs.contains(&format!("## `{whole} {part}")), "{whole} {part}");
+                assert!(docs.contains(&format!("\"driftless.{whole}.{part}/1\"")), "the object of {whole} {part}");
+            }
         }
     }
 

@@ -6,6 +6,26 @@ use std::os::unix::fs::symlink;
 use super::{Lab, classes, says, set_mode};
 use crate::harness::write;
 
+/// One file of each class.
+fn change_everything(lab: &Lab, big: &str, deep: &str) {
+    write(&lab.src().join("a.py"), "SAME\n");
+    write(&lab.src().join("lines.txt"), "a\r\nb\r\n");
+    write(&lab.src().join("nul.bin"), "a\0b\r\n");
+    set_mode(&lab.src().join("mode.sh"), 0o755);
+    write(&lab.src().join("new.py"), text);
+    write(&lab.src().join("big.bin"), format!("{}F", &big[1..]));
+    fs::remove_file(lab.src().join("gone.py")).expect("removed");
+    fs::remove_file(lab.src().join("link")).expect("removed");
+    symlink("d/other.log", lab.src().join("link")).expect("a link");
+    fs::remove_file(lab.src().join("kind")).expect("removed");
+    symlink("a.py", lab.src().join("kind")).expect("a link");
+    fs::remove_file(lab.src().join("second")).expect("removed");
+    write(&lab.src().join("second"), "second name\n");
+    write(&lab.src().join(deep), "deep\n");
+    write(&lab.top().join("p/.dockerignore"), "**/*.log\n");
+    write(&lab.src().join("d/other.log"), "left out\n");
+}
+
 #[test]
 fn cs_01_02_every_difference_has_its_class_and_the_user_an_answer() {
     let lab = Lab::new();
@@ -36,22 +56,7 @@ fn cs_01_02_every_difference_has_its_class_and_the_user_an_answer() {
     assert_eq!(same["container"]["running"], true);
     lab.check(&["app", "--map", "src:/app"]).ends_with(0).says("FILES MATCH - Container is current");
 
-    write(&lab.src().join("a.py"), "SAME\n");
-    write(&lab.src().join("lines.txt"), "a\r\nb\r\n");
-    write(&lab.src().join("nul.bin"), "a\0b\r\n");
-    set_mode(&lab.src().join("mode.sh"), 0o755);
-    write(&lab.src().join("new.py"), text);
-    write(&lab.src().join("big.bin"), format!("{}F", &big[1..]));
-    fs::remove_file(lab.src().join("gone.py")).expect("removed");
-    fs::remove_file(lab.src().join("link")).expect("removed");
-    symlink("d/other.log", lab.src().join("link")).expect("a link");
-    fs::remove_file(lab.src().join("kind")).expect("removed");
-    symlink("a.py", lab.src().join("kind")).expect("a link");
-    fs::remove_file(lab.src().join("second")).expect("removed");
-    write(&lab.src().join("second"), "second name\n");
-    write(&lab.src().join(&deep), "deep\n");
-    write(&lab.top().join("p/.dockerignore"), "**/*.log\n");
-    write(&lab.src().join("d/other.log"), "left out\n");
+    change_everything(&lab, &big, &deep);
     let stale = lab.json(&["app"], 5);
     says(&stale, "stale", Some("image_older_than_source"), "");
     let mut expected = vec![
@@ -95,7 +100,7 @@ fn cs_03_a_stopped_container_and_one_without_a_shell_are_compared() {
     lab.image("app:1", &[("a.py", "1\n"), ("b.py", "2\n")]);
     write(&lab.top().join("p/Dockerfile"), "FROM scratch\nCOPY src /app\nCMD [\"/nothing\"]\n");
     lab.sh("docker build -q -t bare:1 p; docker create --network none --name bare bare:1");
-    lab.start("ended", &"app:1 sh -c 'exit 3'");
+    lab.start("ended", "app:1 sh -c 'exit 3'");
     lab.sh("docker wait ended");
     for name in ["bare", "ended"] {
         let object = lab.json(&[name], 0);

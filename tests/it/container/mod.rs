@@ -70,7 +70,7 @@ impl Lab {
         for (path, text) in files {
             write(&self.src().join(path), text);
         }
-        write(&self.top().join("p/Dockerfile"), &format!("FROM {BASE}\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n"));
+        write(&self.top().join("p/Dockerfile"), format!("FROM {BASE}\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n"));
         self.sh(&format!("docker build -q -t {name} p"));
     }
 
