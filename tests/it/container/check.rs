@@ -12,7 +12,7 @@ fn change_everything(lab: &Lab, big: &str, deep: &str) {
     write(&lab.src().join("lines.txt"), "a\r\nb\r\n");
     write(&lab.src().join("nul.bin"), "a\0b\r\n");
     set_mode(&lab.src().join("mode.sh"), 0o755);
-    write(&lab.src().join("new.py"), text);
+    write(&lab.src().join("new.py"), "same\n");
     write(&lab.src().join("big.bin"), format!("{}F", &big[1..]));
     fs::remove_file(lab.src().join("gone.py")).expect("removed");
     fs::remove_file(lab.src().join("link")).expect("removed");
