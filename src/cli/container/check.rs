@@ -11,6 +11,7 @@ use crate::cli::failure::{Failure, shown};
 use crate::cli::render::{Paint, count};
 use crate::cli::settings::{self, container::Container as Settings};
 use crate::cli::{Answer, json};
+use crate::container::chain::Finding;
 use crate::container::compose::{self, Project};
 use crate::container::map::{self, Map};
 use crate::container::pair::{Class, Seen};
@@ -43,6 +44,11 @@ impl Checked {
         }
     }
 
+    /// The answer as one value.
+    pub fn finding(&self) -> Option<Finding> {
+        self.worst().map(Report::finding)
+    }
+
     /// The gravest one.
     pub fn worst(&self) -> Option<&Report> {
         let weight = |report: &&Report| match report.state {
@@ -55,11 +61,16 @@ impl Checked {
 }
 
 pub fn run(here: &Here<'_>, typed: &Check) -> Result<Answer, Failure> {
-    let settings = settings::container::container(&here.context.place.reach, &here.context.place.here)?.unwrap_or_default();
-    let asking = Asking { here, typed, settings, engine: here.engine()?, project: OnceCell::new() };
-    let checked = asking.check()?;
+    let checked = ask(here, typed)?;
     let (exit, paint) = (checked.exit(), here.context.paint);
     Ok(here.context.answer(exit, || json::container_check(&checked, exit), || text(&checked, typed.all, paint)))
+}
+
+/// Finds out, and prints nothing. What could not be told is a failure with [`Exit::Unchecked`], what is missing one with [`Exit::Drift`].
+pub fn ask(here: &Here<'_>, typed: &Check) -> Result<Checked, Failure> {
+    let settings = settings::container::container(&here.context.place.reach, &here.context.place.here)?.unwrap_or_default();
+    let asking = Asking { here, typed, settings, engine: here.engine()?, project: OnceCell::new() };
+    asking.check()
 }
 
 /// Checks services once more, after something was done to them; those of which nothing says what belongs where are named.

@@ -204,6 +204,7 @@ pub fn container_check(checked: &Checked, exit: Exit) -> String {
         schema: &'static str,
         exit_code: u8,
         engine: EngineItem<'a>,
+        message: Option<String>,
         #[serde(flatten)]
         worst: Option<CheckItem<'a>>,
         services_without_container: &'a [String],
@@ -214,6 +215,7 @@ pub fn container_check(checked: &Checked, exit: Exit) -> String {
         schema: "driftless.container.check/1",
         exit_code: exit.code(),
         engine: EngineItem { address: &checked.engine.0, version: &checked.engine.1 },
+        message: checked.finding().map(|finding| finding.message),
         worst: checked.worst().map(check),
         services_without_container: &checked.missing,
         services_not_mapped: &checked.unmapped,
