@@ -13,7 +13,7 @@ use super::command::Hearing;
 use super::compose::{self, Project};
 use super::error::{Error, Result};
 use crate::disk::clock;
-use crate::docker::{self, Change, Container, Engine, Health};
+use crate::docker::{self, Change, Container, Engine, Health, Mount};
 use crate::model::shown::{short, tame};
 use crate::model::utc;
 
@@ -104,7 +104,7 @@ impl Order<'_> {
             }
             let container = self.containers(service)?.into_iter().next();
             let written = match &container {
-                Some(container) => written(&self.engine.changes(&container.id)?),
+                Some(container) => written(&self.engine.changes(&container.id)?, &container.mounts),
                 None => Vec::new(),
             };
             Ok(Former { service: service.clone(), container, kept: None, written })
@@ -274,8 +274,12 @@ fn lost(container: &Container) -> Option<String> {
 }
 
 /// Files that were written inside a container, as far as anybody could miss them: folders are listed because of what is in them.
-fn written(changes: &std::collections::BTreeMap<String, Change>) -> Vec<String> {
-    let passing = |path: &str| PASSING.iter().any(|folder| super::lies_in(path.as_bytes(), folder.as_bytes()));
+fn written(changes: &std::collections::BTreeMap<String, Change>, mounts: &[Mount]) -> Vec<String> {
+    // The place of a mount is made with the container.
+    let passing = |path: &str| {
+        PASSING.iter().any(|folder| super::lies_in(path.as_bytes(), folder.as_bytes()))
+            || super::over(mounts, path.as_bytes()).is_some()
+    };
     let holds_others = |path: &str| {
         let below = format!("{path}/");
         changes.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
@@ -306,6 +310,7 @@ fn name_and_tag(reference: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::MountKind;
 
     #[test]
     fn a_port_is_no_tag() {
@@ -327,8 +332,12 @@ mod tests {
             ("/run", Change::Modified),
             ("/run/x.pid", Change::Added),
             ("/runs", Change::Added),
+            ("/srv", Change::Modified),
+            ("/srv/volume", Change::Added),
         ];
         let changes = changes.into_iter().map(|(path, change)| (path.to_owned(), change)).collect();
-        assert_eq!(written(&changes), ["/app/data.bak", "/app/data/x.db", "/runs"]);
+        let volume =
+            Mount { kind: MountKind::Volume, target: "/srv/volume".to_owned(), source: String::new(), name: String::new() };
+        assert_eq!(written(&changes, &[volume]), ["/app/data.bak", "/app/data/x.db", "/runs"]);
     }
 }

@@ -145,11 +145,12 @@ struct Stream<'q, 's> {
 impl<'q> Stream<'q, '_> {
     fn read(&mut self, archive: impl Read) -> Result<()> {
         let mut archive = tar::Archive::new(Ending { inner: archive, zeros: 0 });
-        let mut top: Option<Vec<Vec<u8>>> = None;
+        // What is in a folder is told from there on, with the folder itself (Docker) or without it (Podman).
+        let mut top: Option<Vec<Vec<u8>>> = self.root.is_folder.then(Vec::new);
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             let Some(names) = names(&entry.path_bytes()) else { continue };
-            // The first one is what was asked for, whatever it is called here.
+            // A file is what was asked for, whatever it is called here.
             let top = top.get_or_insert_with(|| names.clone());
             let Some(place) = self.place(top, &names) else { continue };
             let target = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();

@@ -7,6 +7,7 @@ use super::check::{Checked, recheck};
 use crate::cli::args::container::Rebuild;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::render::count;
 use crate::cli::{Answer, json, say};
 use crate::container::compose::Project;
 use crate::container::rebuild::{End, Former, Order, Rebuilt};
@@ -104,11 +105,8 @@ fn plan(order: &Order<'_>, formers: &[Former]) -> String {
             }
             Some(container) => {
                 let (name, first) = (short(&container.name), tame(&former.written[0]));
-                let _ = writeln!(
-                    text,
-                    "keep the image of {name} with {} files that were written inside it, like {first}",
-                    former.written.len()
-                );
+                let files = count(former.written.len() as u64, "file");
+                let _ = writeln!(text, "keep the image of {name} with what was written inside it: {files}, like {first}");
             }
             None => {
                 let _ = writeln!(text, "{service} has no container yet: there is nothing to go back to");
@@ -146,11 +144,9 @@ fn text(done: &[Rebuilt], checked: &Checked) -> String {
         }
         let gone = rebuilt.end != End::RolledBack && !rebuilt.former.written.is_empty();
         if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| gone) {
-            let (first, more) = (tame(&rebuilt.former.written[0]), rebuilt.former.written.len());
-            let _ = writeln!(
-                text,
-                "What was written inside the old container ({more} files, like {first}) is kept in the image {kept}."
-            );
+            let (first, files) = (tame(&rebuilt.former.written[0]), count(rebuilt.former.written.len() as u64, "file"));
+            let _ =
+                writeln!(text, "What was written inside the old container ({files}, like {first}) is kept in the image {kept}.");
         }
     }
     if !checked.reports.is_empty() {
