@@ -35,14 +35,8 @@ pub fn run(here: &Here<'_>, typed: &Rebuild) -> Result<Answer, Failure> {
         return Ok(here.context.answer(Exit::Done, || json::container_rebuild(&formers, &[], None, Exit::Done), text));
     }
     let _alone = alone(here, &project)?;
-    let json = here.context.common.json;
-    let done = order
-        .carry_out(formers, &mut |line| {
-            if !json {
-                say(&format!("{line}\n"))
-            }
-        })
-        .map_err(|error| failed(here, error))?;
+    // Also with --json: the way back has to be told before anything is done.
+    let done = order.carry_out(formers, &mut |line| say(&format!("{line}\n"))).map_err(|error| failed(here, error))?;
     let services: Vec<&str> = done.iter().map(|rebuilt| rebuilt.former.service.as_str()).collect();
     let checked = recheck(here, engine, project, &services)?;
     let exit = exit(&done, &checked);
