@@ -10,6 +10,7 @@ mod disk;
 mod docker;
 mod engine;
 mod git;
+mod image;
 mod manifest;
 mod model;
 mod roots;

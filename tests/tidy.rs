@@ -34,12 +34,13 @@ const FLOORS: &[(&str, u8)] = &[
 
 /// Outside crates and the rooms that may name them: one door each, where it can be.
 const DOORS: &[(&str, &[&str])] = &[
-    ("base64", &["cli"]),
+    ("base64", &["cli", "image"]),
     ("bollard", &["docker"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("getrandom", &["disk"]),
+    ("httpdate", &["image"]),
     ("humantime", &["cli"]),
     ("ignore", &["model"]),
     ("indicatif", &["cli"]),
@@ -50,7 +51,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("notify", &["watch"]),
     ("postcard", &["disk"]),
     ("rusqlite", &["sqlite", "manifest"]),
-    ("serde_json", &["cli", "container", "docker", "git", "run", "service"]),
+    ("rustls_native_certs", &["image"]),
+    ("serde_json", &["cli", "container", "docker", "git", "image", "run", "service"]),
+    ("sha2", &["image"]),
     ("signal_hook", &["cli"]),
     ("strsim", &["cli"]),
     ("tempfile", &["disk"]),
@@ -62,6 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio", &["docker", "service"]),
     ("tokio_stream", &["docker", "service"]),
     ("unicode_normalization", &["model"]),
+    ("ureq", &["image"]),
     ("xxhash_rust", &["model"]),
 ];
 

@@ -16,6 +16,7 @@ mod ferry;
 mod git;
 mod history;
 mod hooks;
+mod image;
 mod init;
 mod json;
 mod logbook;
@@ -165,6 +166,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Service(service) => unit::run(&context, &service),
         Command::Git(git) => git::run(&context, &git),
         Command::Container(container) => container::run(&context, &container),
+        Command::Image(image) => image::run(&context, &image),
         Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -200,6 +202,7 @@ impl Command {
             Command::Service(_) => "service",
             Command::Git(git) => git.what.name(),
             Command::Container(container) => container.what.name(),
+            Command::Image(image) => image.what.name(),
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }

@@ -4,6 +4,7 @@
 //! way) goes before it is under a ref of ours. Refs move by compare-and-swap, here and at the remote; locks only save work.
 //! What could not be found out is *unknown*, never one of the other states.
 
+pub mod ancestry;
 pub mod backup;
 pub mod command;
 pub mod credentials;

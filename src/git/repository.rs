@@ -185,6 +185,12 @@ impl Repository {
         self.config.last(key)
     }
 
+    /// The URLs of all remotes as they are set. They may hold credentials: never printed.
+    pub fn remote_urls(&self) -> Vec<String> {
+        let of_remote = |key: &str| key.starts_with("remote.") && (key.ends_with(".url") || key.ends_with(".pushurl"));
+        self.config.0.iter().filter(|(key, _)| of_remote(key)).filter_map(|(_, value)| value.clone()).collect()
+    }
+
     /// Is a setting on? `None` where it is not there.
     pub fn is_on(&self, key: &str) -> Option<bool> {
         let value = self.config.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_deref())?;

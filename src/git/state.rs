@@ -186,19 +186,19 @@ fn nothing_there(repository: &Repository, target: &Target) -> Result<Relation> {
     Ok(if is_new { Relation::Empty } else { Relation::Gone })
 }
 
-fn is_shallow(repository: &Repository) -> Result<bool> {
+pub(super) fn is_shallow(repository: &Repository) -> Result<bool> {
     Ok(repository.git.call(&["rev-parse", "--is-shallow-repository"]).line()? == "true")
 }
 
 /// What two commits come to.
-struct Found {
+pub(super) struct Found {
     base: Option<Oid>,
-    ahead: u64,
-    behind: u64,
+    pub(super) ahead: u64,
+    pub(super) behind: u64,
 }
 
 impl Found {
-    fn of(repository: &Repository, head: &Oid, tip: &Oid) -> Result<Found> {
+    pub(super) fn of(repository: &Repository, head: &Oid, tip: &Oid) -> Result<Found> {
         let base = repository.git.call(&["merge-base", head.as_str(), tip.as_str()]).run()?;
         let base = match base.code {
             0 => Some(Oid::of("merge-base", &base.stdout)?),
@@ -216,11 +216,11 @@ impl Found {
     }
 
     /// Could more history change the answer?
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.base.is_none() || (self.ahead > 0 && self.behind > 0)
     }
 
-    fn relation(&self, shallow: bool) -> Relation {
+    pub(super) fn relation(&self, shallow: bool) -> Relation {
         match (&self.base, self.ahead, self.behind) {
             (_, 0, 0) => Relation::UpToDate,
             _ if shallow && self.is_open() => Relation::Unknown,

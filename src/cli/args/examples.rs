@@ -162,3 +162,10 @@ Examples:
   driftless container check lab_web --map ./web:/srv/web --extra
   driftless container rebuild backend  build anew, replace, wait until healthy, check again
   driftless container rebuild --cached --wait 5m";
+
+pub const IMAGE_EXAMPLES: &str = "\
+Examples:
+  driftless image check ghcr.io/team/app:latest
+  driftless image check ghcr.io/team/app --context backend --against head
+  driftless image check localhost:5000/app --grace 20m --json
+  docker build $(driftless image stamp) -t ghcr.io/team/app:latest .";

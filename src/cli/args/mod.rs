@@ -4,6 +4,7 @@ pub mod background;
 pub mod container;
 mod examples;
 pub mod git;
+pub mod image;
 pub mod run;
 mod watch;
 
@@ -116,6 +117,9 @@ pub enum Command {
     /// Is what runs in a container what lies here? Build it anew where it is not
     #[command(after_help = CONTAINER_EXAMPLES)]
     Container(container::Container),
+    /// Compare the image that a registry has with the repository that it is built from
+    #[command(after_help = IMAGE_EXAMPLES)]
+    Image(image::Image),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),

@@ -8,6 +8,7 @@ mod detect;
 mod doctor;
 mod git;
 mod history;
+mod image;
 mod init;
 mod logs;
 mod man;
@@ -44,6 +45,7 @@ pub use git::{
     git_sync, git_tick, git_unlock, git_watch,
 };
 pub use history::{life, run_told, runs};
+pub use image::{image_check, image_stamp};
 pub use init::init;
 pub use logs::logged;
 pub use man::man;
@@ -199,7 +201,7 @@ mod tests {
     use crate::cli::args::Typed;
 
     /// Commands whose parts have an object each.
-    const WITH_PARTS: [&str; 2] = ["git", "container"];
+    const WITH_PARTS: [&str; 3] = ["git", "image", "container"];
 
     #[test]
     fn control_characters_do_not_break_the_line() {
