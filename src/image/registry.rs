@@ -118,7 +118,7 @@ impl<'a> Registry<'a> {
                 self.store.keep(&digest, &reply.body);
                 Ok(Tag::At { digest })
             }
-            404 => self.missing(&reply),
+            404 => self.missing(),
             _ => Err(self.refused(&reply)),
         }
     }
@@ -131,18 +131,17 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Nothing of that name: or so it is said to somebody without a login.
-    fn missing(&self, reply: &Reply) -> Result<Tag> {
-        let text = String::from_utf8_lossy(&reply.body);
-        let knows_repository = text.contains("MANIFEST_UNKNOWN");
-        let state = self.state.borrow();
-        if state.challenged && !state.known_here && !knows_repository {
-            return Err(login(
-                &self.reference.host,
-                "it says that there is no such image, which it may say to everybody without a login",
-            ));
+    /// Nothing of that name: or so it is said to somebody without a login. Who is shown the repository is told the truth.
+    fn missing(&self) -> Result<Tag> {
+        let is_told_all = {
+            let state = self.state.borrow();
+            !state.challenged || state.known_here
+        };
+        let tags = format!("/v2/{}/tags/list?n=1", self.reference.repository);
+        if is_told_all || self.ask(Method::Get, &tags, None)?.status == 200 {
+            return Ok(Tag::Missing);
         }
-        Ok(Tag::Missing)
+        Err(login(&self.reference.host, "it says that there is no such image, which it may say to everybody without a login"))
     }
 
     /// A manifest by its digest, from the disk where it was read before.

@@ -20,6 +20,7 @@ mod growing;
 mod guards;
 mod harness;
 mod history;
+mod image;
 mod incremental;
 mod kills;
 mod machines;

@@ -28,9 +28,9 @@ use serde_json::Value;
 use crate::harness::{Ended, World, write};
 
 /// A bare repository and the world that its clones live in.
-struct Hub {
-    world: World,
-    bare: PathBuf,
+pub(crate) struct Hub {
+    pub(crate) world: World,
+    pub(crate) bare: PathBuf,
 }
 
 /// git alone, without anybody's settings.
@@ -52,7 +52,7 @@ fn try_git(folder: &Path, words: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn git(folder: &Path, words: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, words: &[&str]) -> String {
     let output = try_git(folder, words);
     assert!(output.status.success(), "git {words:?} in {folder:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -60,7 +60,7 @@ fn git(folder: &Path, words: &[&str]) -> String {
 
 impl Hub {
     /// Two commits on `main`: a shallow clone is one.
-    fn new() -> Hub {
+    pub(crate) fn new() -> Hub {
         let mut world = World::new();
         world.set("GIT_CONFIG_GLOBAL", "/dev/null");
         world.set("GIT_CONFIG_SYSTEM", "/dev/null");
@@ -81,16 +81,16 @@ impl Hub {
         hub
     }
 
-    fn top(&self) -> PathBuf {
+    pub(crate) fn top(&self) -> PathBuf {
         self.world.top()
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("file://{}", self.bare.display())
     }
 
     /// A clone; `depth` as a number of commits.
-    fn clone(&self, name: &str, depth: Option<&str>) -> PathBuf {
+    pub(crate) fn clone(&self, name: &str, depth: Option<&str>) -> PathBuf {
         let mut words = vec!["clone", "-q"];
         if let Some(depth) = depth {
             words.extend(["--depth", depth]);
@@ -141,13 +141,13 @@ impl Hub {
     }
 }
 
-fn commit(folder: &Path, message: &str) -> String {
+pub(crate) fn commit(folder: &Path, message: &str) -> String {
     git(folder, &["add", "-A"]);
     git(folder, &["commit", "-q", "--allow-empty", "-m", message]);
     git(folder, &["rev-parse", "HEAD"])
 }
 
-fn head(folder: &Path) -> String {
+pub(crate) fn head(folder: &Path) -> String {
     git(folder, &["rev-parse", "HEAD"])
 }
 
