@@ -9,17 +9,31 @@ use crate::services::{Picture, Request, Response, Served, digest, pass_on};
 struct Faulty {
     shop: Shop,
     proxy: Served,
+    fault: Arc<Mutex<Arc<Fault>>>,
 }
 
 type Fault = dyn Fn(&Request, u16) -> Option<Response> + Send + Sync;
 
 impl Faulty {
-    /// `fault` answers in the registry's place, or calls it.
-    fn new(fault: impl Fn(&Request, u16) -> Option<Response> + Send + Sync + 'static) -> Faulty {
+    fn new() -> Faulty {
         let shop = Shop::new();
         shop.build(&shop.head());
-        let (port, fault): (u16, Box<Fault>) = (shop.registry.port, Box::new(fault));
-        Faulty { proxy: Served::start(move |request| fault(request, port)), shop }
+        let first: Arc<Fault> = Arc::new(|request, port| Some(pass_on(port, request)));
+        let (port, fault) = (shop.registry.port, Arc::new(Mutex::new(first)));
+        let now = Arc::clone(&fault);
+        let proxy = Served::start(move |request| {
+            let fault = Arc::clone(&*now.lock().expect("no panic in there"));
+            fault(request, port)
+        });
+        Faulty { shop, proxy, fault }
+    }
+
+    /// From now on `fault` answers in the registry's place, or calls it. Nothing that was read before is known any more.
+    fn turns(&self, fault: impl Fn(&Request, u16) -> Option<Response> + Send + Sync + 'static) -> &Faulty {
+        *self.fault.lock().expect("no panic in there") = Arc::new(fault);
+        let _ = std::fs::remove_dir_all(self.shop.hub.world.state.join(".documents"));
+        self.proxy.take_asked();
+        self
     }
 
     #[track_caller]
@@ -80,17 +94,16 @@ fn nobody_answers() {
 
 #[test]
 fn a_registry_that_asks_for_patience_is_waited_for_within_bounds() {
-    let soon = Faulty::new(first(2, 429, &[("Retry-After", "0")]));
-    let object = soon.check(&[], 0);
+    let faulty = Faulty::new();
+    let object = faulty.turns(first(2, 429, &[("Retry-After", "0")])).check(&[], 0);
     assert_eq!((&object["state"], &object["requests"]["head"]), (&"in_step".into(), &3.into()), "{object}");
-    let late = Faulty::new(first(9, 429, &[("Retry-After", "3600")]));
-    late.unknown(&[], "rate_limited", "again in 3600 s");
-    assert_eq!(late.proxy.take_asked().len(), 1, "it is asked once, and believed");
-    Faulty::new(first(999, 429, &[])).unknown(&["--wait", "0s"], "rate_limited", "too often");
-    let object = Faulty::new(first(1, 503, &[("Retry-After", "0")])).check(&[], 0);
+    faulty.turns(first(9, 429, &[("Retry-After", "3600")])).unknown(&[], "rate_limited", "again in 3600 s");
+    assert_eq!(faulty.proxy.take_asked().len(), 1, "it is asked once, and believed");
+    faulty.turns(first(999, 429, &[])).unknown(&["--wait", "0s"], "rate_limited", "too often");
+    let object = faulty.turns(first(1, 503, &[("Retry-After", "0")])).check(&[], 0);
     assert_eq!(object["state"], "in_step");
-    Faulty::new(first(999, 502, &[("Retry-After", "0")])).unknown(&[], "unreachable", "502");
-    let counted = Faulty::new(|request, port| {
+    faulty.turns(first(999, 502, &[("Retry-After", "0")])).unknown(&[], "unreachable", "502");
+    let counted = faulty.turns(|request, port| {
         let mut response = pass_on(port, request);
         response.headers.push(("RateLimit-Remaining".to_owned(), "97;w=21600".to_owned()));
         Some(response)
@@ -101,13 +114,14 @@ fn a_registry_that_asks_for_patience_is_waited_for_within_bounds() {
 /// HEAD may be refused, unknown, or say nothing: one GET tells.
 #[test]
 fn a_head_that_tells_nothing_costs_one_get() {
+    let faulty = Faulty::new();
     for status in [404, 405] {
-        let odd = Faulty::new(move |request, port| {
+        let odd = faulty.turns(move |request, port| {
             Some(if request.method == "HEAD" { Response::of(status, &[], "") } else { pass_on(port, request) })
         });
         assert_eq!(odd.check(&[], 0)["requests"], serde_json::json!({"head": 1, "get": 2, "token": 0}), "{status}");
     }
-    let silent = Faulty::new(|request, port| {
+    let silent = faulty.turns(|request, port| {
         let mut response = pass_on(port, request);
         response.headers.retain(|(key, _)| key != "docker-content-digest");
         Some(response)
@@ -120,7 +134,8 @@ fn a_head_that_tells_nothing_costs_one_get() {
 fn a_redirect_carries_no_login_to_another_host() {
     let elsewhere = Arc::new(Mutex::new(None::<Arc<Served>>));
     let known = Arc::clone(&elsewhere);
-    let mut faulty = Faulty::new(move |request, port| {
+    let mut faulty = Faulty::new();
+    faulty.turns(move |request, port| {
         if request.header("authorization").is_none() {
             return Some(Response::of(401, &[("WWW-Authenticate", "Basic realm=\"x\"")], "{}"));
         }
@@ -145,36 +160,44 @@ fn a_redirect_carries_no_login_to_another_host() {
 
 #[test]
 fn a_redirect_to_an_unsafe_place_is_not_followed() {
+    let faulty = Faulty::new();
     for place in ["http://10.255.255.1/x", "ftp://127.0.0.1/x", "http://me:pw@127.0.0.1/x", "//127.0.0.1:1/x", ""] {
-        let faulty = Faulty::new(move |_, _| Some(Response::of(307, &[("Location", place)], "")));
-        faulty.unknown(&[], "answer", "a redirect to a place that is not safe");
+        faulty.turns(move |_, _| Some(Response::of(307, &[("Location", place)], ""))).unknown(
+            &[],
+            "answer",
+            "a redirect to a place that is not safe",
+        );
     }
-    let round = Faulty::new(|request, _| Some(Response::of(307, &[("Location", &request.path)], "")));
+    let round = faulty.turns(|request, _| Some(Response::of(307, &[("Location", &request.path)], "")));
     round.unknown(&[], "answer", "status 307");
 }
 
 /// A registry is whoever answers: limits hold, and what it names is what it gives.
 #[test]
 fn a_hostile_registry_is_not_believed() {
-    Faulty::new(|request, _| match &request.method[..] {
-        "HEAD" => Some(Response::of(200, &[("Docker-Content-Digest", &digest(b"{}"))], "")),
-        _ => Some(Response::of(200, &[], "{\"config\":{}}")),
-    })
-    .unknown(&[], "answer", "not the digest");
-    Faulty::new(|request, _| match &request.method[..] {
-        "HEAD" => Some(Response::of(405, &[], "")),
-        _ => Some(Response::of(200, &[], vec![b' '; (4 << 20) + 1])),
-    })
-    .unknown(&[], "answer", "bytes");
-    for body in ["", "[]", "nonsense", "{\"manifests\":[]", "{\"config\":{\"digest\":\"sha256:x\"}}", "\u{1b}[2J"] {
-        Faulty::new(move |request, _| match &request.method[..] {
-            "HEAD" => Some(Response::of(405, &[], "")),
-            _ => Some(Response::of(200, &[], body)),
+    let faulty = Faulty::new();
+    faulty
+        .turns(|request, _| match &request.method[..] {
+            "HEAD" => Some(Response::of(200, &[("Docker-Content-Digest", &digest(b"{}"))], "")),
+            _ => Some(Response::of(200, &[], "{\"config\":{}}")),
         })
-        .unknown(&[], "answer", "cannot be used");
+        .unknown(&[], "answer", "not the digest");
+    faulty
+        .turns(|request, _| match &request.method[..] {
+            "HEAD" => Some(Response::of(405, &[], "")),
+            _ => Some(Response::of(200, &[], vec![b' '; (4 << 20) + 1])),
+        })
+        .unknown(&[], "answer", "bytes");
+    for body in ["", "[]", "nonsense", "{\"manifests\":[]", "{\"config\":{\"digest\":\"sha256:x\"}}", "\u{1b}[2J"] {
+        faulty
+            .turns(move |request, _| match &request.method[..] {
+                "HEAD" => Some(Response::of(405, &[], "")),
+                _ => Some(Response::of(200, &[], body)),
+            })
+            .unknown(&[], "answer", "cannot be used");
     }
     let long = "x".repeat(200_000);
-    Faulty::new(move |_, _| Some(Response::of(200, &[("X-Long", &long)], ""))).unknown(&[], "answer", "headers");
+    faulty.turns(move |_, _| Some(Response::of(200, &[("X-Long", &long)], ""))).unknown(&[], "answer", "headers");
 }
 
 /// What is pushed may be written to steer a terminal.
@@ -195,7 +218,8 @@ fn labels_steer_no_terminal() {
 /// Ctrl-C is heard while a registry says nothing.
 #[test]
 fn a_registry_that_hangs_is_left() {
-    let faulty = Faulty::new(|_, _| None);
+    let faulty = Faulty::new();
+    faulty.turns(|_, _| None);
     let name = format!("{}/team/app", faulty.proxy.host());
     let mut command = faulty.shop.hub.world.command(&faulty.shop.clone, &["image", "check", &name]);
     let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("it starts");
