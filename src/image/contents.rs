@@ -66,7 +66,7 @@ pub fn read(registry: &Registry<'_>, host: &str, digest: &str, platform: Option<
     let document = parse(host, &registry.manifest_of(digest)?)?;
     let mut contents = Contents { digest: digest.to_owned(), ..Contents::default() };
     let Some(entries) = entries(&document) else {
-        let image = image(registry, host, digest, None)?;
+        let image = image(registry, host, digest, &document, None)?;
         if platform.is_none_or(|wanted| is_for(&image.platform, wanted)) {
             contents.images.push(image);
         }
@@ -80,7 +80,8 @@ pub fn read(registry: &Registry<'_>, host: &str, digest: &str, platform: Option<
         return Err(odd(host, &format!("an index of more than {PLATFORMS} images")));
     }
     for entry in wanted {
-        let mut image = image(registry, host, &entry.digest, Some(&entry.platform))?;
+        let manifest = parse(host, &registry.manifest_of(&entry.digest)?)?;
+        let mut image = image(registry, host, &entry.digest, &manifest, Some(&entry.platform))?;
         let about = attestations.iter().filter(|attestation| attestation.attests.as_ref() == Some(&entry.digest));
         for attestation in about.take(4) {
             match provenance(registry, host, &attestation.digest) {
@@ -132,8 +133,7 @@ pub fn is_for(platform: &str, wanted: &str) -> bool {
     platform.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn image(registry: &Registry<'_>, host: &str, digest: &str, platform: Option<&str>) -> Result<Image> {
-    let manifest = parse(host, &registry.manifest_of(digest)?)?;
+fn image(registry: &Registry<'_>, host: &str, digest: &str, manifest: &Value, platform: Option<&str>) -> Result<Image> {
     let config = manifest["config"]["digest"].as_str().filter(|config| is_digest(config));
     let config = config.ok_or_else(|| odd(host, "a manifest of a kind that is not known here"))?.to_owned();
     let document = parse(host, &registry.blob_of(&config)?)?;

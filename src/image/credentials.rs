@@ -191,7 +191,7 @@ fn ask(helper: &str, host: &str, stop: &AtomicBool, notes: &mut Vec<String>) -> 
         return Ok(None);
     }
     let asked = if host == "docker.io" { HUB } else { host };
-    match run(&format!("docker-credential-{helper}"), asked, stop)? {
+    match run(&format!("docker-credential-{helper}"), asked, HELPER, stop)? {
         Ok(answer) => match serde_json::from_slice::<Told>(&answer) {
             Ok(told) if told.secret.is_empty() => Ok(None),
             Ok(told) if told.user == "<token>" => Ok(Some(Credential::Identity(told.secret))),
@@ -207,7 +207,7 @@ fn ask(helper: &str, host: &str, stop: &AtomicBool, notes: &mut Vec<String>) -> 
 }
 
 /// Its output whatever code it ends with, or why there is none.
-fn run(program: &str, input: &str, stop: &AtomicBool) -> Result<std::result::Result<Vec<u8>, String>> {
+fn run(program: &str, input: &str, limit: Duration, stop: &AtomicBool) -> Result<std::result::Result<Vec<u8>, String>> {
     let mut command = Command::new(program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = match command.spawn() {
@@ -231,13 +231,13 @@ fn run(program: &str, input: &str, stop: &AtomicBool) -> Result<std::result::Res
             break answer.ok_or_else(|| "cannot be heard".to_owned());
         }
         let stopped = stop.load(Ordering::SeqCst);
-        if stopped || began.elapsed() > HELPER {
+        if stopped || began.elapsed() > limit {
             let _ = child.kill();
             let _ = child.wait();
             if stopped {
                 return Err(Error::Stopped);
             }
-            return Ok(Err(format!("gave no answer for {} s", HELPER.as_secs())));
+            return Ok(Err(format!("gave no answer for {} s", limit.as_secs())));
         }
     };
     // It said all that it has to say.
@@ -293,6 +293,20 @@ mod tests {
             let credential = ask(helper, "r.io", &AtomicBool::new(false), &mut notes).expect("not stopped");
             assert!(credential.is_none() && notes.len() == 1 && notes[0].contains(part), "{notes:?}");
         }
+    }
+
+    #[test]
+    fn a_helper_that_hangs_is_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("helper");
+        std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").expect("written");
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+        let program = program.to_str().expect("text");
+        let began = Instant::now();
+        let answer = run(program, "r.io", Duration::from_millis(50), &AtomicBool::new(false)).expect("not stopped");
+        assert!(answer.is_err_and(|why| why.contains("no answer")));
+        assert_eq!(run(program, "r.io", HELPER, &AtomicBool::new(true)).err(), Some(Error::Stopped));
+        assert!(began.elapsed() < HELPER, "{:?}", began.elapsed());
     }
 
     #[test]

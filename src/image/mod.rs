@@ -5,6 +5,8 @@
 
 pub mod cause;
 pub mod check;
+#[cfg(test)]
+mod check_tests;
 pub mod contents;
 pub mod credentials;
 pub mod evidence;

@@ -1,15 +1,16 @@
 //! `image check`: the registry and git are asked at the same time, then judged.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::history::{Clone, cause};
-use super::{Here, project, read_file, text};
+use super::{Site, project, read_file, text};
 use crate::cli::args::image::Check;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{Answer, json};
+use crate::cli::{Answer, Context, json};
 use crate::git;
 use crate::git::ancestry;
 use crate::git::names::Target;
@@ -41,10 +42,18 @@ enum Counts {
     Named(String),
 }
 
-pub fn run(here: &Here<'_>, typed: &Check) -> Result<Answer, Failure> {
-    let repository = here.repository()?;
+pub fn run(context: &Context, site: &Site, typed: &Check) -> Result<Answer, Failure> {
+    let finding = find(site, typed)?;
+    let exit = exit(finding.severity());
+    Ok(context.answer(exit, || json::image_check(&finding, exit), || text::finding(&finding, context.paint)))
+}
+
+/// The whole check as a value, for whoever wants to know: the command, a gate, a report of all drifts. An error is a mistake of the
+/// caller's (no repository, no image named, no such commit) or a signal; everything else is in the finding.
+pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
+    let repository = site.repository()?;
     let shared = project::read(&repository)?;
-    let context = here.build_context(&repository, shared.context.as_deref())?;
+    let context = site.build_context(&repository, shared.context.as_deref())?;
     let target = repository.target(repository.branch()?.as_deref(), None, None)?;
     let counts = counts(typed.against.as_deref().or(shared.against.as_deref()), target.as_ref())?;
     let question = question(typed, &shared, context, matches!(counts, Counts::Head))?;
@@ -53,14 +62,14 @@ pub fn run(here: &Here<'_>, typed: &Check) -> Result<Answer, Failure> {
         plain: typed.plain_http.clone(),
         authority: typed.ca.as_deref().map(read_file).transpose()?.map(String::into_bytes),
         wait: typed.wait,
-        documents: here.context.place.state.join(".documents"),
+        documents: site.state.join(".documents"),
     };
     if let Some(host) = way.plain.iter().find(|host| !is_host(host)) {
         return Err(Failure::usage(format!("`{}` is no host with a port.", crate::model::shown::short(host))));
     }
     // Neither waits for the other: the slower of both is how long it takes.
     let (against, seen) = thread::scope(|scope| {
-        let seen = scope.spawn(|| ask_registry(here, &question, &way));
+        let seen = scope.spawn(|| ask_registry(site, &question, &way));
         (against(&repository, &counts, ask), seen.join())
     });
     let seen = seen.map_err(|_| Failure::failed("A thread of ours broke off."))?;
@@ -71,9 +80,10 @@ pub fn run(here: &Here<'_>, typed: &Check) -> Result<Answer, Failure> {
         context: &question.context,
         urls: ancestry::remotes(&repository)?,
     };
-    let finding = finding(&question, seen, against?, &clone).map_err(|_| stopped(here))?;
-    let exit = exit(finding.severity());
-    Ok(here.context.answer(exit, || json::image_check(&finding, exit), || text::finding(&finding, here.context.paint)))
+    finding(&question, seen, against?, &clone).map_err(|_| {
+        let stopped = Failure { exit: Exit::interrupted(None), ..Failure::failed("Stopped.") };
+        stopped.advise("Nothing was changed; run it again.")
+    })
 }
 
 pub fn exit(severity: Severity) -> Exit {
@@ -82,11 +92,6 @@ pub fn exit(severity: Severity) -> Exit {
         Severity::Drift => Exit::Drift,
         Severity::CouldNotTell => Exit::Unchecked,
     }
-}
-
-fn stopped(here: &Here<'_>) -> Failure {
-    let exit = Exit::interrupted(here.context.stop.signal());
-    Failure { exit, ..Failure::failed("Stopped.") }.advise("Nothing was changed; run it again.")
 }
 
 fn counts(typed: Option<&str>, target: Option<&Target>) -> Result<Counts, Failure> {
@@ -122,9 +127,9 @@ fn question(typed: &Check, shared: &project::Project, context: String, against_h
     })
 }
 
-fn ask_registry(here: &Here<'_>, question: &Question, way: &Way) -> (Result<(), Error>, Option<Seen>) {
+fn ask_registry(site: &Site, question: &Question, way: &Way) -> (Result<(), Error>, Option<Seen>) {
     let host = question.reference.reached();
-    let http = match Http::new(host, way.authority.clone(), here.context.stop.shared()) {
+    let http = match Http::new(host, way.authority.clone(), Arc::clone(&site.stop)) {
         Ok(http) => http,
         Err(error) => return (Err(error), None),
     };
@@ -133,7 +138,7 @@ fn ask_registry(here: &Here<'_>, question: &Question, way: &Way) -> (Result<(), 
         http: &http,
         safety: safety(host, &way.plain, way.authority.is_some()),
         keychain: &Keychain::of_user(),
-        stop: here.context.stop.flag(),
+        stop: &site.stop,
         store: &store,
         patience: way.wait,
     };

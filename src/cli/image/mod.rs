@@ -9,8 +9,11 @@ mod text;
 pub use text::sentence;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::cli::args::image::{Image, Place, What};
+use crate::cli::args::image::{Image, What};
+use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::{Answer, Context};
 use crate::disk::local;
@@ -18,37 +21,47 @@ use crate::git;
 use crate::git::repository::Repository;
 
 pub fn run(context: &Context, typed: &Image) -> Result<Answer, Failure> {
-    let here = Here { context, place: &typed.place };
-    match &typed.what {
-        What::Check(check) => check::run(&here, check),
-        What::Stamp(stamp) => stamp::run(&here, stamp),
-    }
+    let current = &context.place.here;
+    let folder = typed.place.dir.as_ref().map_or_else(|| current.clone(), |dir| current.join(dir));
+    let site = Site {
+        context: typed.place.context.as_ref().map(|built| folder.join(built)),
+        folder,
+        state: context.place.state.clone(),
+        stop: context.stop.shared(),
+    };
+    let answer = match &typed.what {
+        What::Check(check) => check::run(context, &site, check),
+        What::Stamp(stamp) => stamp::run(context, &site, stamp),
+    };
+    answer.map_err(|failure| match failure.exit {
+        Exit::Signal(_) => Failure { exit: Exit::interrupted(context.stop.signal()), ..failure },
+        _ => failure,
+    })
 }
 
-/// Where the command was given.
-struct Here<'a> {
-    context: &'a Context,
-    place: &'a Place,
+/// Where a check looks, whoever asks for it.
+pub struct Site {
+    /// Lies in the work tree.
+    pub folder: PathBuf,
+    /// The folder that is built; `None`: as the project says, else the whole work tree.
+    pub context: Option<PathBuf>,
+    /// The program's state folder: documents of registries are kept there.
+    pub state: PathBuf,
+    pub stop: Arc<AtomicBool>,
 }
 
-impl Here<'_> {
-    fn folder(&self) -> PathBuf {
-        let current = &self.context.place.here;
-        self.place.dir.as_ref().map_or_else(|| current.clone(), |dir| current.join(dir))
-    }
-
+impl Site {
     fn repository(&self) -> Result<Repository, Failure> {
-        let folder = self.folder();
-        if !local::is_folder(&folder) {
-            return Err(Failure::failed(format!("There is no folder {}.", shown(&folder))));
+        if !local::is_folder(&self.folder) {
+            return Err(Failure::failed(format!("There is no folder {}.", shown(&self.folder))));
         }
-        Ok(Repository::open(&git::Git::new(&folder, self.context.stop.shared()))?)
+        Ok(Repository::open(&git::Git::new(&self.folder, Arc::clone(&self.stop)))?)
     }
 
     /// The build context below the top of the work tree; empty where it is the top. `project` is the one of `driftless.toml`.
     fn build_context(&self, repository: &Repository, project: Option<&str>) -> Result<String, Failure> {
-        let whole = match (&self.place.context, project) {
-            (Some(typed), _) => self.folder().join(typed),
+        let whole = match (&self.context, project) {
+            (Some(named), _) => named.clone(),
             (None, Some(project)) => repository.top.join(project),
             (None, None) => return Ok(String::new()),
         };
