@@ -114,6 +114,7 @@ const COMMANDS: &[&str] = &[
     "service",
     "git",
     "container",
+    "image",
     "completions",
     "man",
 ];
@@ -145,7 +146,11 @@ const USAGE: &[(&str, &[&str])] = &[
     ("help-container-check", &["container", "check", "--help"]),
     ("help-container-rebuild", &["container", "rebuild", "--help"]),
     ("usage-container-nothing", &["container"]),
+    ("help-image-check", &["image", "check", "--help"]),
+    ("help-image-stamp", &["image", "stamp", "--help"]),
     ("usage-git-nothing", &["git"]),
+    ("usage-image-nothing", &["image"]),
+    ("usage-image-no-such-name", &["image", "check", "A b"]),
     ("usage-git-no-message", &["git", "publish", "a"]),
     ("man-detect", &["man", "detect"]),
 ];

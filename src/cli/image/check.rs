@@ -51,6 +51,9 @@ pub fn run(context: &Context, site: &Site, typed: &Check) -> Result<Answer, Fail
 /// The whole check as a value, for whoever wants to know: the command, a gate, a report of all drifts. An error is a mistake of the
 /// caller's (no repository, no image named, no such commit) or a signal; everything else is in the finding.
 pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
+    if let Some(typed) = &typed.reference {
+        named(typed)?;
+    }
     let repository = site.repository()?;
     let shared = project::read(&repository)?;
     let context = site.build_context(&repository, shared.context.as_deref())?;
@@ -115,7 +118,7 @@ fn question(typed: &Check, shared: &project::Project, context: String, against_h
     let all = |typed: &[String], shared: &[String]| typed.iter().chain(shared).cloned().collect();
     let grace = shared.grace.as_deref().and_then(|grace| humantime::parse_duration(grace).ok());
     Ok(Question {
-        reference: Reference::parse(reference).map_err(|error| Failure::usage(format!("{error}.")))?,
+        reference: named(reference)?,
         platform: typed.platform.clone().or_else(|| shared.platform.clone()),
         keys: all(&typed.key, &shared.keys),
         sources: all(&typed.source, &shared.sources),
@@ -125,6 +128,10 @@ fn question(typed: &Check, shared: &project::Project, context: String, against_h
         context,
         against_head,
     })
+}
+
+fn named(reference: &str) -> Result<Reference, Failure> {
+    Reference::parse(reference).map_err(|error| Failure::usage(format!("{error}.")))
 }
 
 fn ask_registry(site: &Site, question: &Question, way: &Way) -> (Result<(), Error>, Option<Seen>) {

@@ -107,7 +107,12 @@ pub const KEYS: &[Key] = &[
     own("wait", Kind::Span, "30s", "How long an unreachable root or another run is waited for (`--wait`)."),
     shared("gates", Kind::Table, "", "Checks before a run. Reserved for a later version; not looked into."),
     shared("git", Kind::Table, "", "The git layer. Reserved for a later version; not looked into."),
-    shared("image", Kind::Table, "", "The image check. Reserved for a later version; not looked into."),
+    shared(
+        "image",
+        Kind::Table,
+        "",
+        "What `image check` compares (docs/image.md); read by that command alone, from the top of the work tree.",
+    ),
     shared(
         "container",
         Kind::Table,
