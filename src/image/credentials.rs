@@ -96,8 +96,8 @@ impl Keychain {
         let mut found = Found::default();
         for path in &self.files {
             let Some(file) = read(path, &mut found.notes) else { continue };
-            if let Some(helper) = file.helpers.iter().find(|(key, _)| names(key, host)).map(|(_, helper)| helper) {
-                found.credential = ask(helper, host, stop, &mut found.notes)?;
+            if let Some(keeper) = file.helpers.iter().find(|(key, _)| names(key, host)).map(|(_, helper)| helper) {
+                found.credential = ask(keeper, host, stop, &mut found.notes)?;
             }
             if found.credential.is_none() {
                 found.credential = file.login(host, repository);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_that_is_no_name_or_not_there_is_said_and_left_out() {
+    fn a_keeper_of_logins_that_is_none_or_not_there_is_left_out() {
         for (helper, part) in [("../x", "no name"), ("a b", "no name"), ("", "no name"), ("driftless-none", "cannot be started")]
         {
             let mut notes = Vec::new();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_that_hangs_is_ended() {
+    fn a_keeper_of_logins_that_hangs_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("helper");
         std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").expect("written");

@@ -27,7 +27,7 @@ pub struct Place {
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Was the image that the registry has built from the commit that counts?
-    Check(Check),
+    Check(Box<Check>),
     /// Print what a build has to be told, so that its image can be checked
     Stamp(Stamp),
 }

@@ -26,7 +26,7 @@ impl Gated {
         write(&self.shop.hub.top().join("home/.docker/config.json"), text);
     }
 
-    fn helper(&self, name: &str, script: &str) {
+    fn keeper(&self, name: &str, script: &str) {
         let path = self.shop.hub.top().join(format!("bin/docker-credential-{name}"));
         write(&path, format!("#!/bin/sh\n{script}\n"));
         chmod(&path, 0o755);
@@ -63,8 +63,8 @@ fn im_01_a_password_is_found_where_docker_and_podman_keep_it() {
     gated.docker(r#"{"auths":{"HOST":{"auth":"YWxpY2U6d3Jvbmc="}}}"#);
     gated.refuses("is not taken");
     // A helper for this registry counts before the store for all of them.
-    gated.helper("mine", "read host; echo \"$host\" >>\"$HOME/asked\"; echo '{\"Username\":\"alice\",\"Secret\":\"secret\"}'");
-    gated.helper("all", "cat >/dev/null; echo '{\"Username\":\"alice\",\"Secret\":\"wrong\"}'");
+    gated.keeper("mine", "read host; echo \"$host\" >>\"$HOME/asked\"; echo '{\"Username\":\"alice\",\"Secret\":\"secret\"}'");
+    gated.keeper("all", "cat >/dev/null; echo '{\"Username\":\"alice\",\"Secret\":\"wrong\"}'");
     gated.docker(r#"{"credHelpers":{"HOST":"mine"},"credsStore":"all","auths":{"HOST":{}}}"#);
     gated.check("team/app", 0);
     assert_eq!(crate::harness::read(&gated.shop.hub.top().join("home/asked")).trim(), gated.gate.host());
@@ -72,7 +72,7 @@ fn im_01_a_password_is_found_where_docker_and_podman_keep_it() {
     gated.refuses("is not taken");
     gated.docker(r#"{"credsStore":"gone"}"#);
     gated.refuses("docker-credential-gone cannot be started");
-    gated.helper("empty", "echo 'credentials not found in native keychain'; exit 1");
+    gated.keeper("empty", "echo 'credentials not found in native keychain'; exit 1");
     gated.docker(r#"{"credsStore":"empty"}"#);
     gated.refuses("none is known here");
     gated.docker("{ this is no JSON");
@@ -109,7 +109,7 @@ fn im_01_tokens_are_fetched_as_the_registry_says() {
     gated.check("team/app", 0);
     let asked = gated.gate.tokens().take_asked();
     assert!(asked.len() == 1 && asked[0].method == "POST" && !asked[0].path.contains("identity"), "{asked:?}");
-    gated.helper("id", "cat >/dev/null; echo '{\"Username\":\"<token>\",\"Secret\":\"identity\"}'");
+    gated.keeper("id", "cat >/dev/null; echo '{\"Username\":\"<token>\",\"Secret\":\"identity\"}'");
     gated.docker(r#"{"credHelpers":{"HOST":"id"}}"#);
     gated.check("team/app", 0);
 }

@@ -156,7 +156,7 @@ fn im_01_evidence_in_its_order() {
     // BuildKit's provenance counts more than a label, an annotation of the index more than both.
     let url = format!("https://me:s3cret@{}", shop.hub.url().trim_start_matches("file://"));
     let built = Picture { provenance: Some((new.clone(), shop.hub.url())), ..Picture::labelled(&[]) };
-    shop.registry.push_index("team/app", "latest", &[built.clone()], &[]);
+    shop.registry.push_index("team/app", "latest", std::slice::from_ref(&built), &[]);
     let object = shop.check(&[], 0, "in_step");
     assert_eq!(
         (&object["evidence"][0]["from"], &object["evidence"][0]["trust"]),
