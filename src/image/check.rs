@@ -97,6 +97,7 @@ fn begin(question: &Question, seen: Option<&Seen>, against: Option<Against>) -> 
         asked: seen.map(|seen| seen.asked).unwrap_or_default(),
         rate_left: seen.and_then(|seen| seen.rate_left),
         against_head: question.against_head,
+        local: None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::cause::Cause;
 use super::evidence::Evidence;
 use super::history::{Against, Distance};
 use super::http::Asked;
+use super::local::Local;
 use super::reference::Reference;
 
 /// The one word for how image and repository lie to each other.
@@ -124,16 +125,23 @@ pub struct Finding {
     pub rate_left: Option<u64>,
     /// Was it compared with what is checked out, rather than with what the remote has?
     pub against_head: bool,
+    /// How the engine's image lies to the registry's, where that was asked.
+    pub local: Option<Local>,
 }
 
 impl Finding {
+    /// Of the image at the registry and of the one at the engine, the worse: drift, then what nobody knows.
     pub fn severity(&self) -> Severity {
-        self.state.severity()
+        let local = self.local.as_ref().map_or(Severity::InStep, |local| local.matches.severity());
+        let both = [self.state.severity(), local];
+        let worst = [Severity::Drift, Severity::CouldNotTell].into_iter().find(|worst| both.contains(worst));
+        worst.unwrap_or(Severity::InStep)
     }
 
     /// The smallest thing that mends it: a command where there is one, else a sentence. Nothing in it comes from the registry.
     pub fn mend(&self) -> Option<String> {
         match &self.state {
+            State::InStep | State::InStepByTree if self.pulls() => Some(format!("docker pull {}", self.reference)),
             State::InStep | State::InStepByTree => None,
             State::Pending => Some("Wait for the build, and run it again.".to_owned()),
             State::Ahead if self.against_head => Some("driftless git sync".to_owned()),
@@ -141,6 +149,10 @@ impl Finding {
             State::CouldNotTell(cause) => Some(cause.mend.clone()),
             _ => Some(self.build_again()),
         }
+    }
+
+    fn pulls(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.matches.severity() == Severity::Drift)
     }
 
     /// Builds from what is checked out and pushes; both for all platforms that there are now.

@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod finding;
 pub mod history;
 pub mod http;
+pub mod local;
 mod login;
 pub mod reference;
 pub mod registry;

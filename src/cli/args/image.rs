@@ -58,6 +58,9 @@ pub struct Check {
     /// An image from a tree that was not clean is as good as one of its commit
     #[arg(long)]
     pub allow_dirty: bool,
+    /// Compare with the image that the container engine of this machine has, too
+    #[arg(long)]
+    pub local: bool,
     /// Do not ask the repository's remote
     #[arg(long)]
     pub no_fetch: bool,

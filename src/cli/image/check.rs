@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::history::{Clone, cause};
-use super::{Site, project, read_file, text};
+use super::{Site, engine, project, read_file, text};
 use crate::cli::args::image::Check;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -23,6 +23,7 @@ use crate::image::credentials::Keychain;
 use crate::image::finding::{Finding, Severity};
 use crate::image::history::Against;
 use crate::image::http::{Http, safety};
+use crate::image::local::{Engine as Held, compare};
 use crate::image::reference::{Reference, is_host};
 use crate::image::registry::Access;
 use crate::image::store::Store;
@@ -71,9 +72,10 @@ pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
         return Err(Failure::usage(format!("`{}` is no host with a port.", crate::model::shown::short(host))));
     }
     // Neither waits for the other: the slower of both is how long it takes.
-    let (against, seen) = thread::scope(|scope| {
+    let (against, seen, held) = thread::scope(|scope| {
         let seen = scope.spawn(|| ask_registry(site, &question, &way));
-        (against(&repository, &counts, ask), seen.join())
+        let held = typed.local.then(|| scope.spawn(|| engine::held(&question.reference, &site.stop)));
+        (against(&repository, &counts, ask), seen.join(), held.map(thread::ScopedJoinHandle::join))
     });
     let seen = seen.map_err(|_| Failure::failed("A thread of ours broke off."))?;
     let clone = Clone {
@@ -83,7 +85,17 @@ pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
         context: &question.context,
         urls: ancestry::remotes(&repository)?,
     };
-    finding(&question, seen, against?, &clone).map_err(|_| {
+    let contents = seen.1.as_ref().and_then(|seen| seen.contents.clone());
+    let told_all = seen.0.is_ok();
+    let judged = finding(&question, seen, against?, &clone).and_then(|mut finding| {
+        // What the registry has must be known before anything is compared with it.
+        if let (Some(held), true) = (held, told_all) {
+            let held = held.unwrap_or_else(|_| Ok(Held::Unknown("a thread of ours broke off".to_owned())))?;
+            finding.local = Some(compare(&question.reference, contents.as_ref(), held));
+        }
+        Ok(finding)
+    });
+    judged.map_err(|_| {
         let stopped = Failure { exit: Exit::interrupted(None), ..Failure::failed("Stopped.") };
         stopped.advise("Nothing was changed; run it again.")
     })

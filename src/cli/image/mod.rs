@@ -1,6 +1,7 @@
 //! `image`: one file a command; here is what they share.
 
 mod check;
+mod engine;
 mod history;
 mod project;
 mod stamp;

@@ -7,14 +7,19 @@ use crate::cli::render::{Paint, count};
 use crate::image::evidence::Evidence;
 use crate::image::finding::{Finding, Severity, State};
 use crate::image::history::{Distance, Relation};
+use crate::image::local::{Local, Match};
 use crate::model::shown::short;
 
 /// The FATAL line or one sentence, then both commits, the distance, what mends it.
 pub fn finding(finding: &Finding, paint: Paint) -> String {
     let mut text = match (finding.state.fatal(), finding.severity()) {
         (Some(fatal), _) => format!("{}\n", paint.bad(fatal)),
+        (None, Severity::Drift) => format!("{}\n", paint.bad("The container engine has not the image that the registry has.")),
+        (None, Severity::CouldNotTell) if finding.state.severity() == Severity::InStep => {
+            format!("{}\n", paint.warn("Could not tell what the container engine has."))
+        }
         (None, Severity::CouldNotTell) => format!("{}\n", paint.warn(&format!("Could not tell: {}.", sentence(finding)))),
-        (None, _) => format!("{}\n", paint.bold(&format!("In step: {}.", sentence(finding)))),
+        (None, Severity::InStep) => format!("{}\n", paint.bold(&format!("In step: {}.", sentence(finding)))),
     };
     if finding.state.fatal().is_some() {
         let _ = writeln!(text, "  why         {}", sentence(finding));
@@ -28,6 +33,9 @@ pub fn finding(finding: &Finding, paint: Paint) -> String {
         for subject in &distance.subjects {
             let _ = writeln!(text, "              {}", short(subject));
         }
+    }
+    if let Some(local) = &finding.local {
+        let _ = writeln!(text, "  engine      {}", at_engine(local));
     }
     for one in finding.evidence.iter().take(12) {
         let _ = writeln!(text, "  evidence    {}", told(one));
@@ -87,6 +95,22 @@ fn apart(distance: &Distance) -> String {
         Relation::Behind => format!("{behind}{waits}"),
         Relation::Ahead => format!("{least}{} ahead", count(distance.ahead, "commit")),
         Relation::Diverged => format!("{least}{} of its own; behind by {behind}{waits}", count(distance.ahead, "commit")),
+    }
+}
+
+fn at_engine(local: &Local) -> String {
+    let newer = match local.registry_is_newer {
+        Some(true) => "; the registry's is newer",
+        Some(false) => "; the registry's is not newer",
+        None => "",
+    };
+    match local.matches {
+        Match::Same => "has the registry's image".to_owned(),
+        Match::SameLayers => "has the same layers under another digest".to_owned(),
+        Match::Differs => format!("has another image than the registry{newer}"),
+        Match::LocalOnly => format!("has an image that was made here and never pushed{newer}"),
+        Match::Absent => "has no such image".to_owned(),
+        Match::CouldNotTell => format!("could not be asked: {}", short(local.message.as_deref().unwrap_or_default())),
     }
 }
 

@@ -56,6 +56,14 @@ struct EvidenceItem<'a> {
 }
 
 #[derive(Serialize)]
+struct LocalItem<'a> {
+    state: &'static str,
+    id: Option<&'a str>,
+    registry_is_newer: Option<bool>,
+    message: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct RequestsItem {
     head: u32,
     get: u32,
@@ -79,6 +87,7 @@ pub fn image_check(finding: &Finding, exit: Exit) -> String {
         distance: Option<DistanceItem<'a>>,
         evidence: Vec<EvidenceItem<'a>>,
         disagreement: bool,
+        local: Option<LocalItem<'a>>,
         notes: &'a [String],
         requests: RequestsItem,
         rate_limit_remaining: Option<u64>,
@@ -102,6 +111,12 @@ pub fn image_check(finding: &Finding, exit: Exit) -> String {
         distance: finding.distance.as_ref().map(distance),
         evidence: finding.evidence.iter().map(evidence).collect(),
         disagreement: finding.disagreement,
+        local: finding.local.as_ref().map(|local| LocalItem {
+            state: local.matches.word(),
+            id: local.id.as_deref(),
+            registry_is_newer: local.registry_is_newer,
+            message: local.message.as_deref(),
+        }),
         notes: &finding.notes,
         requests: RequestsItem { head: finding.asked.head, get: finding.asked.get, token: finding.asked.token },
         rate_limit_remaining: finding.rate_left,

@@ -113,3 +113,28 @@ fn im_01_tokens_are_fetched_as_the_registry_says() {
     gated.docker(r#"{"credHelpers":{"HOST":"id"}}"#);
     gated.check("team/app", 0);
 }
+
+/// The authority that signed a registry's certificate may be one's own.
+#[test]
+fn im_01_an_encrypted_line_and_an_authority_of_ones_own() {
+    let gated = Gated::new(Gate::Encrypted);
+    let authority = gated.gate.authority().display().to_string();
+    let name = format!("{}/team/app", gated.gate.host());
+    let check = |words: &[&str]| {
+        gated.shop.hub.world.run_in(&gated.shop.clone, &[&["image", "check", &name[..], "--json"], words].concat())
+    };
+    let ended = check(&["--ca", &authority]);
+    ended.ends_with(0);
+    assert_eq!(ended.json()["state"], "in_step");
+    let other = gated.shop.registry.beside(Gate::Encrypted).authority().display().to_string();
+    let ended = check(&["--ca", &other]);
+    ended.ends_with(7);
+    let object = ended.json();
+    assert_eq!(object["cause"], "unreachable", "{object}");
+    assert!(object["mend"].as_str().is_some_and(|mend| mend.contains("--ca FILE")), "{object}");
+    check(&["--ca", "/dev/null"]).ends_with(1);
+    // By a plain line it is no registry.
+    let ended = check(&[]);
+    ended.ends_with(7);
+    assert_eq!(ended.json()["cause"], "answer", "{ended}");
+}

@@ -1,5 +1,6 @@
 //! `image …` against a real registry and real repositories: each state, each reason why something could not be told.
 
+mod engine;
 mod logins;
 mod states;
 mod unknown;

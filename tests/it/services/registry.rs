@@ -26,6 +26,8 @@ pub enum Gate {
     Password,
     /// Everybody may pull with an anonymous token.
     Token,
+    /// Everybody, over an encrypted line: [`Registry::authority`] signed its certificate.
+    Encrypted,
 }
 
 pub struct Registry {
@@ -79,7 +81,7 @@ impl Registry {
         fs::create_dir_all(&own).expect("its folder");
         let mut settings = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}/images}}\n  delete: {{enabled: true}}\n\
-             http: {{addr: \"127.0.0.1:{port}\"}}\n",
+             http:\n  addr: \"127.0.0.1:{port}\"\n",
             folder.display()
         );
         let mut tokens = None;
@@ -89,6 +91,7 @@ impl Registry {
                 fs::write(own.join("htpasswd"), HTPASSWD).expect("written");
                 settings.push_str(&format!("auth: {{htpasswd: {{realm: test, path: {}/htpasswd}}}}\n", own.display()));
             }
+            Gate::Encrypted => settings.push_str(&encrypted(&own)),
             Gate::Token => {
                 let served = token_server(&own);
                 settings.push_str(&format!(
@@ -111,6 +114,11 @@ impl Registry {
 
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate of who signed its own.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join(format!("registry-{}/ca.pem", self.port))
     }
 
     /// Another one with the same images.
@@ -154,7 +162,7 @@ impl Registry {
     }
 
     fn put_image(&self, repository: &str, tag: Option<&str>, picture: &Picture) -> (String, usize) {
-        let layer = self.put_blob(repository, b"no archive, and nobody unpacks it");
+        let layer = self.put_blob(repository, &archive());
         let labels: serde_json::Map<String, Value> =
             picture.labels.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
         let config = json!({
@@ -171,12 +179,12 @@ impl Registry {
                 "application/vnd.docker.image.rootfs.diff.tar.gzip",
             ]
         } else {
-            [MANIFEST, "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"]
+            [MANIFEST, "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar"]
         };
         let mut manifest = json!({
             "schemaVersion": 2, "mediaType": kinds[0],
             "config": {"mediaType": kinds[1], "digest": config_digest, "size": config.len()},
-            "layers": [{"mediaType": kinds[2], "digest": layer, "size": 33}],
+            "layers": [{"mediaType": kinds[2], "digest": layer, "size": archive().len()}],
         });
         if !picture.annotations.is_empty() {
             manifest["annotations"] =
@@ -226,9 +234,39 @@ impl Registry {
     }
 }
 
+/// One empty file, as an engine unpacks it.
+fn archive() -> Vec<u8> {
+    let mut head = vec![0_u8; 512];
+    head[..5].copy_from_slice(b"hello");
+    for (at, text) in [(100, "0000644\0"), (108, "0000000\0"), (116, "0000000\0"), (124, "00000000000\0"), (136, "00000000000\0")]
+    {
+        head[at..at + text.len()].copy_from_slice(text.as_bytes());
+    }
+    head[156] = b'0';
+    head[257..265].copy_from_slice(b"ustar\x0000");
+    head[148..156].fill(b' ');
+    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    head.extend([0; 1024]);
+    head
+}
+
 pub fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
+}
+
+/// Keys for an encrypted line, and the settings that name them; they go on where those of `http` stand.
+fn encrypted(folder: &Path) -> String {
+    let at = |name: &str| folder.join(name).to_str().expect("text").to_owned();
+    let new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let authority = ["-subj", "/CN=authority", "-keyout", &at("ca.key"), "-out", &at("ca.pem")];
+    run("openssl", &[&new[..], &authority].concat());
+    let names = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let signed =
+        ["-subj", "/CN=tests", "-CA", &at("ca.pem"), "-CAkey", &at("ca.key"), "-keyout", &at("tls.key"), "-out", &at("tls.pem")];
+    run("openssl", &[&new[..], &names, &signed].concat());
+    format!("  tls: {{certificate: {}, key: {}}}\n", at("tls.pem"), at("tls.key"))
 }
 
 /// Gives tokens to pull to everybody but to who brings a wrong login, signed with a key of its own.
