@@ -165,6 +165,7 @@ impl Case<'_> {
             Decision::Commit { hex, dirty, found } => {
                 finding.commit = found.name().map(str::to_owned);
                 (finding.state, finding.distance) = self.compare(found)?;
+                finding.notes.extend(note_of(found, hex).map(str::to_owned));
                 let in_step = matches!(finding.state, State::InStep | State::InStepByTree | State::Pending);
                 if *dirty && in_step && !self.question.allow_dirty {
                     finding.state = State::DirtyBuild;
@@ -273,6 +274,15 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What else there is to say of digits that came to no commit.
+fn note_of(found: &Search, hex: &str) -> Option<&'static str> {
+    match found {
+        Search::Several => Some("the abbreviated commit that it names begins the names of several"),
+        Search::Nothing if hex.len() < 40 => Some("an abbreviated commit is looked for in this clone alone"),
+        _ => None,
     }
 }
 
