@@ -40,24 +40,62 @@ pub struct Gap {
 /// How many of them are told.
 const SUBJECTS: &str = "--max-count=3";
 
+/// Where more of the history is to be had.
+pub struct Origin {
+    pub remote: String,
+    /// Its branch, where one goes with what is checked out.
+    pub target: Option<Target>,
+}
+
+impl Origin {
+    /// That of the branch; where there is none (a detached HEAD), `origin` or the only remote.
+    pub fn of(repository: &Repository, target: Option<&Target>) -> Option<Origin> {
+        let remote = match target {
+            Some(target) => target.remote.clone(),
+            None => repository.main_remote()?,
+        };
+        Some(Origin { remote, target: target.cloned() })
+    }
+
+    /// Fetches a commit by its name, without a ref; `false` where the remote answers that it has none of that name.
+    fn fetch(&self, repository: &Repository, more: &[&str], commit: &Oid) -> Result<bool> {
+        let words =
+            ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune", "--refmap=", "--no-auto-maintenance"];
+        let call = repository.git.call(&words).args(more).args(["--end-of-options", &self.remote, commit.as_str()]);
+        let output = call.limit(NETWORK).run()?;
+        let answered = ["not our ref", "couldn't find remote ref"].iter().any(|words| output.message.contains(words));
+        match output.code {
+            0 => Ok(true),
+            _ if answered => Ok(false),
+            _ => Err(remote::judged(&self.remote, "fetch", &output.message)),
+        }
+    }
+
+    /// Gives a shallow clone more history; `false` where there is no more.
+    fn deepen(&self, repository: &Repository, commit: &Oid, step: usize) -> Result<bool> {
+        match (&self.target, remote::DEEPER.get(step)) {
+            (Some(target), _) => remote::deepen(repository, target, step),
+            (None, Some(how)) => self.fetch(repository, &[how], commit),
+            (None, None) if step == remote::DEEPER.len() => self.fetch(repository, &["--unshallow"], commit),
+            (None, None) => Ok(false),
+        }
+    }
+}
+
 /// Looks for a commit by the digits that its name begins with. A whole name that is not here is asked for at the remote.
-pub fn find(repository: &Repository, remote: Option<&Target>, hex: &str, ask: Ask) -> Result<Named> {
+pub fn find(repository: &Repository, origin: Option<&Origin>, hex: &str, ask: Ask) -> Result<Named> {
     let Some(whole) = Oid::parse(hex) else { return abbreviated(repository, hex) };
     if let Some(commit) = here(repository, whole.as_str())? {
         return Ok(Named::Commit(commit));
     }
-    let Some(target) = remote else { return Ok(Named::Nothing) };
+    let Some(origin) = origin else { return Ok(Named::Nothing) };
     if ask == Ask::Nobody {
         return Ok(Named::Unasked);
     }
-    let words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune", "--refmap=", "--no-auto-maintenance"];
-    let call = repository.git.call(&words).args(["--end-of-options", &target.remote, whole.as_str()]);
-    let output = call.limit(NETWORK).run()?;
-    if output.code == 0 {
-        return Ok(here(repository, whole.as_str())?.map_or(Named::Nothing, Named::Commit));
+    if !origin.fetch(repository, &[], &whole)? {
+        return Ok(Named::Nothing);
     }
-    let answered = ["not our ref", "couldn't find remote ref"].iter().any(|words| output.message.contains(words));
-    if answered { Ok(Named::Nothing) } else { Err(remote::judged(&target.remote, "fetch", &output.message)) }
+    Ok(here(repository, whole.as_str())?.map_or(Named::Nothing, Named::Commit))
 }
 
 /// A whole name, or that of a tag, as a commit; `None` where there is no such object here.
@@ -96,12 +134,12 @@ pub fn tree_of(repository: &Repository, commit: &str, folder: &str) -> Result<Op
 }
 
 /// How `first` lies to `second`. A shallow history is deepened until it tells, or it cannot be told.
-pub fn gap(repository: &Repository, target: Option<&Target>, first: &Oid, second: &Oid, folder: &str, ask: Ask) -> Result<Gap> {
+pub fn gap(repository: &Repository, origin: Option<&Origin>, first: &Oid, second: &Oid, folder: &str, ask: Ask) -> Result<Gap> {
     let mut shallow = is_shallow(repository)?;
     let mut found = Found::of(repository, first, second)?;
     let mut step = 0;
-    while let (true, true, Some(target), Ask::Remote) = (shallow, found.is_open(), target, ask) {
-        if !remote::deepen(repository, target, step)? {
+    while let (true, true, Some(origin), Ask::Remote) = (shallow, found.is_open(), origin, ask) {
+        if !origin.deepen(repository, second, step)? {
             break;
         }
         step += 1;

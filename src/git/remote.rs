@@ -7,7 +7,7 @@ use super::names::{Oid, Target, fresh_id};
 use super::repository::Repository;
 
 /// How many more commits a shallow clone is given, step by step, until the history tells.
-const DEEPER: [&str; 3] = ["--deepen=50", "--deepen=200", "--deepen=1000"];
+pub const DEEPER: [&str; 3] = ["--deepen=50", "--deepen=200", "--deepen=1000"];
 /// How often the remote is asked anew because another process learned something meanwhile.
 const TRIES: u32 = 5;
 

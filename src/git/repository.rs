@@ -191,6 +191,17 @@ impl Repository {
         self.config.0.iter().filter(|(key, _)| of_remote(key)).filter_map(|(_, value)| value.clone()).collect()
     }
 
+    /// `origin`, else the only remote that there is.
+    pub fn main_remote(&self) -> Option<String> {
+        if self.has_remote("origin") {
+            return Some("origin".to_owned());
+        }
+        let name = |key: &str| Some(key.strip_prefix("remote.")?.strip_suffix(".url")?.to_owned());
+        let mut names: Vec<String> = self.config.0.iter().filter_map(|(key, _)| name(key)).collect();
+        names.dedup();
+        names.pop().filter(|only| names.is_empty() && super::names::is_name(only))
+    }
+
     /// Is a setting on? `None` where it is not there.
     pub fn is_on(&self, key: &str) -> Option<bool> {
         let value = self.config.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_deref())?;

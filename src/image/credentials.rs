@@ -197,7 +197,11 @@ fn ask(helper: &str, host: &str, stop: &AtomicBool, notes: &mut Vec<String>) -> 
             Ok(told) if told.user == "<token>" => Ok(Some(Credential::Identity(told.secret))),
             Ok(told) => Ok(Some(Credential::Password { user: told.user, password: told.secret })),
             // "credentials not found in native keychain" is how they say that there are none.
-            Err(_) => Ok(None),
+            Err(_) if String::from_utf8_lossy(&answer).contains("not found") => Ok(None),
+            Err(_) => {
+                notes.push(format!("the credential helper docker-credential-{helper} gave nothing that could be read"));
+                Ok(None)
+            }
         },
         Err(why) => {
             notes.push(format!("the credential helper docker-credential-{helper} {why}; the registry is asked without a login"));

@@ -80,7 +80,7 @@ pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
     let seen = seen.map_err(|_| Failure::failed("A thread of ours broke off."))?;
     let clone = Clone {
         repository: &repository,
-        target: target.as_ref(),
+        origin: ancestry::Origin::of(&repository, target.as_ref()),
         ask,
         context: &question.context,
         urls: ancestry::remotes(&repository)?,

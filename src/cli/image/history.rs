@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::disk::clock;
 use crate::git;
-use crate::git::ancestry::{self, Named};
-use crate::git::names::{Oid, Target};
+use crate::git::ancestry::{self, Named, Origin};
+use crate::git::names::Oid;
 use crate::git::repository::Repository;
 use crate::git::state::{Ask, Relation};
 use crate::image::cause::{Cause, Error, Kind, Result};
@@ -17,7 +17,7 @@ const SKEW: i64 = 300;
 pub struct Clone<'a> {
     pub repository: &'a Repository,
     /// Where commits that are not here are asked for.
-    pub target: Option<&'a Target>,
+    pub origin: Option<Origin>,
     pub ask: Ask,
     /// Below the top; empty is all.
     pub context: &'a str,
@@ -30,7 +30,7 @@ impl History for Clone<'_> {
     }
 
     fn find(&self, hex: &str) -> Result<Search> {
-        let found = ancestry::find(self.repository, self.target, hex, self.ask).map_err(cause)?;
+        let found = ancestry::find(self.repository, self.origin.as_ref(), hex, self.ask).map_err(cause)?;
         match found {
             Named::Commit(commit) => Ok(Search::Commit(commit.to_string())),
             Named::Nothing => Ok(Search::Nothing),
@@ -52,7 +52,7 @@ impl History for Clone<'_> {
     fn distance(&self, image: &str, repository: &str) -> Result<Distance> {
         let oid = |text: &str| Oid::parse(text).expect("git named it itself");
         let (first, second) = (oid(image), oid(repository));
-        let gap = ancestry::gap(self.repository, self.target, &first, &second, self.context, self.ask).map_err(cause)?;
+        let gap = ancestry::gap(self.repository, self.origin.as_ref(), &first, &second, self.context, self.ask).map_err(cause)?;
         let relation = match gap.relation {
             Relation::Behind => history::Relation::Behind,
             Relation::Ahead => history::Relation::Ahead,

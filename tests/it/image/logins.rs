@@ -75,6 +75,9 @@ fn im_01_a_password_is_found_where_docker_and_podman_keep_it() {
     gated.keeper("empty", "echo 'credentials not found in native keychain'; exit 1");
     gated.docker(r#"{"credsStore":"empty"}"#);
     gated.refuses("none is known here");
+    gated.keeper("locked", "echo 'the keychain is locked'; exit 1");
+    gated.docker(r#"{"credsStore":"locked"}"#);
+    gated.refuses("docker-credential-locked gave nothing");
     gated.docker("{ this is no JSON");
     gated.refuses("left out");
     let podman = format!("{{\"auths\":{{\"{}/team\":{{\"auth\":\"YWxpY2U6c2VjcmV0\"}}}}}}", gated.gate.host());

@@ -263,6 +263,14 @@ fn im_02_a_shallow_history_is_not_misread() {
     ended.ends_with(5);
     let object = ended.json();
     assert_eq!((&object["state"], &object["distance"]["behind"]), (&"behind".into(), &4.into()), "{object}");
+    // As machines that build have it: one commit, no branch.
+    let build = shop.hub.clone("build", Some("1"));
+    git(&build, &["switch", "-q", "--detach"]);
+    let ended = shop.hub.world.run_in(&build, &["image", "check", &name, "--json"]);
+    ended.ends_with(5);
+    let object = ended.json();
+    assert_eq!((&object["state"], &object["repository"]["against"]), (&"behind".into(), &"HEAD".into()), "{object}");
+    assert_eq!(object["distance"]["behind"], 4, "{object}");
     // Both commits are there and nothing between them; nobody may be asked.
     let cut = shop.hub.clone("cut", Some("1"));
     git(&cut, &["fetch", "-q", "--depth", "1", "origin", &old]);
