@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::cause::{Result, login, odd, rate_limited, unreachable};
 use super::credentials::Credential;
@@ -15,8 +15,8 @@ use super::url::{Url, escaped};
 /// No answer with a token is longer, in bytes.
 const TOKEN: u64 = 512 << 10;
 
-/// One `WWW-Authenticate`.
-#[derive(Debug, PartialEq, Eq)]
+/// One `WWW-Authenticate`. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Challenge {
     Basic,
     Bearer { realm: String, service: Option<String>, scope: Option<String> },

@@ -52,6 +52,8 @@ pub struct Registry<'a> {
 #[derive(Default)]
 struct State {
     notes: Vec<String>,
+    /// Was anything asked yet?
+    began: bool,
     /// Did it ask for a login, and had we one?
     challenged: bool,
     known_here: bool,
@@ -184,6 +186,7 @@ impl<'a> Registry<'a> {
     /// Asks until there is an answer of this registry: past logins, redirects and pauses.
     fn ask(&self, method: Method, path: &str, accept: Option<&'static str>) -> Result<Reply> {
         let home = Url::new(self.safety, self.reference.reached(), path);
+        self.log_in_as_before(&home)?;
         let (mut url, mut logins, mut hops, mut breaths) = (home.clone(), 0, 0, 0);
         loop {
             let authorization = self.authorization.borrow().clone().filter(|_| url.is_at(&home));
@@ -233,6 +236,12 @@ impl<'a> Registry<'a> {
         if again && challenge == Challenge::Basic {
             return Err(login(&self.reference.host, "the login that is kept for it is not taken"));
         }
+        self.log_in_with(home, &challenge)?;
+        self.store.note_challenge(&self.reference.host, &challenge);
+        Ok(())
+    }
+
+    fn log_in_with(&self, home: &Url, challenge: &Challenge) -> Result<()> {
         let found = self.keychain.find(&self.reference.host, &self.reference.repository, self.stop)?;
         {
             let mut state = self.state.borrow_mut();
@@ -243,9 +252,23 @@ impl<'a> Registry<'a> {
             state.known_here = found.credential.is_some();
         }
         let credential: Option<&Credential> = found.credential.as_ref();
-        let met = meet(self.http, home, &self.reference.repository, &challenge, credential)?;
+        let met = meet(self.http, home, &self.reference.repository, challenge, credential)?;
         *self.authorization.borrow_mut() = Some(met);
         Ok(())
+    }
+
+    /// A registry that asked for a login last time will ask again: that question is saved. Where it is another one by now, it says so.
+    fn log_in_as_before(&self, home: &Url) -> Result<()> {
+        let is_first = !std::mem::replace(&mut self.state.borrow_mut().began, true);
+        let Some(challenge) = self.store.find_challenge(&self.reference.host).filter(|_| is_first) else { return Ok(()) };
+        match self.log_in_with(home, &challenge) {
+            Err(Error::Stopped) => Err(Error::Stopped),
+            Err(Error::Unknown(_)) => {
+                self.store.forget_challenge(&self.reference.host);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     fn note_rate(&self, reply: &Reply) {

@@ -5,11 +5,15 @@
 
 use std::path::PathBuf;
 
+use super::login::Challenge;
 use super::registry::{DOCUMENT, digest_of};
 use crate::disk::local;
 
 /// More are not kept; the oldest go first.
 const FILES: usize = 400;
+
+/// No challenge is longer, in bytes.
+const CHALLENGE: u64 = 16 << 10;
 
 pub struct Store {
     folder: PathBuf,
@@ -33,6 +37,30 @@ impl Store {
             tracing::debug!(%error, "a document of a registry is not kept");
         }
         self.tidy();
+    }
+
+    /// What a registry asked for when it wanted a login. Not what for: that is another image's business.
+    pub fn note_challenge(&self, host: &str, challenge: &Challenge) {
+        let kept = match challenge {
+            Challenge::Bearer { realm, service, .. } => {
+                Challenge::Bearer { realm: realm.clone(), service: service.clone(), scope: None }
+            }
+            Challenge::Basic => Challenge::Basic,
+        };
+        let text = serde_json::to_string(&kept).expect("it has text keys only");
+        let _ = local::make_private_folder(&self.folder).and_then(|()| local::write_text(&self.challenge_of(host), &text));
+    }
+
+    pub fn find_challenge(&self, host: &str) -> Option<Challenge> {
+        serde_json::from_str(&local::read_text(&self.challenge_of(host), CHALLENGE).ok()??).ok()
+    }
+
+    pub fn forget_challenge(&self, host: &str) {
+        let _ = local::remove_file(&self.challenge_of(host));
+    }
+
+    fn challenge_of(&self, host: &str) -> PathBuf {
+        self.folder.join(format!("challenge-{}", host.replace(':', "-")))
     }
 
     fn place(&self, digest: &str) -> PathBuf {
@@ -66,6 +94,23 @@ mod tests {
         let odd = digest_of(b"\xff");
         store.keep(&odd, b"\xff");
         assert_eq!(store.find(&odd), None);
+    }
+
+    #[test]
+    fn a_challenge_is_kept_without_the_image_that_it_was_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::at(folder.path().join("documents"));
+        let of = |scope: Option<&str>| Challenge::Bearer {
+            realm: "https://a/t".to_owned(),
+            service: None,
+            scope: scope.map(str::to_owned),
+        };
+        assert_eq!(store.find_challenge("[::1]:5"), None);
+        store.note_challenge("[::1]:5", &of(Some("repository:a:pull")));
+        assert_eq!(store.find_challenge("[::1]:5"), Some(of(None)));
+        assert_eq!(store.find_challenge("[::1]:6"), None);
+        store.forget_challenge("[::1]:5");
+        assert_eq!(store.find_challenge("[::1]:5"), None);
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn im_01_a_password_is_found_where_docker_and_podman_keep_it() {
     gated.docker(r#"{"auths":{"HOST":{"auth":"YWxpY2U6c2VjcmV0"}}}"#);
     assert_eq!(gated.check("team/app", 0)["state"], "in_step");
     let object = gated.check("team/app", 0);
-    assert_eq!(object["requests"]["get"], 0, "{object}");
+    assert_eq!(object["requests"], serde_json::json!({"head": 1, "get": 0, "token": 0}), "{object}");
     assert_eq!(gated.check("team/none", 5)["state"], "missing", "it knows us, and says that there is none");
     gated.docker(r#"{"auths":{"HOST":{"auth":"YWxpY2U6d3Jvbmc="}}}"#);
     gated.refuses("is not taken");
@@ -96,6 +96,15 @@ fn im_01_tokens_are_fetched_as_the_registry_says() {
     let asked = gated.gate.tokens().take_asked();
     assert!(asked.len() == 1 && asked[0].header("authorization").is_none(), "{asked:?}");
     assert!(asked[0].path.contains("service=tests") && asked[0].path.contains("repository%3Ateam%2Fapp%3Apull"), "{asked:?}");
+    let object = gated.check("team/app", 0);
+    assert_eq!(object["requests"], serde_json::json!({"head": 1, "get": 0, "token": 1}), "{object}");
+    // Somebody moved the place for tokens: it is asked for again.
+    let folder = gated.shop.hub.world.state.join(".documents");
+    let kept = folder.join(format!("challenge-{}", gated.gate.host().replace(':', "-")));
+    let right = crate::harness::read(&kept);
+    write(&kept, r#"{"Bearer":{"realm":"http://127.0.0.1:9/token","service":"tests","scope":null}}"#);
+    gated.check("team/app", 0);
+    assert_eq!(crate::harness::read(&kept), right);
     // A tag that the repository has not is missing; a repository that it does not show may be hidden.
     assert_eq!(gated.check("team/app:none", 5)["state"], "missing");
     let hidden = gated.check("team/none", 7);
