@@ -5,14 +5,17 @@
 
 mod apart;
 mod args;
+mod check;
 mod conflicts;
 mod container;
 mod detach;
 mod detect;
 mod doctor;
+mod drift;
 mod exit;
 mod failure;
 mod ferry;
+mod gates;
 mod git;
 mod history;
 mod hooks;
@@ -167,6 +170,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Git(git) => git::run(&context, &git),
         Command::Container(container) => container::run(&context, &container),
         Command::Image(image) => image::run(&context, &image),
+        Command::Check(check) => check::run(&context, &check),
         Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -203,6 +207,7 @@ impl Command {
             Command::Git(git) => git.what.name(),
             Command::Container(container) => container.what.name(),
             Command::Image(image) => image.what.name(),
+            Command::Check(_) => "check",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }

@@ -20,8 +20,11 @@ use crate::cli::place::{self, Place};
 use crate::cli::progress::Shown;
 use crate::cli::project::{self, Way};
 use crate::cli::render::Paint;
+use crate::cli::settings::gates::{Gates, Resolved};
+use crate::cli::settings::keys::Layer;
+use crate::cli::settings::value::Value;
 use crate::cli::signals::{self, Stop};
-use crate::cli::{Answer, Context, ask, init, json, render, say, settings, warn};
+use crate::cli::{Answer, Context, ask, gates, init, json, render, say, settings, warn};
 use crate::disk::local;
 use crate::disk::users::{User, users_below};
 use crate::engine::report::{Counts, Outcome, Refusal};
@@ -46,6 +49,7 @@ pub struct Told {
     pub down: Option<Done>,
     pub up: Option<Done>,
     pub steps: Vec<Step>,
+    pub gates: Vec<gates::Found>,
 }
 
 pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
@@ -58,14 +62,70 @@ pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
             let context = Context { common, place, stop, paint: Paint::for_stderr() };
             on_a_copy(&context, typed, &chosen, &below)
         }
-        (Way::Within, _) => bare(typed, common, None),
+        (Way::Within, _) => bare(typed, common, None, Told::default()),
         // It lies on a local disk, so that it can be asked.
-        (Way::Bare | Way::Staged { .. }, _) => bare(typed, common, Some(&local::real_path(&project.folder))),
+        (Way::Bare | Way::Staged { .. }, place) => {
+            let folder = local::real_path(&project.folder);
+            let told = Told { gates: gates_of_a_local_project(typed, &folder, place.as_ref(), &stop)?, ..Told::default() };
+            match gates::exit(&told.gates) {
+                None => bare(typed, common, Some(&folder), told),
+                Some(exit) => Ok(common.answer(exit, || json::run(None, &told, exit, None), String::new)),
+            }
+        }
     }
 }
 
+/// Asked where a `driftless.toml` turns some on; without one nothing is done that the bare command would not do.
+fn gates_of_a_local_project(
+    typed: &Run,
+    folder: &Path,
+    place: Option<&Place>,
+    stop: &Stop,
+) -> Result<Vec<gates::Found>, Failure> {
+    let Some((project, resolved)) = settings::gates_of_folder(folder, &gates_layer(typed))? else { return Ok(Vec::new()) };
+    if resolved.asked.is_empty() && resolved.relaxed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let words = hear()?;
+    let mut signal = None;
+    let mut heard = |caught: Caught| {
+        if caught.asks_to_end {
+            signal = u8::try_from(caught.number).ok();
+            stop.set(signal.unwrap_or(2));
+        }
+    };
+    let question = gates::Question {
+        gates: &resolved,
+        folder,
+        project: &project,
+        staged: false,
+        state: place.map(|place| place.state.as_path()),
+        limit: typed.wait.unwrap_or(gates::LIMIT),
+        stop: stop.flag(),
+    };
+    let found = child::attend(&words, &mut heard, || gates::ask(&question));
+    match signal {
+        Some(signal) => Err(stopped_before(signal)),
+        None => {
+            tell_gates(&found, &resolved);
+            Ok(found)
+        }
+    }
+}
+
+fn tell_gates(found: &[gates::Found], resolved: &Resolved) {
+    gates::tell(found, resolved.on_unknown, Paint::for_stderr());
+    if gates::exit(found).is_some() {
+        say(&format!("driftless: {}\n", gates::refusal(found)));
+    }
+}
+
+fn gates_layer(typed: &Run) -> Layer {
+    typed.gates.map(|level| ("gates", Value::Gates(Gates::all(level)))).into_iter().collect()
+}
+
 /// As if this program were not there. `project`: the environment is to say that there is no staging.
-fn bare(typed: &Run, common: Common, project: Option<&Path>) -> Result<Answer, Failure> {
+fn bare(typed: &Run, common: Common, project: Option<&Path>, told: Told) -> Result<Answer, Failure> {
     let mut command = command(typed, project.filter(|_| typed.choice.network.is_some()));
     if let Some(project) = project {
         command.env("SMART_SYNC_ENABLED", "false").env("PROJECT_PATH", project).env("LOCAL_PROJECT_PATH", project);
@@ -78,7 +138,7 @@ fn bare(typed: &Run, common: Common, project: Option<&Path>) -> Result<Answer, F
     let ended = child::work(command, &words, &mut Presses::default(), &|line| say(&format!("driftless: {line}\n")));
     let ended = ended.map_err(|error| not_started_by(typed, &error))?;
     let exit = Exit::Command(ended.code);
-    let told = Told { command: Some(ended), ..Told::default() };
+    let told = Told { command: Some(ended), ..told };
     Ok(common.answer(exit, || json::run(None, &told, exit, None), String::new))
 }
 
@@ -115,7 +175,9 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
         warn(note);
     }
     let pair = &chosen.pair;
-    let settings = context.settings(pair, settings::run_layer(typed.wait, typed.push_every))?;
+    let mut flags = settings::run_layer(typed.wait, typed.push_every);
+    flags.extend(gates_layer(typed));
+    let settings = context.settings(pair, flags)?;
     let ferry = Ferry { context, pair, settings: &settings };
     let record = Record::of(pair.state.clone());
     let mut work =
@@ -123,8 +185,11 @@ fn on_a_copy(context: &Context, typed: &Run, chosen: &Chosen, below: &Path) -> R
     let _post = work.before(|work| work.place(chosen))??;
     work.down()?;
     let folder = work.folder(below)?;
-    work.meet_neighbours();
-    work.command(&folder);
+    work.gates(&folder)?;
+    if gates::exit(&work.told.gates).is_none() {
+        work.meet_neighbours();
+        work.command(&folder);
+    }
     work.finish()
 }
 
@@ -239,6 +304,26 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What has to be in step before the command starts.
+    fn gates(&mut self, folder: &Path) -> Result<(), Failure> {
+        let resolved = &self.ferry.settings.gates;
+        let (project, limit) = (self.pair().staging.clone(), self.typed.wait.unwrap_or(gates::LIMIT));
+        let found = self.before(|work| {
+            gates::ask(&gates::Question {
+                gates: resolved,
+                folder,
+                project: &project,
+                staged: true,
+                state: Some(&work.context.place.state),
+                limit,
+                stop: work.context.stop.flag(),
+            })
+        })?;
+        tell_gates(&found, resolved);
+        self.told.gates = found;
+        Ok(())
+    }
+
     /// Asks on the terminal. Ctrl-C is an answer too.
     fn ask(&mut self, question: String) -> Result<bool, Failure> {
         let (told, answered) = bounded(1);
@@ -350,15 +435,17 @@ impl Work<'_> {
         }
         let up = self.told.up.as_ref().map(|done| &done.carried);
         let sent = up.is_some_and(|carried| matches!(carried.code, 0 | 3));
+        let held = gates::exit(&self.told.gates);
         // After that only hooks were stopped.
         let stopped = self.context.stop.signal().filter(|_| !sent);
         if !sent {
             self.tell_what_is_left(stopped.is_some());
         }
-        let exit = match (ended.code, stopped, up) {
-            (_, Some(signal), _) => Exit::Signal(signal),
-            (0, None, Some(carried)) => Exit::of_code(carried.code),
-            (code, None, _) => Exit::Command(code),
+        let exit = match (held, ended.code, stopped, up) {
+            (_, _, Some(signal), _) => Exit::Signal(signal),
+            (Some(held), ..) => held,
+            (None, 0, None, Some(carried)) => Exit::of_code(carried.code),
+            (None, code, None, _) => Exit::Command(code),
         };
         let pair = &self.ferry.pair.name;
         Ok(self.context.answer(exit, || json::run(Some(pair), &self.told, exit, stopped), String::new))

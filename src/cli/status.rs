@@ -10,6 +10,7 @@ use crate::cli::render::{Paint, count, findings};
 use crate::cli::settings::keys::Layer;
 use crate::cli::{Answer, Context, json, steer};
 use crate::engine::report::{Outcome, Report};
+use crate::engine::request::Pair;
 use crate::engine::{self, Status};
 use crate::model::side::{PerSide, Side};
 use crate::model::utc;
@@ -20,12 +21,8 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
     if typed.watch {
         return steer::follow(context, &pair);
     }
-    let settings = context.settings(&pair, Layer::new())?;
     let watched = steer::snapshot(&pair);
-    let status = engine::status(&pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
-    let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);
-    let pending = status.report.as_ref().map_or_else(alone, pending);
-    let in_step = in_step(&status, pending);
+    let Found { status, pending, in_step } = find(context, &pair)?;
     let exit = match (context.stop.signal(), typed.exit_code, in_step) {
         (Some(signal), ..) => Exit::Signal(signal),
         (None, false, _) | (None, true, Some(true)) => Exit::Done,
@@ -37,6 +34,25 @@ pub fn run(context: &Context, typed: &args::Status) -> Result<Answer, Failure> {
         || json::status(&pair.name, &status, in_step, pending, exit, watched.as_ref()),
         || text(&pair.name, &status, pending, in_step, context.paint) + &watching(watched.as_ref()),
     ))
+}
+
+/// How both roots stand.
+pub struct Found {
+    pub status: Status,
+    /// What a sync would carry, by the side that holds the change.
+    pub pending: PerSide<u64>,
+    /// `None` where that could not be found out.
+    pub in_step: Option<bool>,
+}
+
+/// A look that changes nothing, as a value.
+pub fn find(context: &Context, pair: &Pair) -> Result<Found, Failure> {
+    let settings = context.settings(pair, Layer::new())?;
+    let status = engine::status(pair, &settings.options, settings.policies.clone(), context.stop.flag())?;
+    let alone = || PerSide::new(status.unsent.unwrap_or_default(), 0);
+    let pending = status.report.as_ref().map_or_else(alone, pending);
+    let in_step = in_step(&status, pending);
+    Ok(Found { status, pending, in_step })
 }
 
 fn watching(watched: Option<&Snapshot>) -> String {

@@ -99,7 +99,7 @@ pub fn find(repository: &Repository, origin: Option<&Origin>, hex: &str, ask: As
 }
 
 /// A whole name, or that of a tag, as a commit; `None` where there is no such object here.
-fn here(repository: &Repository, name: &str) -> Result<Option<Oid>> {
+pub(super) fn here(repository: &Repository, name: &str) -> Result<Option<Oid>> {
     let asked = repository.git.call(&["cat-file", "--batch-check=%(objecttype)"]).input(format!("{name}^{{commit}}\n")).ok()?;
     if asked.starts_with(b"commit") { repository.commit(name) } else { Ok(None) }
 }

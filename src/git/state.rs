@@ -1,6 +1,7 @@
 //! How a branch stands to its remote. Nothing of the user's moves: not HEAD, not the index, not the work tree, not
 //! `refs/remotes`.
 
+use super::ancestry;
 use super::error::{Error, Result};
 use super::follow;
 use super::names::{Oid, Target};
@@ -83,23 +84,7 @@ pub struct Standing {
 
 /// Looks at HEAD, the remote and the work tree.
 pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>, ask: Ask) -> Result<Standing> {
-    let head = repository.head()?;
-    let target = repository.target(head.branch.as_deref(), remote, branch)?;
-    let mut standing = Standing {
-        relation: Relation::Unknown,
-        ahead: None,
-        behind: None,
-        head,
-        target,
-        remote: None,
-        merge_base: None,
-        asked: false,
-        shallow: repository.shallow,
-        operation: repository.operation(),
-        status: status(repository, Untracked::Folders, ALL)?,
-        in_the_way: Vec::new(),
-        cause: None,
-    };
+    let mut standing = look_at(repository, remote, branch)?;
     compare(repository, &mut standing, ask)?;
     if let (Relation::Behind | Relation::Diverged | Relation::Unborn, Some(tip), Some(target)) =
         (standing.relation, &standing.remote, &standing.target)
@@ -113,6 +98,67 @@ pub fn look(repository: &Repository, remote: Option<&str>, branch: Option<&str>,
         }
     }
     Ok(standing)
+}
+
+/// What is here; how it stands is not known yet.
+fn look_at(repository: &Repository, remote: Option<&str>, branch: Option<&str>) -> Result<Standing> {
+    let head = repository.head()?;
+    let target = repository.target(head.branch.as_deref(), remote, branch)?;
+    Ok(Standing {
+        relation: Relation::Unknown,
+        ahead: None,
+        behind: None,
+        head,
+        target,
+        remote: None,
+        merge_base: None,
+        asked: false,
+        shallow: repository.shallow,
+        operation: repository.operation(),
+        status: status(repository, Untracked::Folders, ALL)?,
+        in_the_way: Vec::new(),
+        cause: None,
+    })
+}
+
+/// The same with nothing written, into the clone neither: for one that others carry about. A commit that only the remote has is
+/// `Behind`, and nobody counts how far.
+pub fn glance(repository: &Repository) -> Result<Standing> {
+    let mut standing = look_at(repository, None, None)?;
+    let Some(target) = standing.target.clone() else {
+        compare(repository, &mut standing, Ask::Nobody)?;
+        return Ok(standing);
+    };
+    match remote::probe(repository, &target) {
+        Ok(Some(tip)) => {
+            standing.asked = true;
+            let here = ancestry::here(repository, tip.as_str())?.is_some();
+            standing.remote = Some(tip.clone());
+            match (standing.head.commit.clone(), here) {
+                (None, _) => standing.relation = Relation::Unborn,
+                (Some(_), false) => standing.relation = Relation::Behind,
+                (Some(head), true) => settle(&mut standing, &Found::of(repository, &head, &tip)?),
+            }
+        }
+        Ok(None) => (standing.asked, standing.relation) = (true, Relation::Gone),
+        Err(Error::Stopped) => return Err(Error::Stopped),
+        Err(cause) => standing.cause = Some(cause),
+    }
+    Ok(standing)
+}
+
+/// What two histories come to.
+fn settle(standing: &mut Standing, found: &Found) {
+    (standing.ahead, standing.behind) = (Some(found.ahead), Some(found.behind));
+    standing.merge_base = found.base.clone();
+    standing.relation = found.relation(standing.shallow);
+    if standing.relation == Relation::Unknown {
+        (standing.ahead, standing.behind) = (None, None);
+        let advice = "Run it without --no-fetch, or `git fetch --unshallow`.";
+        standing.cause = Some(Error::refused("The history is cut off (shallow) before a commit that both have.", advice));
+    } else if standing.head.branch.is_none() {
+        standing.relation = Relation::Detached;
+    }
 }
 
 fn compare(repository: &Repository, standing: &mut Standing, ask: Ask) -> Result<()> {
@@ -167,16 +213,7 @@ fn compare(repository: &Repository, standing: &mut Standing, ask: Ask) -> Result
         standing.shallow = is_shallow(repository)?;
         found = Found::of(repository, &head, &tip)?;
     }
-    (standing.ahead, standing.behind) = (Some(found.ahead), Some(found.behind));
-    standing.merge_base = found.base.clone();
-    standing.relation = found.relation(standing.shallow);
-    if standing.relation == Relation::Unknown {
-        (standing.ahead, standing.behind) = (None, None);
-        let advice = "Run it without --no-fetch, or `git fetch --unshallow`.";
-        standing.cause = Some(Error::refused("The history is cut off (shallow) before a commit that both have.", advice));
-    } else if standing.head.branch.is_none() {
-        standing.relation = Relation::Detached;
-    }
+    settle(standing, &found);
     Ok(())
 }
 

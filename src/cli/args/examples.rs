@@ -128,6 +128,7 @@ Examples:
   driftless run --network /mnt/lab/project -- python3 analyse.py
   driftless run --push-every 0s -- ./workflow.sh     results are sent at the end only
   driftless run --staging /scratch/project -- bash
+  driftless run --gates warn -- docker compose up    where the image is known to be old
 
 The command finds SMART_SYNC_ENABLED, NETWORK_PROJECT_PATH, LOCAL_PROJECT_PATH, PROJECT_PATH and
 DRIFTLESS_PAIR in its environment. Ctrl-C asks it to end, a second one ends it, and its results are
@@ -169,3 +170,11 @@ Examples:
   driftless image check ghcr.io/team/app --context backend --against head
   driftless image check localhost:5000/app --grace 20m --json
   docker build $(driftless image stamp) -t ghcr.io/team/app:latest .";
+
+pub const CHECK_EXAMPLES: &str = "\
+Examples:
+  driftless check                      one line a part, then what to mend first
+  driftless check --watch              kept current, until Ctrl-C
+  driftless check --json
+
+Ends with 0 where all is in step, with 5 where something drifts, with 7 where that could not be told.";

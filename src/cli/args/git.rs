@@ -16,7 +16,7 @@ pub struct Git {
 }
 
 /// Which clone, and which branch of which remote.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Place {
     /// Work in the clone that this folder lies in
     #[arg(short = 'C', value_name = "DIR", global = true)]

@@ -82,6 +82,26 @@ pub struct Stamp {
     pub annotations: bool,
 }
 
+impl Default for Check {
+    fn default() -> Check {
+        Check {
+            reference: None,
+            against: None,
+            platform: None,
+            grace: None,
+            key: Vec::new(),
+            source: Vec::new(),
+            require_source: false,
+            allow_dirty: false,
+            local: false,
+            no_fetch: false,
+            plain_http: Vec::new(),
+            ca: None,
+            wait: Duration::from_secs(10),
+        }
+    }
+}
+
 impl What {
     /// The name in `schema`.
     pub fn name(&self) -> &'static str {

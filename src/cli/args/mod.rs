@@ -120,6 +120,9 @@ pub enum Command {
     /// Compare the image that a registry has with the repository that it is built from
     #[command(after_help = IMAGE_EXAMPLES)]
     Image(image::Image),
+    /// Show every drift of the project here (files, git, image, container), and what to mend first
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
@@ -206,6 +209,15 @@ pub struct Status {
     pub exit_code: bool,
     /// Show what the watch process does, until Ctrl-C
     #[arg(long, conflicts_with = "exit_code")]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Keep it current, until Ctrl-C
+    #[arg(long)]
     pub watch: bool,
 }
 

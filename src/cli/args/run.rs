@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::Choice;
+use crate::cli::settings::gates::Level;
 use crate::run::steps::valid_name;
 
 #[derive(Debug, Args)]
@@ -21,6 +22,9 @@ pub struct Run {
     /// How long an unreachable root or another run is waited for, like 30s or 5m
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub wait: Option<Duration>,
+    /// What drift comes to with the gates that driftless.toml or pair.toml turn on, for this run: off, warn or fatal
+    #[arg(long, value_name = "LEVEL")]
+    pub gates: Option<Level>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,

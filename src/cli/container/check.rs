@@ -73,6 +73,23 @@ pub fn ask(here: &Here<'_>, typed: &Check) -> Result<Checked, Failure> {
     asking.check()
 }
 
+/// The same as a value, with what the settings say; `None` where nothing here is built for a container.
+pub fn find(here: &Here<'_>, settings: Settings) -> Result<Option<Checked>, Failure> {
+    let typed = Check::default();
+    let asking = Asking { here, typed: &typed, settings, engine: here.engine()?, project: OnceCell::new() };
+    if let (Wanted::All, _) = asking.wanted()?
+        && (here.folder().is_none() || !asking.project()?.services.values().any(is_built))
+    {
+        return Ok(None);
+    }
+    asking.check().map(Some)
+}
+
+/// Is its image, or what it runs, made of files here?
+fn is_built(service: &compose::Service) -> bool {
+    service.build.is_some() || service.develop.is_some()
+}
+
 /// Checks services once more, after something was done to them; those of which nothing says what belongs where are named.
 pub fn recheck(here: &Here<'_>, engine: Engine, project: Project, services: &[&str]) -> Result<Checked, Failure> {
     let typed = Check::default();
@@ -179,9 +196,8 @@ impl Asking<'_> {
     }
 
     fn all(&self, files: &[PathBuf], checked: &mut Checked) -> Result<(), Failure> {
-        let built = |service: &compose::Service| service.build.is_some() || service.develop.is_some();
         let services: Vec<String> =
-            self.project()?.services.iter().filter(|(_, service)| built(service)).map(|(name, _)| name.clone()).collect();
+            self.project()?.services.iter().filter(|(_, service)| is_built(service)).map(|(name, _)| name.clone()).collect();
         for service in services {
             self.service(&service, files, checked)?;
         }

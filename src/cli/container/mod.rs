@@ -1,6 +1,6 @@
 //! `container`: one file a command; here is what they share.
 
-mod check;
+pub mod check;
 mod rebuild;
 
 pub use check::Checked;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::container::{Container, What};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{Answer, Context};
+use crate::cli::{Answer, Context, settings};
 use crate::container::compose::{self, Project};
 use crate::container::{self};
 use crate::disk::local;
@@ -25,8 +25,18 @@ pub fn run(context: &Context, typed: &Container) -> Result<Answer, Failure> {
     }
 }
 
+/// Every container of the project here, for who asks several things; `None` where nothing says that there is one.
+pub fn find(context: &Context) -> Result<Option<Checked>, Failure> {
+    let here = Here { context, files: Vec::new() };
+    let settings = settings::container::container(&context.place.reach, &context.place.here)?;
+    if settings.is_none() && here.folder().is_none() {
+        return Ok(None);
+    }
+    check::find(&here, settings.unwrap_or_default())
+}
+
 /// Where the command was given.
-struct Here<'a> {
+pub struct Here<'a> {
     context: &'a Context,
     /// The compose files that were named.
     files: Vec<PathBuf>,

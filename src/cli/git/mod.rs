@@ -6,7 +6,7 @@ mod health;
 mod locks;
 mod pending;
 mod publish;
-mod state;
+pub mod state;
 mod sync;
 mod tick;
 mod watch;
@@ -17,6 +17,8 @@ pub use tick::word as tick_word;
 pub use watch::{Board, Turns};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::cli::args::git::{Git, Place, What};
@@ -50,8 +52,25 @@ pub fn run(context: &Context, typed: &Git) -> Result<Answer, Failure> {
     }
 }
 
+/// The clone that `folder` lies in, with the token that belongs to its remote, for who asks several things.
+pub fn open(folder: &Path, stop: Arc<AtomicBool>) -> Result<Repository, Failure> {
+    let mut repository = Repository::open(&git::Git::new(folder, stop))?;
+    lend(&mut repository, &Place::default())?;
+    Ok(repository)
+}
+
+fn lend(repository: &mut Repository, place: &Place) -> Result<(), git::Error> {
+    let head = repository.branch()?;
+    let target = repository.target(head.as_deref(), place.remote.as_deref(), place.branch.as_deref())?;
+    let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
+    if let Some(url) = url {
+        credentials::lend(&mut repository.git, &Source { file: place.token_file.as_deref() }, &url)?;
+    }
+    Ok(())
+}
+
 /// Where the command was given.
-struct Here<'a> {
+pub struct Here<'a> {
     context: &'a Context,
     place: &'a Place,
 }
@@ -76,18 +95,8 @@ impl Here<'_> {
             return Err(Failure::failed(format!("There is no folder {}.", crate::cli::failure::shown(&folder))));
         }
         let mut repository = Repository::open(&self.git(&folder))?;
-        self.lend(&mut repository)?;
+        lend(&mut repository, self.place)?;
         Ok(repository)
-    }
-
-    fn lend(&self, repository: &mut Repository) -> Result<(), git::Error> {
-        let head = repository.branch()?;
-        let target = repository.target(head.as_deref(), self.place.remote.as_deref(), self.place.branch.as_deref())?;
-        let url = target.and_then(|target| repository.setting(&format!("remote.{}.url", target.remote)).map(str::to_owned));
-        if let Some(url) = url {
-            credentials::lend(&mut repository.git, &Source { file: self.place.token_file.as_deref() }, &url)?;
-        }
-        Ok(())
     }
 
     /// A path as typed, below the top of the work tree.

@@ -19,7 +19,7 @@ pub fn run(here: &Here<'_>, typed: &State) -> Result<Answer, Failure> {
 }
 
 /// What could not be found out is told in any case.
-fn exit(standing: &Standing, wanted: bool) -> Exit {
+pub fn exit(standing: &Standing, wanted: bool) -> Exit {
     match standing.relation {
         Relation::Unknown => Exit::Unchecked,
         Relation::UpToDate => Exit::Done,
@@ -31,7 +31,8 @@ fn exit(standing: &Standing, wanted: bool) -> Exit {
 pub fn text(standing: &Standing) -> String {
     let branch = standing.head.branch.clone().unwrap_or_else(|| "HEAD".to_owned());
     let target = standing.target.as_ref().map_or_else(|| "its remote".to_owned(), ToString::to_string);
-    let commits = |number: Option<u64>| count(number.unwrap_or_default(), "commit");
+    let commits =
+        |number: Option<u64>| number.map_or_else(|| "commits that are not here".to_owned(), |number| count(number, "commit"));
     let (ahead, behind) = (commits(standing.ahead), commits(standing.behind));
     let mut text = match standing.relation {
         Relation::UpToDate => format!("{branch} is up to date with {target}.\n"),

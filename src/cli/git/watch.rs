@@ -66,7 +66,7 @@ pub fn run(here: &Here<'_>, typed: &Watch) -> Result<Answer, Failure> {
     // A clone that is gone for a while is an error of a round, not of the loop.
     let open = || {
         let mut repository = Repository::open(&here.git(&folder))?;
-        here.lend(&mut repository)?;
+        super::lend(&mut repository, here.place)?;
         Ok(repository)
     };
     let watching = Watching {

@@ -49,6 +49,25 @@ pub fn run(context: &Context, site: &Site, typed: &Check) -> Result<Answer, Fail
     Ok(context.answer(exit, || json::image_check(&finding, exit), || text::finding(&finding, context.paint)))
 }
 
+/// The same with nothing written into the clone. The remote is asked where it stands; a commit that is not here yet is not fetched, and
+/// then nobody can tell.
+pub fn find_untouched(site: &Site) -> Result<Finding, Failure> {
+    let repository = site.repository()?;
+    let mut typed = Check { no_fetch: true, ..Check::default() };
+    let upstream = matches!(project::read(&repository)?.against.as_deref(), None | Some("upstream"));
+    if let Some(target) = repository.target(repository.branch()?.as_deref(), None, None)?.filter(|_| upstream)
+        && let Some(tip) = remote::probe(&repository, &target)?
+    {
+        if ancestry::find(&repository, None, tip.as_str(), Ask::Nobody)? == ancestry::Named::Nothing {
+            let message = format!("The clone has not the commit {tip} that {target} has, and nothing is fetched into a copy.");
+            return Err(Failure { exit: Exit::Unchecked, ..Failure::failed(message) }
+                .advise("driftless git sync in the project, and run it again"));
+        }
+        typed.against = Some(tip.to_string());
+    }
+    find(site, &typed)
+}
+
 /// The whole check as a value, for whoever wants to know: the command, a gate, a report of all drifts. An error is a mistake of the
 /// caller's (no repository, no image named, no such commit) or a signal; everything else is in the finding.
 pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {

@@ -1,11 +1,11 @@
 //! `image`: one file a command; here is what they share.
 
-mod check;
+pub mod check;
 mod engine;
 mod history;
 mod project;
 mod stamp;
-mod text;
+pub mod text;
 
 pub use text::sentence;
 
@@ -52,6 +52,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Does the project name an image?
+    pub fn names_an_image(&self) -> Result<bool, Failure> {
+        Ok(project::read(&self.repository()?)?.reference.is_some())
+    }
+
     fn repository(&self) -> Result<Repository, Failure> {
         if !local::is_folder(&self.folder) {
             return Err(Failure::failed(format!("There is no folder {}.", shown(&self.folder))));

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::line;
+use crate::cli::drift::Severity;
 use crate::cli::exit::Exit;
+use crate::cli::gates::Found;
 use crate::cli::run::Told;
 use crate::run::steps::{self, Step};
 
@@ -17,6 +20,34 @@ struct StepItem<'a> {
 
 fn items(steps: &[Step]) -> Vec<StepItem<'_>> {
     steps.iter().map(|step| StepItem { name: &step.name, state: step.state.word(), since: step.since() }).collect()
+}
+
+#[derive(Serialize)]
+struct GateItem<'a> {
+    gate: &'static str,
+    level: &'static str,
+    severity: Severity,
+    state: &'a str,
+    fatal: Option<&'static str>,
+    message: &'a str,
+    mend: Option<&'a str>,
+    stops: bool,
+    object: Option<&'a RawValue>,
+}
+
+fn gate(found: &Found) -> GateItem<'_> {
+    let Found { asked, finding, stops } = found;
+    GateItem {
+        gate: asked.gate.word(),
+        level: asked.level.word(),
+        severity: finding.severity,
+        state: &finding.state,
+        fatal: finding.fatal,
+        message: &finding.message,
+        mend: finding.mend.as_deref(),
+        stops: *stops,
+        object: finding.object.as_deref(),
+    }
 }
 
 /// The end of a `run`; without a pair there was no staging.
@@ -32,6 +63,7 @@ pub fn run(pair: Option<&str>, told: &Told, exit: Exit, given_up_by: Option<u8>)
         down: Option<&'a Value>,
         up: Option<&'a Value>,
         steps: Vec<StepItem<'a>>,
+        gates: Vec<GateItem<'a>>,
     }
     line(&Object {
         schema: "driftless.run/1",
@@ -43,6 +75,7 @@ pub fn run(pair: Option<&str>, told: &Told, exit: Exit, given_up_by: Option<u8>)
         down: told.down.as_ref().map(|done| &done.carried.report),
         up: told.up.as_ref().map(|done| &done.carried.report),
         steps: items(&told.steps),
+        gates: told.gates.iter().map(gate).collect(),
     })
 }
 

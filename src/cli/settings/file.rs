@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, FLAGS_ONLY, KEYS, Layer, PAIR_KEYS};
-use super::value::nearest;
+use super::value::{Value, nearest};
 use crate::model::shown::short;
 
 /// A file that cannot be used as it is.
@@ -79,6 +79,9 @@ pub fn project_settings(file: &Path, text: &str, pair_file: &Path) -> Result<Lay
         }
         let known = KEYS.iter().filter(|key| key.shared).map(|key| key.name);
         read_key(&source, &name, &value, known, &mut layer)?;
+        if let Some(Value::Gates(gates)) = layer.get(word) {
+            gates.fit_to_share().map_err(|why| source.mistake(value.span().start, format!("`{word}`: {why}")))?;
+        }
     }
     Ok(layer)
 }
@@ -161,7 +164,6 @@ fn read_key<'k>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::settings::value::Value;
     use crate::model::mutants::{hostile_text, is_tame};
     use proptest::prelude::*;
 
@@ -214,7 +216,8 @@ mod tests {
             let mistake = project_settings(file, text, pair).expect_err(text).to_string();
             assert!(mistake.starts_with(&format!("/n/driftless.toml:{expected}")), "{text:?} gave {mistake}");
         }
-        let text = "ignore = [\"*.tmp\"]\nwhole = []\nappend = []\n[gates]\nx = 1\n[git]\n[image]\n[container]\ny.z = [1]";
+        let text =
+            "ignore = [\"*.tmp\"]\nwhole = []\nappend = []\n[gates]\ngit = \"warn\"\n[git]\n[image]\n[container]\ny.z = [1]";
         let layer = project_settings(file, text, pair).expect("all of these are allowed");
         assert_eq!(layer["ignore"], Value::Patterns(vec!["*.tmp".to_owned()]));
     }
@@ -232,7 +235,7 @@ mod tests {
 
     const VALID: &[&str] = &[
         "network = \"/mnt/lab\"\nstaging = '/home/me'\nwait = \"7s\"\nthreads = 8\ntrash_max = \"20GiB\"\nignore = [\"*.tmp\"]\n",
-        "# shared\nignore = [\"*.tmp\", \"build/\"]\nappend = []\nwhole = [\".git\"]\n[gates]\nx.y = 1\n[git]\n",
+        "# shared\nignore = [\"*.tmp\", \"build/\"]\nappend = []\nwhole = [\".git\"]\n[gates]\ngit = \"fatal\"\nscripts_repository = \"a\"\n[git]\n",
         "conflict = [\"hold\", \"*.log=prefer-staging\"]\ndurability = \"none\"\n",
     ];
 

@@ -105,7 +105,12 @@ pub const KEYS: &[Key] = &[
         "Bytes that a root's trash may hold, oldest go first; `auto`: 5 % of its file system, at most 20 GiB.",
     ),
     own("wait", Kind::Span, "30s", "How long an unreachable root or another run is waited for (`--wait`)."),
-    shared("gates", Kind::Table, "", "Checks before a run. Reserved for a later version; not looked into."),
+    shared(
+        "gates",
+        Kind::Gates,
+        "",
+        "What has to be in step before `run` starts its command ([gates](run.md#gates)); the variable holds one level, for all gates that a file turns on (`--gates`).",
+    ),
     shared("git", Kind::Table, "", "The git layer. Reserved for a later version; not looked into."),
     shared(
         "image",

@@ -6,11 +6,12 @@
 
 pub mod container;
 pub mod file;
+pub mod gates;
 pub mod keys;
 pub mod value;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::disk::{self, local};
@@ -60,6 +61,7 @@ pub struct Settings {
     /// How often `run` sends results; `None`: only at its end.
     pub push_every: Option<Duration>,
     pub hooks: Hooks,
+    pub gates: gates::Resolved,
     pub warnings: Vec<String>,
 }
 
@@ -85,7 +87,36 @@ pub fn of_pair(
     for name in ["ignore", "append", "whole"] {
         project.remove(name);
     }
-    resolve(&[project, own, variables, flags], warnings, reach)
+    let gates = gates_of(&project, &[&own, &variables, &flags]);
+    Ok(Settings { gates, ..resolve(&[project, own, variables, flags], warnings, reach)? })
+}
+
+fn gates_of(shared: &Layer, own: &[&Layer]) -> gates::Resolved {
+    let none = gates::Gates::default();
+    let of = |layer: &'_ Layer| match layer.get("gates") {
+        Some(Value::Gates(gates)) => gates.clone(),
+        _ => none.clone(),
+    };
+    let own: Vec<gates::Gates> = own.iter().map(|layer| of(layer)).collect();
+    gates::resolve(&of(shared), &own.iter().collect::<Vec<_>>())
+}
+
+/// The gates of a project that needs no staging, where a `driftless.toml` names some: in `here`, or above it up to the top of the work
+/// tree. A file that names none is not looked into.
+pub fn gates_of_folder(here: &Path, flags: &Layer) -> Result<Option<(PathBuf, gates::Resolved)>, Error> {
+    let top = here.ancestors().find(|folder| local::is_taken(&folder.join(".git"))).unwrap_or(here);
+    let inside = here.ancestors().take_while(|folder| folder.starts_with(top));
+    for folder in inside {
+        let file = folder.join(PROJECT_FILE);
+        let Some(text) = local::read_text(&file, FILE_LIMIT)? else { continue };
+        if !text.contains("gates") {
+            return Ok(None);
+        }
+        let shared = file::project_settings(&file, &text, Path::new(PAIR_FILE))?;
+        let (variables, _) = variable_layer(std::env::vars_os())?;
+        return Ok(Some((folder.to_path_buf(), gates_of(&shared, &[&variables, flags]))));
+    }
+    Ok(None)
 }
 
 /// An unreachable or forbidden root has no settings to read: the engine finds that out by its handle, and waits for the
@@ -199,6 +230,7 @@ fn resolve(layers: &[Layer], warnings: Vec<String>, reach: &Reach) -> Result<Set
         wait: span("wait"),
         push_every: Some(span("push_every")).filter(|every| !every.is_zero()),
         hooks: if let Value::Hooks(hooks) = &values["hooks"] { hooks.clone() } else { Hooks::new() },
+        gates: gates::Resolved::default(),
         warnings,
     })
 }

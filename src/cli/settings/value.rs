@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::gates::{self, Gates};
 use crate::model::conflict::Policy;
 use crate::model::shown::short;
 use crate::run::hooks::{Hooks, Occasion};
@@ -23,6 +24,8 @@ pub enum Kind {
     Count,
     /// Command lines by occasion; not in a variable.
     Hooks,
+    /// Levels by gate; in a variable one for all that a file names.
+    Gates,
     /// Belongs to a later layer; kept closed.
     Table,
 }
@@ -38,6 +41,7 @@ pub enum Value {
     Span(Duration),
     Count(Option<usize>),
     Hooks(Hooks),
+    Gates(Gates),
     Table,
 }
 
@@ -60,6 +64,10 @@ impl Kind {
                 let words = Occasion::ALL.map(|occasion| format!("`{}`", occasion.word()));
                 format!("a table of command lines, by {}", words.join(", "))
             }
+            Kind::Gates => {
+                let words = gates::Gate::ALL.map(|gate| format!("`{}`", gate.word())).join(", ");
+                format!("a table: {words} with `\"off\"`, `\"warn\"` or `\"fatal\"`, `on_unknown`, `scripts_repository`")
+            }
             Kind::Table => "a table".to_owned(),
         }
     }
@@ -79,6 +87,7 @@ impl Kind {
             Kind::Span => humantime::parse_duration(text).ok().map(Value::Span),
             Kind::Count if text == AUTO => Some(Value::Count(None)),
             Kind::Count => text.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n)).map(|n| Value::Count(Some(n))),
+            Kind::Gates => return Gates::parse(text).map(Value::Gates),
             Kind::Hooks if text.is_empty() => Some(Value::Hooks(Hooks::new())),
             Kind::Hooks | Kind::Table => None,
         };
@@ -90,6 +99,7 @@ impl Kind {
         match (self, value) {
             (Kind::Table, DeValue::Table(_)) => Ok(Value::Table),
             (Kind::Hooks, DeValue::Table(table)) => hooks(table),
+            (Kind::Gates, DeValue::Table(table)) => Gates::read(table).map(Value::Gates),
             (Kind::Policies, DeValue::String(text)) => policies(std::iter::once(&**text)),
             (Kind::Policies, DeValue::Array(items)) => {
                 let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
@@ -221,7 +231,7 @@ mod tests {
         fn any_text_is_a_value_or_a_line(
             text in hostile_text(&["20GiB", "1_000 kB", "auto", "1h 30m", "7d", "8", "a,b", "hold,*.x=abort", "full", "18446744073709551615s"]),
         ) {
-            let kinds = [Kind::Choice(&["full", "none"]), Kind::Patterns, Kind::Policies, Kind::Size, Kind::Span, Kind::Count, Kind::Hooks, Kind::Table];
+            let kinds = [Kind::Choice(&["full", "none"]), Kind::Patterns, Kind::Policies, Kind::Size, Kind::Span, Kind::Count, Kind::Hooks, Kind::Gates, Kind::Table];
             for kind in kinds {
                 if let Err(line) = kind.parse(&text) {
                     prop_assert!(is_tame(&line), "{kind:?} {line:?}");

@@ -114,6 +114,15 @@ impl Hub {
         git(&other, &["rev-parse", "HEAD"])
     }
 
+    /// Somebody else adds a file.
+    pub(crate) fn moves_on(&self) {
+        let other = self.top().join("first");
+        git(&other, &["pull", "-q", "--rebase", "origin", "main"]);
+        write(&other.join("news.txt"), "news\n");
+        commit(&other, "news");
+        git(&other, &["push", "-q", "origin", "main"]);
+    }
+
     fn tip(&self) -> String {
         git(&self.bare, &["rev-parse", "refs/heads/main"])
     }

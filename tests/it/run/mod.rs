@@ -3,6 +3,7 @@
 //! Needs python3; `mount` needs what `mounts` needs.
 
 mod copy;
+mod gates;
 mod left_alone;
 mod mount;
 mod signals;
