@@ -63,12 +63,23 @@ fn one(context: &Context, typed: &Check, part: Part, remote: Ask) -> Finding {
     let stop = context.stop.shared();
     Finding::of(match part {
         Part::Files => drift::files::find(context, &typed.choice),
-        Part::Git => drift::git::find(here, &stop, remote),
-        Part::Image => {
-            drift::image::find(&Site { folder: here.clone(), context: None, state: context.place.state.clone(), stop })
-        }
+        Part::Git => carried(context).and_then(|carried| match carried {
+            true => drift::git::find_untouched_here(here, &stop),
+            false => drift::git::find(here, &stop, remote),
+        }),
+        Part::Image => carried(context).and_then(|carried| {
+            let site = Site { folder: here.clone(), context: None, state: context.place.state.clone(), stop };
+            drift::image::find(&site, carried)
+        }),
         Part::Container => drift::container::find(context),
     })
+}
+
+/// Is the clone here carried by a pair? Then nothing is fetched into it: a look is no change that has to be sent.
+fn carried(context: &Context) -> Result<bool, Failure> {
+    let root = drift::files::root_here(&context.place)?;
+    let clone = drift::git::clone_above(&context.place.here);
+    Ok(root.zip(clone).is_some_and(|(root, clone)| clone.starts_with(root)))
 }
 
 /// The worst of all: drift, then what could not be told.

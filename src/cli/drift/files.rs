@@ -1,10 +1,13 @@
 //! The two roots of the pair that the current folder lies in.
 
+use std::path::PathBuf;
+
 use super::{Finding, Severity};
 use crate::cli::args::Choice;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
+use crate::cli::place::Place;
 use crate::cli::render::count;
 use crate::cli::status::{self, Found};
 use crate::cli::{Context, json};
@@ -15,8 +18,7 @@ use crate::model::side::Side;
 pub fn find(context: &Context, choice: &Choice) -> Result<Finding, Failure> {
     let place = &context.place;
     let named = choice.pair.is_some() || choice.network.is_some() || choice.staging.is_some();
-    let holds = |root: &std::path::PathBuf| place.here.starts_with(root);
-    if !named && !pairs::known(place)?.iter().any(|pair| holds(&pair.network) || holds(&pair.staging)) {
+    if !named && root_here(place)?.is_none() {
         return Ok(Finding::not_set_up("the folder belongs to no pair"));
     }
     let pair = pairs::choose(place, choice, IfNew::Refuse)?.pair;
@@ -30,6 +32,12 @@ pub fn find(context: &Context, choice: &Choice) -> Result<Finding, Failure> {
     let mut finding = Finding::new(severity, state, message);
     finding.mend = mend;
     Ok(finding.with_object(json::status(&pair.name, &found.status, found.in_step, found.pending, exit, None)))
+}
+
+/// The root of a pair that the current folder lies in.
+pub fn root_here(place: &Place) -> Result<Option<PathBuf>, Failure> {
+    let roots = pairs::known(place)?.into_iter().flat_map(|pair| [pair.network, pair.staging]);
+    Ok(roots.into_iter().find(|root| place.here.starts_with(root)))
 }
 
 fn told(found: &Found, pair: &str) -> (&'static str, String, Option<String>) {

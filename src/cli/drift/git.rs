@@ -24,19 +24,27 @@ pub fn find(folder: &Path, stop: &Arc<AtomicBool>, ask: Ask) -> Result<Finding, 
         return Ok(Finding::not_set_up("the folder lies in no git repository"));
     }
     let repository = commands::open(folder, Arc::clone(stop))?;
-    let standing = look(&repository, None, None, ask)?;
-    let alone = standing.relation == Relation::NoUpstream && repository.remote_urls().is_empty();
-    Ok(if alone { Finding::not_set_up("the repository has no remote") } else { of(&standing, FATAL) })
+    Ok(with_a_remote(&repository, &look(&repository, None, None, ask)?))
 }
 
-/// The same with nothing written into the clone, which has to lie in `root`.
+/// The same with nothing written into the clone.
+pub fn find_untouched_here(folder: &Path, stop: &Arc<AtomicBool>) -> Result<Finding, Failure> {
+    let repository = commands::open(folder, Arc::clone(stop))?;
+    Ok(with_a_remote(&repository, &glance(&repository)?))
+}
+
+fn with_a_remote(repository: &Repository, standing: &Standing) -> Finding {
+    let alone = standing.relation == Relation::NoUpstream && repository.remote_urls().is_empty();
+    if alone { Finding::not_set_up("the repository has no remote") } else { of(standing, FATAL) }
+}
+
+/// The same for a clone that has to lie in `root`.
 pub fn find_untouched(folder: &Path, root: &Path, stop: &Arc<AtomicBool>) -> Result<Finding, Failure> {
     let repository = commands::open(folder, Arc::clone(stop))?;
-    Ok(if lies_in(&repository, root) {
-        of(&glance(&repository)?, FATAL)
-    } else {
-        Finding::could_not_tell("the staged copy holds no git repository of its own")
-    })
+    if !lies_in(&repository, root) {
+        return Ok(Finding::could_not_tell("the staged copy holds no git repository of its own"));
+    }
+    Ok(of(&glance(&repository)?, FATAL))
 }
 
 /// Has `root` a clone of its own, in which `folder` lies?

@@ -8,15 +8,15 @@ use crate::cli::json;
 use crate::cli::render::Paint;
 use crate::image::finding::{self, Finding as Found};
 
-/// How the image that the project names stands.
-pub fn find(site: &Site) -> Result<Finding, Failure> {
+/// How the image that the project names stands. `untouched`: nothing is written into the clone.
+pub fn find(site: &Site, untouched: bool) -> Result<Finding, Failure> {
     if git::clone_above(&site.folder).is_none() || !site.names_an_image()? {
         return Ok(Finding::not_set_up("driftless.toml names no image"));
     }
-    check::find(site, &Check::default()).map(|found| of(&found))
+    find_named(site, untouched)
 }
 
-/// The same for a gate: an image has to be named. `untouched`: nothing is written into the clone.
+/// The same for a gate: an image has to be named.
 pub fn find_named(site: &Site, untouched: bool) -> Result<Finding, Failure> {
     let found = if untouched { check::find_untouched(site)? } else { check::find(site, &Check::default())? };
     Ok(of(&found))

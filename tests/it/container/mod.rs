@@ -4,6 +4,7 @@
 
 mod answers;
 mod check;
+mod everything;
 mod mounts;
 mod services;
 
