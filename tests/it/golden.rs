@@ -115,6 +115,7 @@ const COMMANDS: &[&str] = &[
     "git",
     "container",
     "image",
+    "check",
     "completions",
     "man",
 ];

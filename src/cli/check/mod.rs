@@ -63,9 +63,8 @@ fn one(context: &Context, typed: &Check, part: Part, remote: Ask) -> Finding {
     let stop = context.stop.shared();
     Finding::of(match part {
         Part::Files => drift::files::find(context, &typed.choice),
-        Part::Git => carried(context).and_then(|carried| match carried {
-            true => drift::git::find_untouched_here(here, &stop),
-            false => drift::git::find(here, &stop, remote),
+        Part::Git => carried(context).and_then(|carried| {
+            if carried { drift::git::find_untouched_here(here, &stop) } else { drift::git::find(here, &stop, remote) }
         }),
         Part::Image => carried(context).and_then(|carried| {
             let site = Site { folder: here.clone(), context: None, state: context.place.state.clone(), stop };

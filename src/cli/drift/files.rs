@@ -36,8 +36,8 @@ pub fn find(context: &Context, choice: &Choice) -> Result<Finding, Failure> {
 
 /// The root of a pair that the current folder lies in.
 pub fn root_here(place: &Place) -> Result<Option<PathBuf>, Failure> {
-    let roots = pairs::known(place)?.into_iter().flat_map(|pair| [pair.network, pair.staging]);
-    Ok(roots.into_iter().find(|root| place.here.starts_with(root)))
+    let mut roots = pairs::known(place)?.into_iter().flat_map(|pair| [pair.network, pair.staging]);
+    Ok(roots.find(|root| place.here.starts_with(root)))
 }
 
 fn told(found: &Found, pair: &str) -> (&'static str, String, Option<String>) {
