@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Report;
 use crate::docker::MountKind;
-use crate::model::shown::short;
+use crate::model::shown::{short, tame};
 
 /// How the container stands to its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,9 @@ pub fn judge(report: &mut Report, extra: bool, process: bool) {
     }
     breaks.sort_unstable();
     breaks.dedup();
-    report.state = match (counts || (process && report.late.is_some()), report.unknown.is_empty()) {
+    // What a line that was not followed brings into the container is compared with nothing.
+    let is_all = report.unknown.is_empty() && report.not_followed == 0;
+    report.state = match (counts || (process && report.late.is_some()), is_all) {
         (true, _) => State::Stale,
         (false, false) => State::Unknown,
         (false, true) => State::Current,
@@ -161,8 +163,9 @@ fn fix(report: &Report, breaks: &[Break], counts: bool) -> Vec<String> {
     if has(Break::PatchedInContainer) && !has(Break::RunsOlderImage) {
         let patched = report.stale().find(|told| told.patched.is_some() && told.under.is_none());
         let kept = patched.map(|told| shell(&String::from_utf8_lossy(&told.place))).unwrap_or_default();
+        let lost = if keeps(report) { "is kept in an image" } else { "is lost" };
         fix.push(format!(
-            "{} (what was changed in the container is lost; `docker cp {name}:{kept} .` takes it out)",
+            "{} (what was changed in the container {lost}; `docker cp {name}:{kept} .` takes it out)",
             recreate(report)
         ));
     }
@@ -183,6 +186,10 @@ fn fix(report: &Report, breaks: &[Break], counts: bool) -> Vec<String> {
     fix
 }
 
+fn keeps(report: &Report) -> bool {
+    report.service.as_ref().is_some_and(|managed| managed.is_built)
+}
+
 fn rebuild(report: &Report) -> String {
     match &report.service {
         Some(managed) => format!("driftless container rebuild {}", shell(&managed.service)),
@@ -192,7 +199,12 @@ fn rebuild(report: &Report) -> String {
 
 fn recreate(report: &Report) -> String {
     match &report.service {
-        Some(managed) => format!("{} up -d --no-deps --force-recreate {}", managed.compose, shell(&managed.service)),
+        // It keeps what was written inside.
+        Some(managed) if managed.is_built => format!("driftless container rebuild --cached {}", shell(&managed.service)),
+        Some(managed) => {
+            let (compose, service) = (&managed.compose, shell(&managed.service));
+            format!("{compose} up -d --no-deps --force-recreate {service} (what was written inside the container is lost)")
+        }
         None => format!("make the container anew of the image {}", shell(&report.container.image_name)),
     }
 }
@@ -226,8 +238,8 @@ fn unmask(report: &Report) -> String {
     text
 }
 
-/// A word for a shell and for a terminal: quoted where it is not plain.
+/// A word for a shell and for a terminal: quoted where it is not plain, and never cut, as half a path is another one.
 pub fn shell(word: &str) -> String {
     let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:@".contains(&byte));
-    if plain { word.to_owned() } else { format!("'{}'", short(word).replace('\'', "'\\''")) }
+    if plain { word.to_owned() } else { format!("'{}'", tame(word).replace('\'', "'\\''")) }
 }

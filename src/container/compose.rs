@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use super::chain::shell;
 use super::command::{Ended, Hearing, run};
 use super::error::{Error, Result};
 use crate::disk::local;
@@ -47,6 +48,14 @@ pub struct Service {
     pub build: Option<Build>,
     #[serde(default)]
     pub develop: Option<Develop>,
+    /// The name that its image has or gets; without it compose makes one.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// `service:NAME`: it lives in the network of another one.
+    #[serde(default)]
+    pub network_mode: Option<String>,
+    #[serde(default, deserialize_with = "names")]
+    pub depends_on: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -98,6 +107,21 @@ fn build<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Build
     }))
 }
 
+/// The names of a list, or of a table with more about each.
+fn names<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Table(BTreeMap<String, serde::de::IgnoredAny>),
+    }
+    Ok(match Option::<Either>::deserialize(from)? {
+        Some(Either::List(names)) => names,
+        Some(Either::Table(table)) => table.into_keys().collect(),
+        None => Vec::new(),
+    })
+}
+
 /// The nearest folder with a compose file, from `here` upwards.
 pub fn folder(here: &Path) -> Option<PathBuf> {
     here.ancestors().find(|folder| NAMES.iter().any(|name| local::is_file(&folder.join(name)))).map(Path::to_path_buf)
@@ -135,8 +159,59 @@ impl Project {
             path: project.shown("config"),
             message: short(error.to_string().lines().next().unwrap_or_default()),
         })?;
-        (project.name, project.services) = (config.name, config.services);
+        project.name = match config.name {
+            Some(name) => Some(name),
+            None => Some(old_name(folder, std::env::var("COMPOSE_PROJECT_NAME").ok())?),
+        };
+        project.services = config.services;
         Ok(project)
+    }
+
+    /// The containers of a service as compose knows them, by their ids: those that it would replace.
+    pub fn ids(&self, service: &str) -> Result<Vec<String>> {
+        let hearing = Hearing { limit: READING, stop: None, say: None };
+        let ended = self.asks(&["ps", "-q", service], hearing)?;
+        // Some generations call it an error where there is none.
+        let text = String::from_utf8_lossy(&ended.stdout);
+        let ids: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let none = ended.last.iter().any(|line| line.to_ascii_lowercase().contains("no such container"));
+        if ended.success || (ids.is_empty() && none) { Ok(ids) } else { Err(self.failure("ps", &ended)) }
+    }
+
+    /// The name by which compose calls the image of a service that is built here.
+    pub fn image(&self, service: &str) -> Option<String> {
+        let known = self.services.get(service)?;
+        let between = if self.words.len() == 1 { '_' } else { '-' };
+        let made = || Some(format!("{}{between}{service}", self.name.as_deref()?));
+        known.image.clone().or_else(made)
+    }
+
+    /// A line of commands for a shell, from any folder and for the same engine.
+    pub fn line(&self, commands: &[String]) -> String {
+        let folder = shell(&self.folder.to_string_lossy());
+        format!("cd {folder} && export DOCKER_HOST={} && {}", shell(&self.host), commands.join(" && "))
+    }
+
+    /// These services, each after those that it needs; in the order of their names otherwise.
+    pub fn in_order(&self, services: &[String]) -> Vec<String> {
+        let (mut ordered, mut open) = (Vec::new(), Vec::new());
+        for service in services {
+            self.after_its_needs(service, services, &mut open, &mut ordered);
+        }
+        ordered
+    }
+
+    fn after_its_needs(&self, service: &str, wanted: &[String], open: &mut Vec<String>, ordered: &mut Vec<String>) {
+        if open.iter().any(|name| name == service) {
+            return;
+        }
+        open.push(service.to_owned());
+        for need in self.services.get(service).map(|known| known.depends_on.as_slice()).unwrap_or_default() {
+            self.after_its_needs(need, wanted, open, ordered);
+        }
+        if wanted.iter().any(|name| name == service) {
+            ordered.push(service.to_owned());
+        }
     }
 
     fn asks(&self, words: &[&str], hearing: Hearing<'_>) -> Result<Ended> {
@@ -168,22 +243,22 @@ impl Project {
 
     /// A command of compose's as a person types it in the project's folder.
     pub fn shown(&self, words: &str) -> String {
-        let files: String = self.files.iter().map(|file| format!(" -f {}", short(&file.to_string_lossy()))).collect();
+        let files: String = self.files.iter().map(|file| format!(" -f {}", shell(&file.to_string_lossy()))).collect();
         format!("{}{files} {words}", self.words.join(" "))
     }
 }
 
-/// The service of the project in `folder` (or called `project`) that a container belongs to; one that was made for one command
-/// belongs to none.
+/// The service of the project in `folder` (and called `project`, where that is known) that a container belongs to; one that was made
+/// for one command belongs to none. Several projects can share a folder, and a name can be that of another folder's.
 pub fn service_of<'c>(container: &'c Container, folder: &Path, project: Option<&str>) -> Option<&'c str> {
     let label = |name: &str| container.labels.get(name).map(String::as_str);
     let here = label(FOLDER).is_some_and(|there| Path::new(there) == folder);
-    let named = project.is_some() && label(PROJECT) == project;
+    let named = project.is_none() || label(PROJECT) == project;
     let one_off = label(ONE_OFF).is_some_and(|word| word.eq_ignore_ascii_case("true"));
-    label(SERVICE).filter(|_| (here || named) && !one_off)
+    label(SERVICE).filter(|_| here && named && !one_off)
 }
 
-/// The containers of a service of the project in `folder`, or called `project`.
+/// The containers of a service of the project in `folder`, and called `project` where that is known.
 pub fn containers(engine: &Engine, service: &str, folder: &Path, project: Option<&str>) -> docker::Result<Vec<Container>> {
     let mut found = Vec::new();
     for id in engine.labelled(&[(SERVICE, service)])? {
@@ -196,6 +271,36 @@ pub fn containers(engine: &Engine, service: &str, folder: &Path, project: Option
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// The containers of a service that compose takes for the project's by its name, and that were made in another folder.
+pub fn namesakes(engine: &Engine, service: &str, folder: &Path, project: &str) -> docker::Result<Vec<Container>> {
+    let mut found = Vec::new();
+    for id in engine.labelled(&[(SERVICE, service), (PROJECT, project)])? {
+        match engine.container(&id) {
+            Ok(container) if container.labels.get(FOLDER).is_none_or(|there| Path::new(there) != folder) => found.push(container),
+            Ok(_) | Err(docker::Error::NoContainer(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// The name of a project as the older generation makes it: it does not tell.
+fn old_name(folder: &Path, said: Option<String>) -> Result<String> {
+    let file = folder.join(".env");
+    let unreadable = |error: crate::disk::Error| Error::Unreadable {
+        path: short(&file.to_string_lossy()),
+        message: short(&error.to_string()),
+    };
+    let text = local::read_text(&local::real_path(&file), 1 << 20).map_err(unreadable)?.unwrap_or_default();
+    let by_file = text.lines().filter_map(|line| line.trim().strip_prefix("COMPOSE_PROJECT_NAME="));
+    let by_file = by_file.last().map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
+    let by_folder = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = said.filter(|name| !name.is_empty()).or(by_file.filter(|name| !name.is_empty())).unwrap_or_else(by_folder);
+    let plain: String =
+        name.to_lowercase().chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(*c)).collect();
+    Ok(if plain.is_empty() { "default".to_owned() } else { plain })
 }
 
 fn is_no_plugin(line: &str) -> bool {
@@ -235,7 +340,9 @@ mod tests {
             (&[(SERVICE, "web"), (FOLDER, "/p")][..], None, Some("web")),
             (&[(SERVICE, "web"), (FOLDER, "/p/../evil")], None, None),
             (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/q")], None, None),
-            (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/q")], Some("lab"), Some("web")),
+            (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/q")], Some("lab"), None),
+            (&[(SERVICE, "web"), (PROJECT, "lab"), (FOLDER, "/p")], Some("lab"), Some("web")),
+            (&[(SERVICE, "web"), (PROJECT, "other"), (FOLDER, "/p")], Some("lab"), None),
             (&[(SERVICE, "web"), (FOLDER, "/p"), (ONE_OFF, "True")], None, None),
             (&[(FOLDER, "/p")], None, None),
         ] {

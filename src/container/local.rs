@@ -49,6 +49,16 @@ pub struct Side {
     pub absent: Vec<(PathBuf, Vec<u8>)>,
 }
 
+impl Side {
+    /// Is there nothing at all of what a mapping names?
+    pub fn has_none_of(&self, mapping: &Mapping) -> bool {
+        let inside = mapping.inside.as_bytes();
+        disk::local::is_folder(&mapping.local)
+            && !self.files.keys().any(|place| super::lies_in(place, inside))
+            && !self.unknown.iter().any(|(path, _)| path.starts_with(&mapping.local))
+    }
+}
+
 /// Looks at everything that the mappings name; a later one counts more where two lead to the same place.
 pub fn look(mappings: &[Mapping], open: Open<'_>) -> Side {
     let mut side = Side::default();

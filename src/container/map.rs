@@ -196,7 +196,8 @@ fn of_copies(copies: &Copies, context: &Path, scopes: &[Scope]) -> Map {
 fn sources(copy: &Copy, context: &Path) -> Vec<PathBuf> {
     if !copy.from.contains(['*', '?', '[']) {
         let local = context.join(&copy.from);
-        return if local::is_taken(&local) { vec![local] } else { Vec::new() };
+        // One that is not here is told as absent, not left out.
+        return vec![local];
     }
     let (folder, pattern) = copy.from.rsplit_once('/').unwrap_or(("", &copy.from));
     // A pattern in a folder's name is not followed.
@@ -267,8 +268,9 @@ mod tests {
             "web/one.txt:/app/one.txt inferred",
             "web/two.txt:/app/two.txt inferred",
             "web/main.py:/app/main.py inferred",
+            "web/gone:/gone inferred",
         ];
-        assert_eq!((told(&map, &top), map.not_followed), (expected.map(str::to_owned).to_vec(), 2));
+        assert_eq!((told(&map, &top), map.not_followed), (expected.map(str::to_owned).to_vec(), 1));
         assert!(map.mappings[0].leaves_out(&top.join("web/x.log")));
         fs::write(top.join("web/Dockerfile.dockerignore"), "src\n").expect("a file");
         let map = of_service(&service, &top).expect("read");

@@ -11,12 +11,15 @@ pub mod compose;
 mod dockerfile;
 mod error;
 mod ignore;
+mod kept;
 pub mod local;
 pub mod map;
 pub mod pair;
 pub mod rebuild;
+mod refuse;
 mod roots;
 mod stream;
+mod well;
 
 pub use chain::{Break, State};
 pub use error::{Error, Result};
@@ -39,6 +42,8 @@ pub struct Managed {
     pub service: String,
     /// As a person types it.
     pub compose: String,
+    /// Its image is built here.
+    pub is_built: bool,
 }
 
 /// What is to be checked.
@@ -110,13 +115,17 @@ pub fn check(request: &Request<'_>) -> Result<Report> {
     if request.files.is_empty() {
         absent.append(&mut side.absent);
     }
-    let mut seen = Seen::of(request, side);
+    let empty = request.map.mappings.iter().filter(|mapping| request.files.is_empty() && side.has_none_of(mapping));
+    absent.extend(empty.map(|mapping| (mapping.local.clone(), mapping.inside.clone().into_bytes())).collect::<Vec<_>>());
+    let mut seen = Seen::of(request, side)?;
     let compared = seen.compare(request)?;
     let mut told = told(request, &seen, &compared);
     for (whole, place) in absent {
         match missing_here(request, whole.clone(), place)? {
             Some(missing) => told.push(missing),
-            None if request.files.is_empty() => seen.unknown.push((whole, "it is neither here nor in the container".to_owned())),
+            None if request.files.is_empty() => {
+                seen.unknown.push((whole, "nothing of it is here, and nothing in the container".to_owned()))
+            }
             None => return Err(Error::Asked(nowhere(request, &whole))),
         }
     }
@@ -199,7 +208,11 @@ fn place_of(mapping: &Mapping, file: &Path) -> Vec<u8> {
 fn missing_here(request: &Request<'_>, whole: PathBuf, place: Vec<u8>) -> Result<Option<Told>> {
     let path = String::from_utf8_lossy(&place).into_owned();
     match request.engine.archive(&request.container.id, &path) {
-        Ok(_) => {}
+        Ok(archive) => {
+            if !stream::holds_files(archive)? {
+                return Ok(None);
+            }
+        }
         Err(docker::Error::NoFile { .. }) => {
             request.engine.sees(&request.container.id)?;
             return Ok(None);
@@ -226,14 +239,19 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(request: &Request<'_>, side: Side) -> Seen {
+    fn of(request: &Request<'_>, side: Side) -> Result<Seen> {
         let mut seen =
             Seen { files: BTreeMap::new(), left_out: side.left_out, live: 0, newest_live: None, unknown: side.unknown };
-        // The paths of mounts are those of the engine's machine, which a socket cannot be far from.
-        let near = !request.engine.address().url.starts_with("tcp:");
+        let mut near = None;
         for (place, local) in side.files {
             match over(&request.container.mounts, &place) {
-                Some(mount) if near && is_live(mount, &place, &local.whole) => {
+                Some(mount) if is_mounted(mount, &place, &local.whole) && *near.get_or_insert_with(|| is_near(request)) => {
+                    if was_replaced(mount, &request.container) {
+                        let why =
+                            "it came here after the container had started, which may still see what was here before; restart it";
+                        seen.unknown.push((local.whole, why.to_owned()));
+                        continue;
+                    }
                     seen.live += 1;
                     if seen.newest_live.as_ref().is_none_or(|(_, newest)| local.changed > *newest) {
                         seen.newest_live = Some((local.whole, local.changed));
@@ -248,7 +266,7 @@ impl Seen {
                 _ => drop(seen.files.insert(place, local)),
             }
         }
-        seen
+        Ok(seen)
     }
 
     fn compare(&mut self, request: &Request<'_>) -> Result<Compared> {
@@ -286,8 +304,22 @@ fn lies_in(place: &[u8], folder: &[u8]) -> bool {
     folder == b"/" || place.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// Does the container see this very file?
-fn is_live(mount: &Mount, place: &[u8], whole: &Path) -> bool {
+/// The paths of mounts are those of the engine's machine. A socket can lead to another one, so that both have to say the same.
+fn is_near(request: &Request<'_>) -> bool {
+    let here = (crate::disk::local::host_name(), crate::disk::local::system().1);
+    !request.engine.address().url.starts_with("tcp:") && request.engine.machine().is_ok_and(|there| there == here)
+}
+
+/// Came what is mounted to its path after the container had started? A mount stays with what was there at the start.
+fn was_replaced(mount: &Mount, container: &Container) -> bool {
+    let Some(started) = container.state.started.filter(|_| container.state.is_running) else { return false };
+    let Some(times) = crate::disk::local::times(Path::new(&mount.source)) else { return true };
+    // Writing to it changes both times alike; moving it to where it is changes the inode alone.
+    times.born.is_some_and(|born| born > started) || (times.inode > started && times.inode != times.content)
+}
+
+/// By its path, is this the file that the container sees?
+fn is_mounted(mount: &Mount, place: &[u8], whole: &Path) -> bool {
     let target = map::inside(&mount.target);
     let below = place.strip_prefix(target.as_bytes()).unwrap_or_default();
     let source = [mount.source.trim_end_matches('/').as_bytes(), below].concat();
@@ -322,11 +354,15 @@ fn patched(changes: &BTreeMap<String, Change>, place: &[u8]) -> Option<Change> {
     changes.get(place).or(removed).copied()
 }
 
+/// Hexadecimal digits by which people name an image; less of them may as well be its name.
+const SHORT_ID: usize = 12;
+
 /// The image that the container's image name means now.
 fn tag_image(request: &Request<'_>) -> Result<Option<String>> {
     let name = &request.container.image_name;
-    let is_id = name.starts_with("sha256:") || name.contains('@') || request.container.image_id.ends_with(name.as_str());
-    if is_id {
+    let hex = request.container.image_id.trim_start_matches("sha256:");
+    let is_id = |name: &str| name.len() >= SHORT_ID && hex.starts_with(name);
+    if name.starts_with("sha256:") || name.contains('@') || is_id(name) {
         return Ok(None);
     }
     match request.engine.image(name) {

@@ -1,36 +1,34 @@
 //! Rebuilding services: the old container serves until the new image is there, and comes back where the new one does not get well.
 //!
-//! Invariants. Before anything is replaced, the old container's image has a name of ours, with what was written inside the container
-//! in it, so that nothing depends on this program to bring the old one back: two commands do, and they are told first. Compose
-//! does the replacing; nothing here guesses how a container was made.
+//! Invariants. Before anything is replaced, all that the old container holds beside its volumes has names of ours in the engine
+//! ([`super::kept`]), so that nothing depends on this program to bring the old one back: one line of commands does, and it is told
+//! first. Who would lose what cannot be brought back is refused. From the first replacement on, every error is part of the answer.
+//! Compose does the replacing; nothing here guesses how a container was made.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::chain::shell;
 use super::command::Hearing;
 use super::compose::{self, Project};
 use super::error::{Error, Result};
-use crate::disk::clock;
+use super::kept;
+use super::well::Unwell;
 use crate::docker::{self, Change, Container, Engine, Health, Mount};
-use crate::model::shown::{short, tame};
-use crate::model::utc;
+use crate::model::shown::short;
 
 /// How long a build may take.
 const BUILD: Duration = Duration::from_secs(4 * 3_600);
 /// How long compose may take to replace a container: stopping the old one alone can take as long as it was given.
 const REPLACE: Duration = Duration::from_secs(900);
-/// A container that nobody checks is well when it has run for so long, or for all the time there is to wait.
-const STEADY: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Last lines of a container that did not get well.
 const LAST_LINES: usize = 20;
 /// Below these nothing is written that anybody would miss.
-const PASSING: [&str; 6] = ["/tmp", "/run", "/var/run", "/var/tmp", "/var/cache", "/dev"];
+const PASSING: [&str; 4] = ["/tmp", "/run", "/var/run", "/dev"];
 
 /// What is to be done.
 pub struct Order<'a> {
+    /// One that hears no stop: half a replacement serves nobody.
     pub engine: &'a Engine,
     pub project: &'a Project,
     pub services: Vec<String>,
@@ -47,7 +45,9 @@ pub struct Former {
     pub service: String,
     /// None: it is made for the first time, and there is nothing to go back to.
     pub container: Option<Container>,
-    /// The name under which the old image is kept.
+    /// The name by which compose calls its image.
+    pub image: String,
+    /// The name under which the image with all that was written inside is kept.
     pub kept: Option<String>,
     /// Files that were written inside the container and are on no volume.
     pub written: Vec<String>,
@@ -60,6 +60,8 @@ pub enum End {
     RolledBack,
     /// The new one did not get well, and was left or could not be taken back.
     Failed,
+    /// One before it did not get well.
+    NotTried,
 }
 
 impl End {
@@ -68,6 +70,7 @@ impl End {
             End::Replaced => "replaced",
             End::RolledBack => "rolled_back",
             End::Failed => "failed",
+            End::NotTried => "not_tried",
         }
     }
 }
@@ -82,81 +85,83 @@ pub struct Rebuilt {
     pub waited: Duration,
     /// Why the new one did not get well. Tame.
     pub why: Option<String>,
+    /// Why the old one is not back, or what of it is not. Tame.
+    pub not_back: Option<String>,
+    /// What a person types to bring the old one back.
+    pub way_back: Option<String>,
     /// The last lines of the new one that did not get well. Tame.
     pub last_lines: Vec<String>,
+}
+
+impl Rebuilt {
+    fn of(former: Former, end: End) -> Rebuilt {
+        Rebuilt {
+            former,
+            end,
+            new_image: None,
+            health: None,
+            waited: Duration::ZERO,
+            why: None,
+            not_back: None,
+            way_back: None,
+            last_lines: Vec::new(),
+        }
+    }
 }
 
 impl Order<'_> {
     /// Looks, and keeps nothing yet.
     pub fn formers(&self) -> Result<Vec<Former>> {
-        let one = |service: &String| {
-            let name = short(service);
-            let known = self
-                .project
-                .services
-                .get(service)
-                .ok_or_else(|| Error::Asked(format!("the project here has no service {name}")))?;
-            if known.build.is_none() {
-                return Err(Error::Refused {
-                    message: format!("the service {name} is not built here"),
-                    advice: format!("Its image comes ready-made: `{} {name}` fetches it.", self.project.shown("pull")),
-                });
-            }
-            let container = self.containers(service)?.into_iter().next();
-            let written = match &container {
-                Some(container) => written(&self.engine.changes(&container.id)?, &container.mounts),
-                None => Vec::new(),
-            };
-            Ok(Former { service: service.clone(), container, kept: None, written })
-        };
-        self.services.iter().map(one).collect()
+        self.services.iter().map(|service| self.former(service)).collect()
     }
 
-    /// Does it. `say` is told what goes on, line by line, tame.
-    pub fn carry_out(&self, mut formers: Vec<Former>, say: &mut dyn FnMut(&str)) -> Result<Vec<Rebuilt>> {
-        for former in &mut formers {
-            self.keep(former, say)?;
+    fn former(&self, service: &str) -> Result<Former> {
+        let name = short(service);
+        let known = self.project.services.get(service);
+        let known = known.ok_or_else(|| Error::Asked(format!("the project here has no service {name}")))?;
+        if known.build.is_none() {
+            return Err(Error::Refused {
+                message: format!("the service {name} is not built here"),
+                advice: format!("Its image comes ready-made: `{} {name}` fetches it.", self.project.shown("pull")),
+            });
         }
-        if let Err(error) = self.build(say) {
+        let image = self.project.image(service).unwrap_or_default();
+        let containers = self.containers(service)?;
+        super::refuse::what_would_be_lost(self, service, &image, &containers)?;
+        let container = containers.into_iter().next();
+        let written = match &container {
+            Some(container) => written(&self.engine.changes(&container.id)?, &container.mounts),
+            None => Vec::new(),
+        };
+        Ok(Former { service: service.to_owned(), container, image, kept: None, written })
+    }
+
+    /// Does it. `say` is told what goes on, line by line, tame. An error means that every old container goes on as it was.
+    pub fn carry_out(&self, mut formers: Vec<Former>, say: &mut dyn FnMut(&str)) -> Result<Vec<Rebuilt>> {
+        let ready = formers.iter_mut().try_for_each(|former| kept::name(self, former, say));
+        if let Err(error) = ready.and_then(|()| self.build(say)).and_then(|()| self.has_images(&formers)) {
             // Nothing was replaced: the old ones go on under their own names.
             formers.iter().filter_map(|former| former.kept.as_deref()).for_each(|kept| drop(self.engine.untag(kept)));
             return Err(error);
         }
-        let mut done = Vec::new();
+        let mut done: Vec<Rebuilt> = Vec::new();
         for former in formers {
-            if self.stop.load(Ordering::SeqCst) {
+            // One may need those before it.
+            let goes_on = done.last().is_none_or(|last| last.end == End::Replaced) && !self.is_stopped();
+            if !goes_on && done.is_empty() {
                 return Err(Error::Stopped);
             }
-            let rebuilt = self.replace(former, say)?;
-            let well = rebuilt.end == End::Replaced;
-            done.push(rebuilt);
-            // The next one may need this one.
-            if !well {
-                break;
-            }
+            done.push(if goes_on { self.replace(former, say) } else { Rebuilt::of(former, End::NotTried) });
         }
         Ok(done)
     }
 
-    fn containers(&self, service: &str) -> docker::Result<Vec<Container>> {
-        compose::containers(self.engine, service, &self.project.folder, self.project.name.as_deref())
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
     }
 
-    /// Gives what serves now a name of ours, before its own name means something else.
-    fn keep(&self, former: &mut Former, say: &mut dyn FnMut(&str)) -> Result<()> {
-        let Some(container) = &former.container else { return Ok(()) };
-        let (name, tag) = (kept_name(self.project, &former.service), utc::compact(clock::now()));
-        if former.written.is_empty() {
-            self.engine.tag(&container.image_id, &name, &tag)?;
-        } else {
-            self.engine.commit(&container.id, &name, &tag)?;
-        }
-        let kept = format!("{name}:{tag}");
-        let service = shell(&former.service);
-        say(&format!("The old image of {service} is kept as {kept}. If this is broken off, the old container comes back by"));
-        say(&format!("  docker tag {kept} {} && {}", shell(&container.image_name), self.up_words(&service).1));
-        former.kept = Some(kept);
-        Ok(())
+    pub(super) fn containers(&self, service: &str) -> docker::Result<Vec<Container>> {
+        compose::containers(self.engine, service, &self.project.folder, self.project.name.as_deref())
     }
 
     fn build(&self, say: &mut dyn FnMut(&str)) -> Result<()> {
@@ -168,109 +173,135 @@ impl Order<'_> {
         self.project.does(&words, Hearing { limit: BUILD, stop: Some(self.stop), say: Some(say) })
     }
 
+    /// Are the images called as the way back needs it?
+    fn has_images(&self, formers: &[Former]) -> Result<()> {
+        formers.iter().try_for_each(|former| Ok(self.engine.image(&former.image).map(drop)?))
+    }
+
     /// Words for compose that make the containers of a service anew, and how a person types them.
-    fn up_words<'w>(&self, service: &'w str) -> (Vec<&'w str>, String) {
-        let words = vec!["up", "-d", "--no-deps", "--no-build", "--force-recreate", service];
-        let shown = self.project.shown(&words.join(" "));
-        (words, shown)
+    pub(super) fn up_words<'w>(&self, service: &'w str) -> Vec<&'w str> {
+        vec!["up", "-d", "--no-deps", "--no-build", "--force-recreate", service]
     }
 
     /// Not broken off by Ctrl-C: half a replacement serves nobody.
     fn up(&self, service: &str, renew: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
-        let (mut words, _) = self.up_words(service);
+        let mut words = self.up_words(service);
         if renew {
             words.insert(words.len() - 1, "--renew-anon-volumes");
         }
         self.project.does(&words, Hearing { limit: REPLACE, stop: None, say: Some(say) })
     }
 
-    fn replace(&self, former: Former, say: &mut dyn FnMut(&str)) -> Result<Rebuilt> {
-        let service = former.service.clone();
+    fn replace(&self, mut former: Former, say: &mut dyn FnMut(&str)) -> Rebuilt {
+        let (service, began) = (former.service.clone(), Instant::now());
         say(&format!("The new image is there. Replacing {}.", shell(&service)));
-        let began = Instant::now();
-        let came = self.up(&service, self.renew_volumes, say).map_err(|error| short(&error.to_string()));
-        let well = match came {
-            Ok(()) => self.until_well(&service)?,
-            Err(why) => Err(why),
-        };
-        let now = self.containers(&service)?.into_iter().next();
+        if let Err(error) = self.put_aside(&mut former, say) {
+            return self.left(former, &error);
+        }
+        let came = self.up(&service, self.renew_volumes, say).map_err(|error| Unwell::Lost(short(&error.to_string())));
+        let well = came.and_then(|()| self.until_well(&service, former.is_passing(), Some(self.stop)));
+        let old = former.container.as_ref().map(|container| container.id.clone());
+        let now = self.containers(&service).unwrap_or_default().into_iter().find(|container| Some(&container.id) != old.as_ref());
         let mut rebuilt = Rebuilt {
-            end: End::Replaced,
             new_image: now.as_ref().map(|container| container.image_id.clone()),
             health: now.as_ref().map(|container| container.state.health),
             waited: began.elapsed(),
-            why: None,
-            last_lines: Vec::new(),
-            former,
+            ..Rebuilt::of(former, End::Replaced)
         };
-        let Err(why) = well else { return Ok(rebuilt) };
-        (rebuilt.end, rebuilt.why) = (End::Failed, Some(why));
+        let Err(unwell) = well else { return rebuilt };
+        let takes_back = self.rollback && !matches!(unwell, Unwell::Stopped);
+        (rebuilt.end, rebuilt.why) = (End::Failed, Some(unwell.to_string()));
         if let Some(container) = now {
             let words = self.engine.last_words(&container.id, LAST_LINES).unwrap_or_default();
-            rebuilt.last_lines = words.lines().map(|line| tame(line.trim_end())).collect();
+            rebuilt.last_lines = words.lines().map(|line| short(line.trim_end())).collect();
         }
-        if self.rollback {
+        rebuilt.way_back = kept::way_back(self, &rebuilt.former);
+        if takes_back {
             self.roll_back(&mut rebuilt, say);
         }
-        Ok(rebuilt)
+        rebuilt
+    }
+
+    /// Stops the old container, so that nothing is written to it any more, and keeps what it holds.
+    fn put_aside(&self, former: &mut Former, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let ids: Vec<String> = self.containers(&former.service)?.into_iter().map(|container| container.id).collect();
+        if ids != former.container.iter().map(|container| container.id.clone()).collect::<Vec<_>>() {
+            return Err(changed("somebody made its container anew meanwhile"));
+        }
+        let Some(container) = &former.container else { return Ok(()) };
+        self.project.does(&["stop", &former.service], Hearing { limit: REPLACE, stop: None, say: Some(say) })?;
+        let now = self.engine.container(&container.id)?;
+        if now.state.is_running {
+            return Err(changed("its container could not be stopped"));
+        }
+        former.written = written(&self.engine.changes(&now.id)?, &now.mounts);
+        if former.written.is_empty() { Ok(()) } else { kept::with_files(self, former, say) }
+    }
+
+    /// The old one was not replaced, for an error before that.
+    fn left(&self, former: Former, error: &Error) -> Rebuilt {
+        let why = short(&error.to_string());
+        let again = match former.container.as_ref().filter(|container| container.state.is_running) {
+            Some(container) => self.engine.start(&container.id).map_err(|error| short(&error.to_string())),
+            None => Ok(()),
+        };
+        let end = if again.is_ok() { End::RolledBack } else { End::Failed };
+        Rebuilt { why: Some(why), not_back: again.err(), ..Rebuilt::of(former, end) }
     }
 
     fn roll_back(&self, rebuilt: &mut Rebuilt, say: &mut dyn FnMut(&str)) {
-        let (Some(kept), Some(container)) = (&rebuilt.former.kept, &rebuilt.former.container) else { return };
-        say(&format!("{} did not get well. Bringing the old one back.", shell(&rebuilt.former.service)));
-        let (name, tag) = name_and_tag(&container.image_name);
-        let back = self.engine.tag(kept, name, tag).map_err(Error::from);
-        let back = back.and_then(|()| self.up(&rebuilt.former.service, false, say));
-        match back.and_then(|()| self.until_well(&rebuilt.former.service)) {
-            Ok(Ok(())) => rebuilt.end = End::RolledBack,
-            Ok(Err(why)) => say(&format!("The old one does not get well either: {why}")),
-            Err(error) => say(&format!("The old one could not be brought back: {}", short(&error.to_string()))),
+        let former = &rebuilt.former;
+        let (Some(kept), Some(old)) = (&former.kept, &former.container) else { return };
+        say(&format!("{} did not get well. Bringing the old one back.", shell(&former.service)));
+        let back = match self.engine.container(&old.id) {
+            Ok(still) => self.start_again(&still, old, &former.service),
+            Err(docker::Error::NoContainer(_)) => self.make_again(former, kept, say),
+            Err(error) => Err(error.into()),
+        };
+        let back = back.map_err(|error| short(&error.to_string()));
+        let well = || match self.until_well(&former.service, former.is_passing(), None) {
+            _ if !old.state.is_running => Ok(()),
+            well => well.map_err(|unwell| unwell.to_string()),
+        };
+        match back.and_then(|()| well()).and_then(|()| kept::is_back(self, former)) {
+            Ok(()) => rebuilt.end = End::RolledBack,
+            Err(why) => rebuilt.not_back = Some(why),
         }
     }
 
-    /// Waits until all containers of the service are well; the inner error tells why one is not.
-    fn until_well(&self, service: &str) -> Result<std::result::Result<(), String>> {
-        let began = Instant::now();
-        let (mut since, mut before) = (began, Vec::new());
-        loop {
-            let containers = self.containers(service)?;
-            let now: Vec<_> = containers
-                .iter()
-                .map(|container| (container.id.clone(), container.state.started, container.state.restarts))
-                .collect();
-            if now != before {
-                (since, before) = (Instant::now(), now);
+    /// The old container is still there: what was made in its place goes.
+    fn start_again(&self, still: &Container, old: &Container, service: &str) -> Result<()> {
+        for container in self.containers(service)? {
+            if container.id != still.id {
+                self.engine.remove(&container.id)?;
             }
-            if let Some(why) = containers.iter().find_map(lost) {
-                return Ok(Err(why));
-            }
-            let steady = since.elapsed() >= STEADY.min(self.wait);
-            let well = |container: &Container| match container.state.health {
-                Health::Healthy => true,
-                Health::Unchecked => container.state.is_running && !container.state.is_restarting && steady,
-                Health::Starting | Health::Unhealthy => false,
-            };
-            if !containers.is_empty() && containers.iter().all(well) {
-                return Ok(Ok(()));
-            }
-            if began.elapsed() > self.wait + LOOK_AGAIN * 5 {
-                return Ok(Err(format!("it was not well within {} s", self.wait.as_secs())));
-            }
-            if self.stop.load(Ordering::SeqCst) {
-                return Err(Error::Stopped);
-            }
-            thread::sleep(LOOK_AGAIN);
         }
+        if still.name != old.name {
+            self.engine.rename(&still.id, &old.name)?;
+        }
+        if old.state.is_running && !still.state.is_running {
+            self.engine.start(&still.id)?;
+        }
+        Ok(())
+    }
+
+    /// The old container is gone: its image gets the name that compose asks for.
+    fn make_again(&self, former: &Former, kept: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let (name, tag) = kept::name_and_tag(&former.image);
+        self.engine.tag(kept, name, tag)?;
+        self.up(&former.service, false, say)
     }
 }
 
-/// Why a container will not get well by waiting.
-fn lost(container: &Container) -> Option<String> {
-    let state = &container.state;
-    if !state.is_running && !state.is_restarting && state.word != "created" {
-        return Some(format!("it ended with {}", state.exit_code));
+impl Former {
+    /// Does its container end by itself, when all is done?
+    pub fn is_passing(&self) -> bool {
+        self.container.as_ref().is_none_or(|old| old.state.word == "exited" && old.state.exit_code == 0)
     }
-    (state.health == Health::Unhealthy).then(|| "it is unhealthy".to_owned())
+}
+
+fn changed(why: &str) -> Error {
+    Error::Refused { message: why.to_owned(), advice: "Run it again.".to_owned() }
 }
 
 /// Files that were written inside a container, as far as anybody could miss them: folders are listed because of what is in them.
@@ -288,38 +319,10 @@ fn written(changes: &std::collections::BTreeMap<String, Change>, mounts: &[Mount
     kept.map(|(path, _)| path.clone()).collect()
 }
 
-/// A name in the engine for old images of a service.
-fn kept_name(project: &Project, service: &str) -> String {
-    let folder = project.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let plain = |text: &str| {
-        let lower = text.to_ascii_lowercase();
-        let plain: String = lower.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-        if plain.is_empty() { "x".to_owned() } else { plain }
-    };
-    format!("driftless-rollback/{}/{}", plain(project.name.as_deref().unwrap_or(&folder)), plain(service))
-}
-
-/// A reference's name and its tag; a colon before a slash belongs to a port.
-fn name_and_tag(reference: &str) -> (&str, &str) {
-    match reference.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (reference, "latest"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::docker::MountKind;
-
-    #[test]
-    fn a_port_is_no_tag() {
-        for (reference, expected) in
-            [("a", ("a", "latest")), ("a:1", ("a", "1")), ("h:5000/a", ("h:5000/a", "latest")), ("h:5000/a:1", ("h:5000/a", "1"))]
-        {
-            assert_eq!(name_and_tag(reference), expected);
-        }
-    }
 
     #[test]
     fn what_somebody_could_miss_is_kept() {

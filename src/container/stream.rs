@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tar::EntryType;
@@ -14,6 +15,7 @@ use tar::EntryType;
 use super::error::{Error, Result};
 use super::local::{Kind, Local};
 use super::pair::{Class, Content, Pair, compare};
+use crate::disk::clock::Moment;
 use crate::docker::{self, Engine};
 use crate::model::shown::short;
 use crate::model::time::Time;
@@ -110,7 +112,8 @@ fn one(question: &Question<'_>, root: &Root, compared: &mut Compared, linked: &m
         };
         let running: Vec<_> = (0..workers).map(spawn).collect();
         let mut stream = Stream { question, root, compared, linked, jobs };
-        let streamed = stream.read(archive);
+        let here = question.files.values().map(|local| if let Kind::File { bytes } = local.kind { bytes } else { 0 }).sum();
+        let streamed = stream.read(Bounded::new(archive, here));
         drop(stream);
         let join =
             |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -132,6 +135,50 @@ fn work<'a>(waiting: &Receiver<Job<'a>>, all_digests: bool) -> Vec<Answer<'a>> {
         answers.push((place, local, compare(local, content, mode, all_digests).map_err(|error| short(&error.to_string()))));
     }
     answers
+}
+
+/// How long a stream may take: so long, and longer by what is here.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Bytes a second that a slow engine still manages.
+const SLOWLY: u64 = 4 << 20;
+/// Bytes that a stream may have beside those of what is here, with room for names.
+const BESIDE: u64 = 64 << 30;
+
+/// Ends with an error where a container has more to say than anybody can wait for: a file of holes alone can be endless.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+    until: Moment,
+    patience: Duration,
+}
+
+impl<R> Bounded<R> {
+    fn new(inner: R, here: u64) -> Bounded<R> {
+        let left = BESIDE.saturating_add(here.saturating_mul(4));
+        Bounded { inner, left, until: Moment::now(), patience: PATIENCE + Duration::from_secs(here / SLOWLY) }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 || self.until.elapsed() > self.patience {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the container has more there than can be looked through"));
+        }
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+}
+
+/// Is there anything but folders in an archive? Reads no further than to the first one.
+pub fn holds_files(archive: impl Read) -> Result<bool> {
+    let mut archive = tar::Archive::new(Bounded::new(archive, 0));
+    for entry in archive.entries().map_err(broken)? {
+        if entry.map_err(broken)?.header().entry_type() != EntryType::Directory {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 struct Stream<'q, 's> {
@@ -335,6 +382,16 @@ mod tests {
         ] {
             assert_eq!(told(path).as_deref(), expected, "{}", path.escape_ascii());
         }
+    }
+
+    #[test]
+    fn an_endless_stream_ends() {
+        let mut endless = Bounded { inner: io::repeat(0), left: 1 << 20, until: Moment::now(), patience: PATIENCE };
+        let error = io::copy(&mut endless, &mut io::sink()).expect_err("an end");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        let patience = Duration::ZERO;
+        let mut late = Bounded { inner: io::repeat(0), left: u64::MAX, until: Moment::now(), patience };
+        assert!(io::copy(&mut late, &mut io::sink()).is_err());
     }
 
     #[test]

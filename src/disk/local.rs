@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Chain;
 use super::error::{Error, ErrorKind, Result};
+use crate::model::time::Time;
 
 /// The text of a regular file; `None` where there is none.
 pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
@@ -318,6 +319,25 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
 /// The permission bits of a folder or file; `None` where it cannot be asked.
 pub fn mode(path: &Path) -> Option<u32> {
     fs::metadata(path).ok().map(|meta| meta.mode() & 0o777)
+}
+
+/// When something came to be what it is.
+pub struct Times {
+    /// `None` where the file system does not keep it.
+    pub born: Option<Time>,
+    /// The last change of the content: of a folder, its names.
+    pub content: Time,
+    /// The last change of anything, a move included.
+    pub inode: Time,
+}
+
+/// The times of what lies at a path, links followed; `None` where that cannot be told.
+pub fn times(path: &Path) -> Option<Times> {
+    let found = fs::metadata(path).ok()?;
+    let at = |seconds, nanoseconds: i64| Time::from_parts(seconds, u32::try_from(nanoseconds).unwrap_or_default());
+    let born = found.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let born = born.and_then(|since| Some(at(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos().into())));
+    Some(Times { born, content: at(found.mtime(), found.mtime_nsec()), inode: at(found.ctime(), found.ctime_nsec()) })
 }
 
 /// A file's length in bytes and its mtime; `None` where it cannot be asked.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{ChangeType, ContainerInspectResponse, HealthStatusEnum, HostConfig, MountPoint};
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder};
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, StartContainerOptions,
+};
 use tokio_stream::StreamExt;
 
 use super::error::{Error, Result, Subject, told};
@@ -114,6 +117,23 @@ impl Engine {
         let at = Subject::Engine(&self.address.url);
         let said = self.call("list containers", &at, QUICK, self.docker.list_containers(Some(options)))?;
         Ok(said.into_iter().filter_map(|found| found.id).collect())
+    }
+
+    /// Starts a container as it is.
+    pub fn start(&self, id: &str) -> Result<()> {
+        let answer = self.docker.start_container(named(id)?, None::<StartContainerOptions>);
+        self.call("start", &Subject::Container(id), SLOW, answer)
+    }
+
+    pub fn rename(&self, id: &str, name: &str) -> Result<()> {
+        let options = RenameContainerOptionsBuilder::default().name(named(name)?).build();
+        self.call("rename", &Subject::Container(id), QUICK, self.docker.rename_container(named(id)?, options))
+    }
+
+    /// Ends a container and takes it away, with all that was written inside it. Its volumes stay.
+    pub fn remove(&self, id: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(false).build();
+        self.call("remove", &Subject::Container(id), SLOW, self.docker.remove_container(named(id)?, Some(options)))
     }
 
     /// The last `lines` that the container wrote. Raw text.

@@ -1,16 +1,20 @@
 //! Images as the engine has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bollard::models::ContainerConfig;
 use bollard::query_parameters::{CommitContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 
 use super::container::named;
 use super::error::{Error, Result, Subject};
-use super::{Engine, QUICK, SLOW};
+use super::{Engine, QUICK};
 use crate::model::shown::short;
 use crate::model::time::Time;
 use crate::model::utc::parse_rfc3339;
+
+/// How long an engine may take to write down a container's files: there may be many of them.
+const LONG: Duration = Duration::from_secs(1_800);
 
 /// One image. Raw text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,12 +67,13 @@ impl Engine {
         self.call("tag", &subject, QUICK, self.docker.tag_image(referenced(reference)?, Some(options)))
     }
 
-    /// Makes the image `name:tag` of a container as it is now, with what was written inside it. It goes on meanwhile.
-    pub fn commit(&self, container: &str, name: &str, tag: &str) -> Result<()> {
+    /// Makes the image `name:tag` of a container as it is now, with what was written inside it, and returns its id. One that runs is
+    /// held still meanwhile.
+    pub fn commit(&self, container: &str, name: &str, tag: &str) -> Result<String> {
         let options =
-            CommitContainerOptionsBuilder::default().container(named(container)?).repo(name).tag(tag).pause(false).build();
+            CommitContainerOptionsBuilder::default().container(named(container)?).repo(name).tag(tag).pause(true).build();
         let answer = self.docker.commit_container(options, ContainerConfig::default());
-        self.call("commit", &Subject::Container(container), SLOW, answer).map(drop)
+        self.call("commit", &Subject::Container(container), LONG, answer).map(|said| said.id)
     }
 
     /// Takes the name `reference` from its image, where that has another one; the last name is left.

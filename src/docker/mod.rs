@@ -78,6 +78,17 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The same engine for what may not be broken off: it hears no stop.
+    pub fn steady(&self) -> Result<Engine> {
+        Engine::connect(self.address.clone(), Arc::default())
+    }
+
+    /// The name of the machine that the engine runs on, and its kernel. Raw text.
+    pub fn machine(&self) -> Result<(String, String)> {
+        let said = self.call("info", &Subject::Engine(&self.address.url), QUICK, self.docker.info())?;
+        Ok((said.name.unwrap_or_default(), said.kernel_version.unwrap_or_default()))
+    }
+
     pub fn address(&self) -> &Address {
         &self.address
     }

@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, shown};
 use crate::cli::render::{Paint, count};
 use crate::cli::settings::{self, container::Container as Settings};
 use crate::cli::{Answer, json};
-use crate::container::chain::Finding;
+use crate::container::chain::{Finding, Severity};
 use crate::container::compose::{self, Project};
 use crate::container::map::{self, Map};
 use crate::container::pair::{Class, Seen};
@@ -32,21 +32,39 @@ pub struct Checked {
     /// Services without a container, and services of which nothing says what belongs where.
     pub missing: Vec<String>,
     pub unmapped: Vec<String>,
+    /// Services that could not be checked after a rebuild, and why. Tame.
+    pub failed: Vec<(String, String)>,
 }
 
 impl Checked {
     pub fn exit(&self) -> Exit {
         let any = |state| self.reports.iter().any(|report| report.state == state);
         match () {
-            () if any(State::Stale) || self.reports.is_empty() => Exit::Drift,
-            () if any(State::Unknown) => Exit::Unchecked,
+            () if any(State::Stale) || !self.missing.is_empty() => Exit::Drift,
+            () if any(State::Unknown) || !self.unmapped.is_empty() || !self.failed.is_empty() => Exit::Unchecked,
+            () if self.reports.is_empty() => Exit::Drift,
             () => Exit::Done,
         }
     }
 
     /// The answer as one value.
     pub fn finding(&self) -> Option<Finding> {
-        self.worst().map(Report::finding)
+        let worst = self.worst().map(Report::finding);
+        let drifts = worst.as_ref().is_some_and(|worst| worst.severity == Severity::Drift);
+        let told = |state, severity, message| Finding { state, severity, first_break: None, message, fix: None };
+        if let Some(service) = self.missing.first().filter(|_| !drifts) {
+            return Some(told("missing", Severity::Drift, format!("The service {} has no container.", short(service))));
+        }
+        let unknown = self.unmapped.first().map(|service| (service, "nothing says which files here belong where in it"));
+        let unknown = unknown.or(self.failed.first().map(|(service, why)| (service, why.as_str())));
+        match unknown.filter(|_| !drifts) {
+            Some((service, why)) => Some(told(
+                "unknown",
+                Severity::CouldNotTell,
+                format!("The service {} could not be checked: {why}", short(service)),
+            )),
+            None => worst,
+        }
     }
 
     /// The gravest one.
@@ -90,15 +108,18 @@ fn is_built(service: &compose::Service) -> bool {
     service.build.is_some() || service.develop.is_some()
 }
 
-/// Checks services once more, after something was done to them; those of which nothing says what belongs where are named.
-pub fn recheck(here: &Here<'_>, engine: Engine, project: Project, services: &[&str]) -> Result<Checked, Failure> {
+/// Checks services once more, after something was done to them; those of which nothing says what belongs where are named, and what
+/// cannot be told is part of the answer.
+pub fn recheck(here: &Here<'_>, engine: Engine, project: Project, services: &[&str]) -> Checked {
     let typed = Check::default();
     let asking = Asking { here, typed: &typed, settings: Settings::default(), engine, project: OnceCell::from(project) };
     let mut checked = asking.nothing_yet();
     for service in services {
-        asking.service(service, &[], &mut checked)?;
+        if let Err(failure) = asking.service(service, &[], &mut checked) {
+            checked.failed.push(((*service).to_owned(), failure.message));
+        }
     }
-    Ok(checked)
+    checked
 }
 
 struct Asking<'a> {
@@ -144,7 +165,7 @@ impl Asking<'_> {
 
     fn nothing_yet(&self) -> Checked {
         let engine = (self.engine.address().url.clone(), self.engine.version().engine.clone());
-        Checked { engine, reports: Vec::new(), missing: Vec::new(), unmapped: Vec::new() }
+        Checked { engine, reports: Vec::new(), missing: Vec::new(), unmapped: Vec::new(), failed: Vec::new() }
     }
 
     /// What was typed, else what the settings say.
@@ -184,7 +205,8 @@ impl Asking<'_> {
     /// The containers of a service of the project in this folder.
     fn of_service(&self, service: &str) -> Result<Vec<Container>, Failure> {
         let folder = self.here.folder().ok_or_else(|| Failure::usage("There is no compose file in this folder or above it."))?;
-        let name = self.project.get().and_then(|project| project.name.as_deref());
+        // Several projects may share a folder. Who says what belongs where needs no compose.
+        let name = if self.is_said() { None } else { self.project()?.name.as_deref() };
         Ok(compose::containers(&self.engine, service, &folder, name)?)
     }
 
@@ -245,11 +267,19 @@ impl Asking<'_> {
         Ok(container::check(&Request { engine: &self.engine, container, service, map, files, extra, process, open: &open })?)
     }
 
+    /// Did somebody say what belongs where?
+    fn is_said(&self) -> bool {
+        !self.typed.map.is_empty() || !self.settings.map.is_empty()
+    }
+
     fn managed(&self, container: &Container) -> Option<Managed> {
         let name = self.project.get().and_then(|project| project.name.as_deref());
         let service = compose::service_of(container, &self.here.folder()?, name)?.to_owned();
-        let compose = self.project.get().map_or_else(|| "docker compose".to_owned(), |project| project.shown(""));
-        Some(Managed { service, compose: compose.trim_end().to_owned() })
+        let project = self.project.get();
+        let compose = project.map_or_else(|| "docker compose".to_owned(), |project| project.shown(""));
+        let known = project.and_then(|project| project.services.get(&service));
+        let is_built = known.is_none_or(|known| known.build.is_some());
+        Some(Managed { service, compose: compose.trim_end().to_owned(), is_built })
     }
 
     /// What belongs where: as typed, by the settings, by compose, by the container's bind mounts. `None` where nothing says it.
@@ -261,17 +291,20 @@ impl Asking<'_> {
             let mappings = typed.iter().map(|text| map::typed(text, folder)).collect::<Result<Vec<_>, _>>()?;
             return Ok(Some(Map { mappings, not_followed: 0 }));
         }
-        let compose = self.here.folder();
+        let (compose, mut not_followed) = (self.here.folder(), 0);
         if let Some(folder) = &compose
-            && let Some(service) = compose::service_of(container, folder, None).map(str::to_owned)
-            && let Some(service) = self.project()?.services.get(&service)
+            && compose::service_of(container, folder, None).is_some()
+            && let Some(service) = compose::service_of(container, folder, self.project()?.name.as_deref())
+            && let Some(service) = self.project()?.services.get(service)
         {
             let map = map::of_service(service, folder)?;
             if !map.mappings.is_empty() {
                 return Ok(Some(map));
             }
+            not_followed = map.not_followed;
         }
         let map = map::of_mounts(container, compose.as_deref().unwrap_or(here));
+        let map = Map { not_followed, ..map };
         Ok((!map.mappings.is_empty()).then_some(map))
     }
 }
@@ -300,6 +333,9 @@ pub fn text(checked: &Checked, all: bool, paint: Paint) -> String {
     }
     for service in &checked.missing {
         let _ = writeln!(text, "\nThe service {} has no container.", short(service));
+    }
+    for (service, why) in &checked.failed {
+        let _ = writeln!(text, "\nCOULD NOT TELL - The service {} could not be checked: {why}", short(service));
     }
     for service in &checked.unmapped {
         let _ =
@@ -392,6 +428,9 @@ fn verdict(text: &mut String, report: &Report, paint: Paint) {
         (State::Current, _) => paint.bold("FILES MATCH - Container is current"),
         (State::Stale, true) => paint.bad("FILES DIFFER - Container is STALE"),
         (State::Stale, false) => paint.bad("FILES MATCH - Container is STALE all the same"),
+        (State::Unknown, _) if report.unknown.is_empty() => {
+            paint.warn("COULD NOT TELL - What belongs where is not known of all files; name it with --map")
+        }
         (State::Unknown, _) => paint.warn("COULD NOT TELL - Some files could not be compared"),
     };
     let _ = writeln!(text, "{words}");

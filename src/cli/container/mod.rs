@@ -5,7 +5,7 @@ mod rebuild;
 
 pub use check::Checked;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::cli::args::container::{Container, What};
 use crate::cli::exit::Exit;
@@ -13,11 +13,10 @@ use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context, settings};
 use crate::container::compose::{self, Project};
 use crate::container::{self};
-use crate::disk::local;
 use crate::docker::{self, Engine, Surroundings};
 
 pub fn run(context: &Context, typed: &Container) -> Result<Answer, Failure> {
-    let files = typed.compose.iter().map(|file| local::real_path(&context.place.here.join(file))).collect();
+    let files = typed.compose.iter().map(|file| whole(&context.place.here.join(file))).collect();
     let here = Here { context, files };
     match &typed.what {
         What::Check(check) => check::run(&here, check),
@@ -114,6 +113,20 @@ impl From<container::Error> for Failure {
         };
         Failure { exit, ..Failure::failed(sentence(&error.to_string())) }.advise(advice)
     }
+}
+
+/// A whole path as compose makes it: without `.` and `..`, and no link is followed, as compose knows a project by the folder in
+/// which its file was named.
+fn whole(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 /// With a capital letter, where that is no name or command, and a full stop.

@@ -1,6 +1,7 @@
 //! `container rebuild`: build anew, replace, wait, check.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use super::Here;
 use super::check::{Checked, recheck};
@@ -9,20 +10,23 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::count;
 use crate::cli::{Answer, json, say};
-use crate::container::compose::Project;
+use crate::container::compose::{self, Project};
 use crate::container::rebuild::{End, Former, Order, Rebuilt};
 use crate::container::{self, State};
 use crate::disk::local;
-use crate::docker::Health;
+use crate::docker::{Engine, Health};
 use crate::model::shown::{short, tame};
 
 pub fn run(here: &Here<'_>, typed: &Rebuild) -> Result<Answer, Failure> {
     let engine = here.engine()?;
     let project = here.project(&engine)?;
+    let steady = engine.steady()?;
+    // Before anything is looked at: what another one leaves is what counts.
+    let _alone = if typed.dry_run { None } else { Some(alone(here, &engine, &project)?) };
     let order = Order {
-        engine: &engine,
+        engine: &steady,
         project: &project,
-        services: services(&project, typed)?,
+        services: project.in_order(&services(&steady, &project, typed)?),
         cached: typed.cached,
         wait: typed.wait,
         renew_volumes: typed.renew_volumes,
@@ -34,29 +38,46 @@ pub fn run(here: &Here<'_>, typed: &Rebuild) -> Result<Answer, Failure> {
         let text = || plan(&order, &formers);
         return Ok(here.context.answer(Exit::Done, || json::container_rebuild(&formers, &[], None, Exit::Done), text));
     }
-    let _alone = alone(here, &project)?;
     // Also with --json: the way back has to be told before anything is done.
     let done = order.carry_out(formers, &mut |line| say(&format!("{line}\n"))).map_err(|error| failed(here, error))?;
-    let services: Vec<&str> = done.iter().map(|rebuilt| rebuilt.former.service.as_str()).collect();
-    let checked = recheck(here, engine, project, &services)?;
-    let exit = exit(&done, &checked);
+    let tried = done.iter().filter(|rebuilt| rebuilt.end != End::NotTried);
+    let services: Vec<&str> = tried.map(|rebuilt| rebuilt.former.service.as_str()).collect();
+    let checked = recheck(here, steady, project, &services);
+    let exit = exit(here, &done, &checked);
     Ok(here.context.answer(exit, || json::container_rebuild(&[], &done, Some(&checked), exit), || text(&done, &checked)))
 }
 
-fn services(project: &Project, typed: &Rebuild) -> Result<Vec<String>, Failure> {
-    if !typed.services.is_empty() {
-        return Ok(typed.services.clone());
+/// Those that were named; else those that are built here and run: a job that was never started is not to be run.
+fn services(engine: &Engine, project: &Project, typed: &Rebuild) -> Result<Vec<String>, Failure> {
+    let mut named = typed.services.clone();
+    if !named.is_empty() {
+        named.sort();
+        named.dedup();
+        // What is unknown is refused by name later on, not left out here.
+        return Ok(named);
     }
-    let built = project.services.iter().filter(|(_, service)| service.build.is_some());
-    let built: Vec<String> = built.map(|(name, _)| name.clone()).collect();
-    if built.is_empty() { Err(Failure::usage("No service of the project here is built here.")) } else { Ok(built) }
+    let mut running = Vec::new();
+    for (name, service) in project.services.iter().filter(|(_, service)| service.build.is_some()) {
+        let containers = compose::containers(engine, name, &project.folder, project.name.as_deref())?;
+        let namesakes = compose::namesakes(engine, name, &project.folder, project.name.as_deref().unwrap_or_default())?;
+        if service.build.is_some() && containers.iter().chain(&namesakes).any(|container| container.state.is_running) {
+            running.push(name.clone());
+        }
+    }
+    if running.is_empty() {
+        return Err(
+            Failure::usage("No service of the project here that is built here runs.").advise("Name those that are meant.")
+        );
+    }
+    Ok(running)
 }
 
-/// One rebuild of a project at a time.
-fn alone(here: &Here<'_>, project: &Project) -> Result<local::Lock, Failure> {
+/// One rebuild of a project at a time: compose knows it by its name in an engine, whatever the folder.
+fn alone(here: &Here<'_>, engine: &Engine, project: &Project) -> Result<local::Lock, Failure> {
     let folder = here.context.place.state.join(".rebuild");
     local::make_private_folder(&folder)?;
-    let name = format!("{:?}", crate::model::digest::of(project.folder.as_os_str().as_encoded_bytes()));
+    let known = format!("{}\0{}", engine.address().url, project.name.as_deref().unwrap_or_default());
+    let name = format!("{:?}", crate::model::digest::of(known.as_bytes()));
     let holder = format!("process {}", std::process::id());
     let lock = local::Lock::try_take(&folder.join(name), &holder)?;
     lock.ok_or_else(|| Failure { exit: Exit::Busy, ..Failure::failed("Another rebuild of this project is under way.") })
@@ -76,14 +97,17 @@ fn failed(here: &Here<'_>, error: container::Error) -> Failure {
     }
 }
 
-fn exit(done: &[Rebuilt], checked: &Checked) -> Exit {
+fn exit(here: &Here<'_>, done: &[Rebuilt], checked: &Checked) -> Exit {
+    if here.context.stop.flag().load(Ordering::SeqCst) {
+        return Exit::interrupted(here.context.stop.signal());
+    }
     if done.iter().any(|rebuilt| rebuilt.end != End::Replaced) {
         return Exit::Failed;
     }
     let any = |state| checked.reports.iter().any(|report| report.state == state);
     match () {
         () if any(State::Stale) => Exit::Drift,
-        () if any(State::Unknown) => Exit::Unchecked,
+        () if any(State::Unknown) || !checked.failed.is_empty() => Exit::Unchecked,
         () => Exit::Done,
     }
 }
@@ -125,25 +149,32 @@ fn text(done: &[Rebuilt], checked: &Checked) -> String {
                 writeln!(text, "{service} was replaced and is healthy, after {seconds:.1} s.")
             }
             End::Replaced => writeln!(text, "{service} was replaced and runs, after {seconds:.1} s; nobody checks its health."),
-            End::RolledBack => writeln!(
-                text,
-                "{service} was NOT replaced: {}. The old container is back.",
-                rebuilt.why.as_deref().unwrap_or_default()
-            ),
+            End::RolledBack => {
+                writeln!(text, "{service} was NOT replaced: {}. The old one is back.", rebuilt.why.as_deref().unwrap_or_default())
+            }
             End::Failed => writeln!(text, "{service} FAILED: {}.", rebuilt.why.as_deref().unwrap_or_default()),
+            End::NotTried => writeln!(text, "{service} was not tried, and goes on as it was."),
         };
+        if let Some(why) = &rebuilt.not_back {
+            let _ = writeln!(text, "The old one is NOT back: {why}.");
+        }
+        if let Some(way) = rebuilt.way_back.as_deref().filter(|_| rebuilt.end == End::Failed) {
+            let _ = writeln!(text, "The old one comes back by\n  {way}");
+        }
         if !rebuilt.last_lines.is_empty() {
             let _ = writeln!(text, "The last lines of the new one:");
             text.extend(rebuilt.last_lines.iter().map(|line| format!("  {line}\n")));
         }
-        let gone = rebuilt.end != End::RolledBack && !rebuilt.former.written.is_empty();
-        if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| gone) {
+        let written = rebuilt.end != End::NotTried && !rebuilt.former.written.is_empty();
+        if let Some(kept) = rebuilt.former.kept.as_deref().filter(|_| written) {
             let (first, files) = (tame(&rebuilt.former.written[0]), count(rebuilt.former.written.len() as u64, "file"));
-            let _ =
-                writeln!(text, "What was written inside the old container ({files}, like {first}) is kept in the image {kept}.");
+            let _ = writeln!(
+                text,
+                "What was written inside the old container ({files}, like {first}) is kept in the image {kept}; do not push it."
+            );
         }
     }
-    if !checked.reports.is_empty() {
+    if !checked.reports.is_empty() || !checked.failed.is_empty() {
         text.push('\n');
         text.push_str(&super::check::text(checked, false, crate::cli::render::Paint::PLAIN));
     }

@@ -6,7 +6,6 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::count;
 use crate::cli::{Context, json};
-use crate::model::shown::short;
 
 /// How the containers of the project here stand.
 pub fn find(context: &Context) -> Result<Finding, Failure> {
@@ -21,11 +20,10 @@ fn of(checked: &Checked) -> Finding {
         Exit::Drift => Severity::Drift,
         _ => Severity::CouldNotTell,
     };
-    let worst = checked.worst().map(|report| report.finding());
-    let mut finding = match (&worst, checked.missing.first()) {
-        (Some(worst), _) => Finding::new(severity, worst.state, worst.message.trim_end_matches('.')),
-        (None, Some(service)) => Finding::new(severity, "missing", format!("the service {} has no container", short(service))),
-        (None, None) => Finding::new(severity, "missing", "there is no container"),
+    let worst = checked.finding();
+    let mut finding = match &worst {
+        Some(worst) => Finding::new(severity, worst.state, worst.message.trim_end_matches('.')),
+        None => Finding::new(severity, "missing", "there is no container"),
     };
     if severity == Severity::InStep && checked.reports.len() > 1 {
         finding.message = format!("{} have the files that are here", count(checked.reports.len() as u64, "container"));

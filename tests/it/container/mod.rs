@@ -5,6 +5,7 @@
 mod answers;
 mod check;
 mod everything;
+mod losses;
 mod mounts;
 mod services;
 

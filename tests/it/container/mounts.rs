@@ -68,6 +68,25 @@ fn cs_01_each_break_of_the_chain_is_told_with_the_smallest_fix() {
     says(&older, "stale", Some("container_runs_older_image"), "make the container anew of the image app:1");
     assert_ne!(older["container"]["image_id"], older["container"]["tag_image_id"]);
     lab.check(&["older", "--map", "src:/app"]).ends_with(5).says("FILES MATCH - Container is STALE all the same");
+    // A name that looks like the end of the image's number is a name.
+    lab.sh("docker tag app:1 x; I=$(docker inspect -f '{{.Id}}' x); N=$(echo $I | tail -c 7); docker tag x $N; docker run -d --network none --name byname $N; echo 'FROM x' | docker build -q -t $N --label newer=still -");
+    says(&lab.json(&["byname"], 5), "stale", Some("container_runs_older_image"), "");
+
+    // What came to the place of a mounted file is not what the container sees.
+    lab.start("single", &format!("-v {src}/a.py:/app/a.py app:1"));
+    lab.json(&["single"], 0);
+    write(&lab.src().join("a.py"), "2\n");
+    lab.json(&["single"], 0);
+    write(&lab.src().join("new"), "3\n");
+    fs::rename(lab.src().join("new"), lab.src().join("a.py")).expect("renamed");
+    let moved = lab.json(&["single"], 7);
+    assert!(moved["unknown"][0]["message"].as_str().is_some_and(|why| why.contains("restart it")), "{moved}");
+    // Nothing is here, and files are there.
+    fs::rename(lab.src(), lab.top().join("p/away")).expect("renamed");
+    fs::create_dir(lab.src()).expect("a folder");
+    assert_eq!(classes(&lab.json(&["older"], 5)), ["missing_here /app"]);
+    fs::remove_dir(lab.src()).expect("removed");
+    fs::rename(lab.top().join("p/away"), lab.src()).expect("renamed");
     fs::remove_dir_all(&other).expect("removed");
     // The folder of a bind mount is gone: the engine cannot look into a stopped container, so nobody knows.
     lab.sh("docker stop bound");

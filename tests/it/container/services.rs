@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::{BASE, Lab, classes, says};
 use crate::harness::{Ended, read, wait_for, write};
 
-struct Project {
-    lab: Lab,
+pub struct Project {
+    pub lab: Lab,
 }
 
 /// The health of the service is whatever the file says.
-const COMPOSE: &str = "version: '3.8'
+pub const COMPOSE: &str = "version: '3.8'
 services:
   web:
     build:
@@ -33,7 +33,7 @@ services:
 ";
 
 impl Project {
-    fn new() -> Project {
+    pub fn new() -> Project {
         let lab = Lab::new();
         let p = lab.top().join("p");
         write(&p.join("docker-compose.yml"), COMPOSE);
@@ -48,27 +48,27 @@ impl Project {
         Project { lab }
     }
 
-    fn compose(&self, words: &str) -> String {
+    pub fn compose(&self, words: &str) -> String {
         self.lab.sh(&format!("cd p && {} {words}", self.lab.engine.compose().join(" ")))
     }
 
-    fn run(&self, words: &[&str]) -> Ended {
+    pub fn run(&self, words: &[&str]) -> Ended {
         self.lab.world.run_in(&self.lab.top().join("p"), &[&["container"], words].concat())
     }
 
     #[track_caller]
-    fn json(&self, words: &[&str], code: i32) -> Value {
+    pub fn json(&self, words: &[&str], code: i32) -> Value {
         let ended = self.run(&[words, &["--json"]].concat());
         ended.ends_with(code);
         ended.json()
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         write(&self.lab.top().join("p/web").join(path), text);
     }
 
     /// What serves: the id of the container.
-    fn serves(&self) -> String {
+    pub fn serves(&self) -> String {
         self.lab.sh("docker ps -q --no-trunc --filter label=com.docker.compose.service=web")
     }
 }
@@ -124,7 +124,7 @@ fn cs_04_05_a_service_is_checked_rebuilt_and_taken_back() {
     );
     project.write("run.sh", "printf 'no \\033[31mluck\\n'\nexit 9\n");
     let back = project.run(&["rebuild", "web", "--cached"]);
-    back.ends_with(1).says("web was NOT replaced: it ended with 9. The old container is back").says("no \\u{1b}[31mluck");
+    back.ends_with(1).says("web was NOT replaced: it ended with 9. The old one is back").says("no \\u{1b}[31mluck");
     let third = project.serves();
     assert_ne!((third.as_str(), third.is_empty()), (second.as_str(), true));
     assert_eq!(project.lab.sh(&format!("docker exec {third} cat /run.sh")), "echo began\nexec sleep 100000");
