@@ -294,8 +294,8 @@ fn old_name(folder: &Path, said: Option<String>) -> Result<String> {
         message: short(&error.to_string()),
     };
     let text = local::read_text(&local::real_path(&file), 1 << 20).map_err(unreadable)?.unwrap_or_default();
-    let by_file = text.lines().filter_map(|line| line.trim().strip_prefix("COMPOSE_PROJECT_NAME="));
-    let by_file = by_file.last().map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
+    let mut by_file = text.lines().filter_map(|line| line.trim().strip_prefix("COMPOSE_PROJECT_NAME="));
+    let by_file = by_file.next_back().map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
     let by_folder = || folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let name = said.filter(|name| !name.is_empty()).or(by_file.filter(|name| !name.is_empty())).unwrap_or_else(by_folder);
     let plain: String =

@@ -46,7 +46,7 @@ pub struct Check {
 
 #[derive(Debug, Args)]
 pub struct Rebuild {
-    /// Services of the compose project; without any, all that are built here
+    /// Services of the compose project; without any, all that are built here and run
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
     /// Use the cache of earlier builds; without it everything is built anew
