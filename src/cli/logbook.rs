@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-use crate::cli::log_filter;
+use crate::cli::{log_filter, without_requests};
 use crate::disk;
 use crate::disk::log::Log;
 
@@ -58,7 +59,7 @@ pub(super) fn layer() -> impl Layer<Registry> {
         .with_span_list(false)
         .log_internal_errors(false)
         .with_writer(|| Page)
-        .with_filter(filter)
+        .with_filter(filter.and(without_requests()))
 }
 
 fn switch(filter: EnvFilter) {

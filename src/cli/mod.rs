@@ -53,7 +53,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
@@ -288,9 +291,16 @@ fn start_log(typed: &Typed) {
         filter = EnvFilter::new("off");
     }
     let colour = Paint::for_stderr() != Paint::PLAIN;
-    let shown = fmt::layer().with_writer(io::stderr).with_ansi(colour).with_filter(filter);
+    let shown = fmt::layer().with_writer(io::stderr).with_ansi(colour).with_filter(filter.and(without_requests()));
     // A second start in one process (a test) keeps the first log.
     drop(Registry::default().with(logbook::layer()).with(shown).try_init());
+}
+
+/// Below `info` libraries write down whole requests with their logins. Whatever is asked for, only our own words are logged there.
+fn without_requests<S>() -> impl Filter<S> {
+    let is_for_a_log =
+        |of: &Metadata<'_>| *of.level() <= Level::INFO || of.target() == "driftless" || of.target().starts_with("driftless::");
+    filter_fn(is_for_a_log).with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// What is logged: as `DRIFTLESS_LOG` says, else `default`.

@@ -60,7 +60,8 @@ impl Store {
     }
 
     fn challenge_of(&self, host: &str) -> PathBuf {
-        self.folder.join(format!("challenge-{}", host.replace(':', "-")))
+        // No host has that sign in its name: two of them never share a file, and no login goes where another one wants it.
+        self.folder.join(format!("challenge-{}", host.replace(':', "_")))
     }
 
     fn place(&self, digest: &str) -> PathBuf {
@@ -109,6 +110,8 @@ mod tests {
         store.note_challenge("[::1]:5", &of(Some("repository:a:pull")));
         assert_eq!(store.find_challenge("[::1]:5"), Some(of(None)));
         assert_eq!(store.find_challenge("[::1]:6"), None);
+        store.note_challenge("h-5", &of(None));
+        assert_eq!(store.find_challenge("h:5"), None, "another host's");
         store.forget_challenge("[::1]:5");
         assert_eq!(store.find_challenge("[::1]:5"), None);
     }

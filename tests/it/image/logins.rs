@@ -100,7 +100,7 @@ fn im_01_tokens_are_fetched_as_the_registry_says() {
     assert_eq!(object["requests"], serde_json::json!({"head": 1, "get": 0, "token": 1}), "{object}");
     // Somebody moved the place for tokens: it is asked for again.
     let folder = gated.shop.hub.world.state.join(".documents");
-    let kept = folder.join(format!("challenge-{}", gated.gate.host().replace(':', "-")));
+    let kept = folder.join(format!("challenge-{}", gated.gate.host().replace(':', "_")));
     let right = crate::harness::read(&kept);
     write(&kept, r#"{"Bearer":{"realm":"http://127.0.0.1:9/token","service":"tests","scope":null}}"#);
     gated.check("team/app", 0);
@@ -149,4 +149,22 @@ fn im_01_an_encrypted_line_and_an_authority_of_ones_own() {
     let ended = check(&[]);
     ended.ends_with(7);
     assert_eq!(ended.json()["cause"], "answer", "{ended}");
+}
+
+/// Who looks for a fault shows the log to others: no wish for more of it prints a login.
+#[test]
+fn no_trace_holds_a_password() {
+    let mut gated = Gated::new(Gate::Password);
+    gated.docker(r#"{"auths":{"HOST":{"auth":"YWxpY2U6c2VjcmV0"}}}"#);
+    gated.shop.hub.world.set("DRIFTLESS_LOG", "trace,ureq_proto::util=trace");
+    let name = format!("{}/team/app", gated.gate.host());
+    let ended = gated.shop.hub.world.run_in(&gated.shop.clone, &["image", "check", &name]);
+    ended.ends_with(0);
+    // A request is dumped in short lines: what stands at their ends, taken together.
+    let dumped: String = ended.stderr.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    for told in [&ended.stderr, &dumped] {
+        assert!(!told.contains("YWxpY2U6") && !told.to_lowercase().contains("authorization"), "{told}");
+    }
+    let foreign = ended.stderr.lines().find(|line| line.contains("TRACE") && !line.contains("driftless"));
+    assert_eq!(foreign, None);
 }
