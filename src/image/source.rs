@@ -40,15 +40,20 @@ pub fn public(url: &str) -> Option<String> {
     (shown && !plain.is_empty() && !plain.starts_with('/')).then(|| format!("https://{plain}"))
 }
 
-/// The same text without what could be a password.
+/// The same text without what could be a password: no user, no query, no fragment, however the URL is written.
 pub fn without_user(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            let host = rest[..end].rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{}", &rest[end..])
-        }
-        None => url.to_owned(),
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    // What stands after a colon and is no port may be the begin of a password with a slash in it.
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match path.rsplit_once('@') {
+        Some((_, after)) if host.rsplit_once(':').is_some_and(|(_, port)| !is_port(port)) => format!("{scheme}{after}"),
+        _ => format!("{scheme}{host}{path}"),
     }
 }
 
@@ -92,6 +97,18 @@ mod tests {
             assert_eq!(public(none), None, "{none}");
         }
         assert_eq!(without_user("https://me:s3cret@h/a@b"), "https://h/a@b");
-        assert_eq!(without_user("git@h:a"), "git@h:a");
+        for (url, expected) in [
+            ("me:pw@host/a?access_token=tok123", "host/a"),
+            ("https://me:pw@h/a?access_token=tok123#x", "https://h/a"),
+            ("git+https://tok123@h/a#tok123", "git+https://h/a"),
+            ("https://me:p/w@h/a", "https://h/a"),
+            ("https://h:8443/a@b", "https://h:8443/a@b"),
+            ("git@h:a", "h:a"),
+            ("me:tok123@h:a", "h:a"),
+            ("/srv/a@b", "/srv/a@b"),
+            ("?tok123", ""),
+        ] {
+            assert_eq!(without_user(url), expected, "{url}");
+        }
     }
 }
