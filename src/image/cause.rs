@@ -84,11 +84,11 @@ pub fn login(host: &str, why: &str) -> Error {
 
 /// Asked too often; `after` is when it may be asked again, where it said so.
 pub fn rate_limited(host: &str, after: Option<Duration>) -> Error {
-    let when = after.map_or_else(String::new, |after| format!("; it may be asked again in {} s", after.as_secs()));
+    // "In 0 s" would be an invitation.
+    let after = after.map(|after| after.as_secs().max(1));
+    let when = after.map_or_else(String::new, |after| format!("; it may be asked again in {after} s"));
     let mend = match after {
-        Some(after) => {
-            format!("Run it again in {} s, or with --wait {}s; a login often allows more.", after.as_secs(), after.as_secs())
-        }
+        Some(after) => format!("Run it again in {after} s, or with --wait {after}s; a login often allows more."),
         None => "Run it again later; a login often allows more.".to_owned(),
     };
     Cause { kind: Kind::RateLimited, message: format!("{} was asked too often{when}", short(host)), mend }.into()

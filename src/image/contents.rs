@@ -55,8 +55,10 @@ pub struct Provenance {
 /// A manifest that an index lists.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
+    /// As it stands there; it may be none.
     digest: String,
-    platform: String,
+    /// `None`: its configuration says it.
+    platform: Option<String>,
     /// Where it is an attestation: the manifest that it is about.
     attests: Option<String>,
 }
@@ -74,14 +76,20 @@ pub fn read(registry: &Registry<'_>, host: &str, digest: &str, platform: Option<
     };
     contents.annotations = words(&document["annotations"]);
     let (attestations, images): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.attests.is_some());
-    let wanted: Vec<Entry> =
-        images.into_iter().filter(|entry| platform.is_none_or(|wanted| is_for(&entry.platform, wanted))).collect();
+    let is_wanted = |of: &str| platform.is_none_or(|wanted| is_for(of, wanted));
+    let wanted: Vec<Entry> = images.into_iter().filter(|entry| entry.platform.as_deref().is_none_or(is_wanted)).collect();
     if wanted.len() > PLATFORMS {
         return Err(odd(host, &format!("an index of more than {PLATFORMS} images")));
     }
     for entry in wanted {
         let manifest = parse(host, &registry.manifest_of(&entry.digest)?)?;
-        let mut image = image(registry, host, &entry.digest, &manifest, Some(&entry.platform))?;
+        let mut image = image(registry, host, &entry.digest, &manifest, entry.platform.as_deref())?;
+        if !is_named(&image.platform) {
+            return Err(odd(host, "an index with an image for no platform"));
+        }
+        if !is_wanted(&image.platform) {
+            continue;
+        }
         let about = attestations.iter().filter(|attestation| attestation.attests.as_ref() == Some(&entry.digest));
         for attestation in about.take(4) {
             match provenance(registry, host, &attestation.digest) {
@@ -107,14 +115,20 @@ fn entries(document: &Value) -> Option<Vec<Entry>> {
     Some(listed.iter().filter_map(entry).collect())
 }
 
+/// `None` for what says itself that it is no image: a signature, a list of parts. Whatever else is not understood is kept, so that
+/// whoever reads it stumbles.
 fn entry(listed: &Value) -> Option<Entry> {
-    let digest = listed["digest"].as_str().filter(|digest| is_digest(digest))?.to_owned();
+    let digest = listed["digest"].as_str().map(cut).unwrap_or_default();
     let annotations = words(&listed["annotations"]);
     let attestation = annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
     let attests = attestation.then(|| annotations.get("vnd.docker.reference.digest").cloned().unwrap_or_default());
-    let platform = platform_of(&listed["platform"]);
-    // What is for no platform at all and attests nothing is no image to be run: a signature, a list of parts.
-    (attests.is_some() || platform != "unknown/unknown").then_some(Entry { digest, platform, attests })
+    let platform = Some(platform_of(&listed["platform"])).filter(|platform| is_named(platform));
+    let is_artifact = platform.is_none() && listed["artifactType"].as_str().is_some_and(|kind| !kind.is_empty());
+    (attests.is_some() || !is_artifact).then_some(Entry { digest, platform, attests })
+}
+
+fn is_named(platform: &str) -> bool {
+    !platform.split('/').any(|part| part == "unknown")
 }
 
 fn platform_of(value: &Value) -> String {
@@ -202,10 +216,14 @@ mod tests {
              "annotations": {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": digest("a")}},
             {"digest": digest("c"), "platform": {"os": "unknown", "architecture": "unknown"}},
             {"digest": "sha256:short", "platform": {"os": "linux", "architecture": "amd64"}},
+            {"digest": digest("d"), "artifactType": "application/vnd.example"},
+            7,
         ]});
         let found = entries(&index).expect("an index");
-        let told: Vec<_> = found.iter().map(|entry| (&entry.platform[..], entry.attests.clone())).collect();
-        assert_eq!(told, [("linux/arm64/v8", None), ("unknown/unknown", Some(digest("a")))]);
+        let told: Vec<_> = found.iter().map(|entry| (entry.platform.as_deref(), entry.attests.clone())).collect();
+        let expected =
+            [(Some("linux/arm64/v8"), None), (None, Some(digest("a"))), (None, None), (Some("linux/amd64"), None), (None, None)];
+        assert_eq!(told, expected);
         assert_eq!(entries(&json!({"config": {}})), None);
     }
 

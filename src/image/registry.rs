@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::cause::{Cause, Error, Kind, Result, login, odd, rate_limited, unreachable};
@@ -23,8 +24,9 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
 pub const DOCUMENT: u64 = 4 << 20;
 /// Steps from host to host, logins and pauses of one question.
 const HOPS: u32 = 5;
-/// The pause where a registry that is out of order says nothing of one.
+/// The pause where a registry that is out of order says nothing of one, or of none at all; and how many there are for one question.
 const BREATH: Duration = Duration::from_millis(500);
+const BREATHS: u32 = 2;
 
 /// What a tag leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +122,8 @@ impl<'a> Registry<'a> {
                 self.store.keep(&digest, &reply.body);
                 Ok(Tag::At { digest })
             }
-            404 => self.missing(),
+            404 if is_of_a_registry(&reply) => self.missing(),
+            404 => Err(odd(&self.reference.host, "404, and no registry says so")),
             _ => Err(self.refused(&reply)),
         }
     }
@@ -162,7 +165,7 @@ impl<'a> Registry<'a> {
 
     fn document(&self, digest: &str, path: &str, accept: Option<&'static str>) -> Result<Vec<u8>> {
         if !is_digest(digest) {
-            return Err(odd(&self.reference.host, "a digest that is none"));
+            return Err(odd(&self.reference.host, "a digest of a kind that is not known here"));
         }
         if let Some(kept) = self.store.find(digest) {
             return Ok(kept);
@@ -207,14 +210,15 @@ impl<'a> Registry<'a> {
                         reply.header("location").and_then(|location| url.follow(location)).filter(|next| url.may_lead_to(next));
                     url = next.ok_or_else(|| odd(&self.reference.host, "a redirect to a place that is not safe"))?;
                 }
-                429 => self.wait_for(retry_after(&reply), rate_limited(&url.host, retry_after(&reply)))?,
-                status if status >= 500 => {
+                status if status == 429 || status >= 500 => {
                     breaths += 1;
-                    let error = unreachable(&url.host, &format!("it answers {status}"));
-                    if breaths > 2 {
+                    let after = retry_after(&reply);
+                    let unwell = || unreachable(&url.host, &format!("it answers {status}"));
+                    let error = if status == 429 { rate_limited(&url.host, after) } else { unwell() };
+                    if breaths > BREATHS {
                         return Err(error);
                     }
-                    self.wait_for(Some(retry_after(&reply).unwrap_or(BREATH)), error)?;
+                    self.wait_for(after, error)?;
                 }
                 _ => return Ok(reply),
             }
@@ -280,11 +284,21 @@ impl<'a> Registry<'a> {
 
     /// Waits as long as it was asked to, unless that is more than anybody here has; then `error` it is.
     fn wait_for(&self, time: Option<Duration>, error: Error) -> Result<()> {
-        let time = time.unwrap_or(BREATH).max(Duration::from_millis(10));
+        let time = time.unwrap_or(BREATH).max(BREATH);
         let Some(left) = self.patience.get().checked_sub(time) else { return Err(error) };
         self.patience.set(left);
         self.http.pause(time)
     }
+}
+
+/// Does a registry say that there is none, rather than whoever stands before it or at its place?
+fn is_of_a_registry(reply: &Reply) -> bool {
+    if reply.header("docker-distribution-api-version").is_some() {
+        return true;
+    }
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let mut codes = body["errors"].as_array().into_iter().flatten().filter_map(|error| error["code"].as_str());
+    codes.any(|code| ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"].contains(&code))
 }
 
 /// `Retry-After`, in seconds or as a date.

@@ -95,8 +95,12 @@ fn nobody_answers() {
 #[test]
 fn a_registry_that_asks_for_patience_is_waited_for_within_bounds() {
     let faulty = Faulty::new();
-    let object = faulty.turns(first(2, 429, &[("Retry-After", "0")])).check(&[], 0);
-    assert_eq!((&object["state"], &object["requests"]["head"]), (&"in_step".into(), &3.into()), "{object}");
+    let object = faulty.turns(first(1, 429, &[("Retry-After", "0")])).check(&[], 0);
+    assert_eq!((&object["state"], &object["requests"]["head"]), (&"in_step".into(), &2.into()), "{object}");
+    // No time at all is no leave to ask without an end.
+    let object = faulty.turns(first(99, 429, &[("Retry-After", "0")])).check(&[], 7);
+    assert_eq!((&object["cause"], &object["requests"]["head"]), (&"rate_limited".into(), &3.into()), "{object}");
+    assert!(!object.to_string().contains(" 0 s"), "{object}");
     faulty.turns(first(9, 429, &[("Retry-After", "3600")])).unknown(&[], "rate_limited", "again in 3600 s");
     assert_eq!(faulty.proxy.take_asked().len(), 1, "it is asked once, and believed");
     faulty.turns(first(999, 429, &[])).unknown(&["--wait", "0s"], "rate_limited", "too often");
@@ -127,6 +131,57 @@ fn a_head_that_tells_nothing_costs_one_get() {
         Some(response)
     });
     assert_eq!(silent.check(&[], 0)["state"], "in_step");
+}
+
+/// Whatever answers 404 may be no registry at all, or one behind something that is turned off.
+#[test]
+fn only_a_registry_says_that_there_is_no_image() {
+    let faulty = Faulty::new();
+    for body in
+        ["", "<h1>nothing here</h1>", "{}", "{\"errors\":[]}", "{\"errors\":[{\"code\":\"TEAPOT\"}]}", "[\"MANIFEST_UNKNOWN\"]"]
+    {
+        faulty.turns(move |_, _| Some(Response::of(404, &[], body))).unknown(&[], "answer", "no registry says so");
+    }
+    for code in ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"] {
+        let body = format!("{{\"errors\":[{{\"code\":\"{code}\"}}]}}");
+        let object = faulty.turns(move |_, _| Some(Response::of(404, &[], &body[..]))).check(&[], 5);
+        assert_eq!(object["state"], "missing", "{code}");
+    }
+    let told = [("Docker-Distribution-Api-Version", "registry/2.0")];
+    assert_eq!(faulty.turns(move |_, _| Some(Response::of(404, &told, ""))).check(&[], 5)["state"], "missing");
+}
+
+/// An index may list what is for no platform that it names: it is looked at, and never passed over for an image that is fresh.
+#[test]
+fn no_entry_of_an_index_is_dropped() {
+    let faulty = Faulty::new();
+    let old = faulty.shop.build(&faulty.shop.head());
+    faulty.shop.change("app/main.py");
+    let new = faulty.shop.build(&faulty.shop.head());
+    let lists = |second: serde_json::Value| {
+        let first = serde_json::json!({"digest": new, "platform": {"os": "linux", "architecture": "arm64"}});
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": [first, second]}).to_string();
+        faulty.turns(move |request, port| {
+            Some(match (&request.method[..], request.path.ends_with("/latest")) {
+                ("HEAD", _) => Response::of(405, &[], ""),
+                (_, true) => Response::of(200, &[], &index[..]),
+                _ => pass_on(port, request),
+            })
+        })
+    };
+    for platform in [serde_json::Value::Null, serde_json::json!({"os": "unknown", "architecture": "unknown"})] {
+        let object = lists(serde_json::json!({"digest": old, "platform": platform})).check(&[], 5);
+        assert_eq!(object["state"], "partial_platforms", "{object}");
+        assert_eq!(object["image"]["platforms"][1]["platform"], "linux/amd64", "{object}");
+    }
+    let amd64 = serde_json::json!({"os": "linux", "architecture": "amd64"});
+    let other = format!("sha512:{}", "a".repeat(128));
+    lists(serde_json::json!({"digest": other, "platform": amd64})).unknown(&[], "answer", "digest");
+    lists(serde_json::json!({"platform": amd64})).unknown(&[], "answer", "digest");
+    lists(serde_json::json!("latest")).unknown(&[], "answer", "digest");
+    // What says itself that it is no image is none.
+    let signature = serde_json::json!({"digest": other, "artifactType": "application/vnd.example.signature"});
+    assert_eq!(lists(signature).check(&[], 0)["state"], "in_step");
 }
 
 /// Blobs lie elsewhere; whoever holds them learns no login.
