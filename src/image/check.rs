@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::cause::{Cause, Error, Kind, Result};
 use super::contents::{self, Contents};
 use super::evidence::{CONTEXT, Evidence, Look, Whose, gather};
-use super::finding::{Finding, Platform, State};
+use super::finding::{Finding, Platform, Severity, State};
 use super::history::{Against, Distance, History, Relation, Search};
 use super::http::Asked;
 use super::reference::Reference;
@@ -22,8 +22,10 @@ pub struct Question {
     pub reference: Reference,
     /// `None`: all that there are.
     pub platform: Option<String>,
-    /// Labels, annotations or variables that name the commit, besides the usual ones.
+    /// Labels and annotations that name the commit, besides the usual ones.
     pub keys: Vec<String>,
+    /// Those of `keys` that may be variables.
+    pub variables: Vec<String>,
     /// URLs that mean this repository, besides its remotes.
     pub sources: Vec<String>,
     /// How long a commit may wait to be built.
@@ -112,7 +114,7 @@ pub fn judge(question: &Question, seen: Seen, against: Against, history: &dyn Hi
     }
     let mut ours = history.remotes();
     ours.extend(question.sources.iter().cloned());
-    let look = Look { tag: question.reference.tag.as_deref(), keys: &question.keys, ours: &ours };
+    let look = Look { tag: question.reference.tag.as_deref(), keys: &question.keys, variables: &question.variables, ours: &ours };
     finding.evidence = gather(contents, &look);
     let case = Case { question, contents, against: &against, history };
     match case.judge(&mut finding) {
@@ -132,6 +134,8 @@ enum Decision {
     Commit {
         hex: String,
         dirty: bool,
+        /// May it have come down from the base image?
+        inherited: bool,
         found: Search,
     },
 }
@@ -162,17 +166,24 @@ impl Case<'_> {
         match first {
             Decision::Foreign => finding.state = State::Foreign,
             Decision::Nothing => finding.state = State::Unlabelled,
-            Decision::Commit { hex, dirty, found } => {
+            Decision::Commit { hex, dirty, inherited, found } => {
                 finding.commit = found.name().map(str::to_owned);
                 (finding.state, finding.distance) = self.compare(found)?;
                 finding.notes.extend(note_of(found, hex).map(str::to_owned));
-                let in_step = matches!(finding.state, State::InStep | State::InStepByTree | State::Pending);
-                if *dirty && in_step && !self.question.allow_dirty {
+                finding.disagreement = finding.evidence.iter().any(|other| speaks_of_another(other, hex, found));
+                let is_clean = self.question.allow_dirty || !(*dirty || self.says_dirty(finding)?);
+                if finding.state.severity() == Severity::InStep && !is_clean {
                     finding.state = State::DirtyBuild;
                 }
-                finding.disagreement = finding.evidence.iter().any(|other| speaks_of_another(other, hex, found));
+                let in_step = finding.state.severity() == Severity::InStep;
                 if finding.disagreement && in_step {
                     self.contradict(finding)?;
+                }
+                if in_step && *inherited && self.is_of_another_build(found)? {
+                    contradiction(
+                        finding,
+                        "the stamp in its labels is of another build context; it may have come down from the base image",
+                    );
                 }
             }
         }
@@ -215,7 +226,8 @@ impl Case<'_> {
                 // It came down from the base; what is weaker may still be about us.
                 none = Decision::Foreign;
             } else if let (Some(hex), Some(found)) = (&one.hex, &one.found) {
-                return Decision::Commit { hex: hex.clone(), dirty: one.dirty, found: found.clone() };
+                let inherited = one.origin.is_inherited();
+                return Decision::Commit { hex: hex.clone(), dirty: one.dirty, inherited, found: found.clone() };
             }
         }
         none
@@ -255,6 +267,25 @@ impl Case<'_> {
         Ok(ours.is_some() && self.contents.images.iter().all(|image| image.labels.get(CONTEXT) == ours.as_ref()))
     }
 
+    /// Does one place that is about what was built say that the tree was not clean? It is enough, whatever is trusted more.
+    fn says_dirty(&self, finding: &Finding) -> Result<bool> {
+        for commit in finding.evidence.iter().filter(|one| one.dirty).filter_map(Evidence::commit) {
+            if Some(commit) == finding.commit.as_deref() || self.is_same_tree(commit)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Does a stamp name another tree than the build context has in its commit? Then another folder was built, like that of a base image.
+    fn is_of_another_build(&self, found: &Search) -> Result<bool> {
+        let Some(commit) = found.name() else { return Ok(false) };
+        let built = self.history.tree(commit)?;
+        let mut stamped =
+            self.contents.images.iter().filter_map(|image| image.labels.get(CONTEXT)).filter(|tree| !tree.is_empty());
+        Ok(stamped.any(|tree| Some(tree) != built.as_ref()))
+    }
+
     /// "In step" stays only where whatever else is named has the same tree, or is nothing that is known here.
     fn contradict(&self, finding: &mut Finding) -> Result<()> {
         for one in &finding.evidence {
@@ -267,14 +298,18 @@ impl Case<'_> {
                     "the {} of the image names another commit of this repository than what is trusted more",
                     one.origin.word()
                 );
-                let mend = finding.build_again();
-                finding.state =
-                    State::CouldNotTell(Cause { kind: Kind::Contradiction, message: crate::model::shown::short(&message), mend });
+                contradiction(finding, &message);
                 return Ok(());
             }
         }
         Ok(())
     }
+}
+
+/// It could not be told: what it says does not go together.
+fn contradiction(finding: &mut Finding, message: &str) {
+    let cause = Cause { kind: Kind::Contradiction, message: crate::model::shown::short(message), mend: finding.build_again() };
+    finding.state = State::CouldNotTell(cause);
 }
 
 /// What else there is to say of digits that came to no commit.
@@ -310,8 +345,8 @@ impl Decision {
     fn is_same(&self, other: &Decision) -> bool {
         match (self, other) {
             (
-                Decision::Commit { hex, dirty, found },
-                Decision::Commit { hex: other_hex, dirty: other_dirty, found: other_found },
+                Decision::Commit { hex, dirty, found, .. },
+                Decision::Commit { hex: other_hex, dirty: other_dirty, found: other_found, .. },
             ) => {
                 let same = match (found.name(), other_found.name()) {
                     (Some(one), Some(other)) => one == other,

@@ -63,6 +63,7 @@ fn question() -> Question {
         reference: Reference::parse("h.io/app:latest").expect("a name"),
         platform: None,
         keys: Vec::new(),
+        variables: Vec::new(),
         sources: Vec::new(),
         grace: Duration::ZERO,
         require_source: false,
@@ -95,7 +96,7 @@ fn what_an_image_says_comes_to_a_state() {
         (vec![(REVISION, full('b'))], vec![], "behind"),
         (vec![(REVISION, full('d'))], vec![], "ahead"),
         (vec![(REVISION, full('e'))], vec![], "diverged"),
-        (vec![(REVISION, dirty)], vec![], "dirty_build"),
+        (vec![(REVISION, dirty.clone())], vec![], "dirty_build"),
         (vec![(REVISION, format!("{}-dirty", full('b')))], vec![], "behind"),
         (vec![], vec![], "unlabelled"),
         (vec![(REVISION, "main".to_owned())], vec![], "unlabelled"),
@@ -114,6 +115,18 @@ fn what_an_image_says_comes_to_a_state() {
         // Another commit with the same tree, or one that nobody knows, is no contradiction.
         (vec![(REVISION, full('f'))], vec![(REVISION, full('c'))], "in_step"),
         (vec![(REVISION, full('9'))], vec![(REVISION, full('c'))], "in_step"),
+        // One that says "not clean" of what is built is enough, also beside what is trusted more.
+        (vec![(REVISION, full('c')), ("org.label-schema.vcs-ref", dirty.clone())], vec![], "dirty_build"),
+        (vec![(REVISION, dirty.clone())], vec![(REVISION, full('c'))], "dirty_build"),
+        (vec![(REVISION, dirty.clone())], vec![(REVISION, full('f'))], "dirty_build"),
+        (vec![(REVISION, dirty.clone()), (SOURCE, other.to_owned())], vec![(REVISION, full('c'))], "in_step"),
+        // The label came down from a base of this repository, which was built from another folder of the commit.
+        (vec![(REVISION, full('c')), (CONTEXT, "tree of c".to_owned())], vec![], "in_step"),
+        (vec![(REVISION, full('c')), (CONTEXT, String::new())], vec![], "in_step"),
+        (vec![(REVISION, full('c')), (CONTEXT, "tree of base".to_owned())], vec![], "could_not_tell"),
+        (vec![(REVISION, full('c')), (SOURCE, ours.to_owned()), (CONTEXT, "tree of b".to_owned())], vec![], "could_not_tell"),
+        (vec![(REVISION, full('b')), (CONTEXT, "tree of base".to_owned())], vec![], "behind"),
+        (vec![(REVISION, full('c')), (CONTEXT, "tree of base".to_owned())], vec![(REVISION, full('c'))], "in_step"),
         // An annotation that names nothing says nothing.
         (vec![(REVISION, full('c'))], vec![(REVISION, "latest".to_owned())], "in_step"),
     ] {

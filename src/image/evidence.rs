@@ -64,8 +64,9 @@ pub struct Evidence {
     pub origin: Origin,
     /// `None`: for all platforms.
     pub platform: Option<String>,
-    /// As it stands there. Whoever pushed the image wrote it: to be tamed before it is shown.
-    pub word: String,
+    /// As it stands there. Whoever pushed the image wrote it: to be tamed before it is shown. `None` where the place is one that
+    /// somebody named and no commit stands there: it may be a password.
+    pub word: Option<String>,
     pub source: Option<String>,
     pub whose: Whose,
     /// The digits in the word; `None` where it names no commit.
@@ -120,6 +121,8 @@ pub struct Look<'a> {
     pub tag: Option<&'a str>,
     /// Further keys that name the commit.
     pub keys: &'a [String],
+    /// Those of them that may be variables, too.
+    pub variables: &'a [String],
     /// URLs that mean our repository.
     pub ours: &'a [String],
 }
@@ -145,8 +148,9 @@ fn of_image(found: &mut Vec<Evidence>, image: &Image, look: &Look<'_>) {
     }
     found.extend(of(look, Origin::Label, platform, &image.labels, REVISION, SOURCE));
     for key in look.keys {
-        let places = [&image.labels, &image.annotations, &image.environment];
-        let stands = places.into_iter().find(|place| place.contains_key(key));
+        let variables = look.variables.contains(key).then_some(&image.environment);
+        let mut places = [&image.labels, &image.annotations].into_iter().chain(variables);
+        let stands = places.find(|place| place.contains_key(key));
         found.extend(stands.and_then(|words| of(look, Origin::Key(key.clone()), platform, words, key, SOURCE)));
     }
     found.extend(of(look, Origin::Key(LEGACY_REVISION.to_owned()), platform, &image.labels, LEGACY_REVISION, LEGACY_SOURCE));
@@ -166,7 +170,9 @@ fn new(look: &Look<'_>, origin: Origin, platform: Option<&String>, word: &str, s
     };
     let (hex, dirty) = names(word);
     let source = source.map(without_user);
-    Evidence { origin, platform: platform.cloned(), word: word.to_owned(), source, whose, hex, dirty, found: None }
+    let is_told = hex.is_some() || !matches!(&origin, Origin::Key(key) if key != LEGACY_REVISION);
+    let word = is_told.then(|| word.to_owned());
+    Evidence { origin, platform: platform.cloned(), word, source, whose, hex, dirty, found: None }
 }
 
 /// The commit that a word names, and whether the tree was dirty. A word that is no number in hexadecimal is no commit: a
@@ -245,9 +251,10 @@ mod tests {
             ..Image::default()
         };
         let contents = Contents { annotations: words(&[(REVISION, "fffffff")]), images: vec![image], ..Contents::default() };
-        let look = Look { tag: Some("sha-0123456"), keys: &["built".to_owned()], ours: &["https://h/ours".to_owned()] };
+        let look =
+            Look { tag: Some("sha-0123456"), keys: &["built".to_owned()], variables: &[], ours: &["https://h/ours".to_owned()] };
         let found = gather(&contents, &look);
-        let told: Vec<_> = found.iter().map(|one| (one.word.as_str(), one.whose, one.trust())).collect();
+        let told: Vec<_> = found.iter().map(|one| (one.word.as_deref().unwrap_or_default(), one.whose, one.trust())).collect();
         assert_eq!(
             told,
             [
@@ -261,5 +268,24 @@ mod tests {
             ]
         );
         assert_eq!(found[3].source.as_deref(), Some("https://h/base"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_commit_is_not_told_of_what_somebody_named() {
+        let words =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Words>();
+        let image = Image {
+            labels: words(&[(REVISION, "main"), ("label", "hunter2")]),
+            environment: words(&[("DB_PASSWORD", "hunter2"), ("TOKEN", "deadbeef01")]),
+            ..Image::default()
+        };
+        let contents = Contents { images: vec![image], ..Contents::default() };
+        let keys = ["label", "DB_PASSWORD", "TOKEN"].map(str::to_owned);
+        let told = |variables: &[String]| {
+            let found = gather(&contents, &Look { tag: None, keys: &keys, variables, ours: &[] });
+            found.into_iter().map(|one| one.word.unwrap_or_else(|| "-".to_owned())).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(told(&[]), "main -");
+        assert_eq!(told(&keys), "main - deadbeef01 -");
     }
 }

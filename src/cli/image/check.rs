@@ -152,6 +152,8 @@ fn question(typed: &Check, shared: &project::Project, context: String, against_h
         reference: named(reference)?,
         platform: typed.platform.clone().or_else(|| shared.platform.clone()),
         keys: all(&typed.key, &shared.keys),
+        // Whoever may write the shared file is not told what else stands in an image.
+        variables: typed.key.clone(),
         sources: all(&typed.source, &shared.sources),
         grace: typed.grace.or(grace).unwrap_or_default(),
         require_source: typed.require_source || shared.require_source,

@@ -121,7 +121,7 @@ fn age(time: Duration) -> String {
 }
 
 fn told(one: &Evidence) -> String {
-    let mut text = format!("{}: {}", short(&one.origin.word()), short(&one.word));
+    let mut text = format!("{}: {}", short(&one.origin.word()), short(one.word.as_deref().unwrap_or("names no commit")));
     if let Some(platform) = &one.platform {
         let _ = write!(text, "  {}", short(platform));
     }

@@ -47,7 +47,7 @@ struct DistanceItem<'a> {
 struct EvidenceItem<'a> {
     from: String,
     platform: Option<&'a str>,
-    word: &'a str,
+    word: Option<&'a str>,
     source: Option<&'a str>,
     whose: &'static str,
     trust: &'static str,
@@ -158,7 +158,7 @@ fn evidence(one: &Evidence) -> EvidenceItem<'_> {
     EvidenceItem {
         from: one.origin.word(),
         platform: one.platform.as_deref(),
-        word: &one.word,
+        word: one.word.as_deref(),
         source: one.source.as_deref(),
         whose: one.whose.word(),
         trust: one.trust().word(),

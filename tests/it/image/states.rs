@@ -291,6 +291,12 @@ fn im_04_the_project_names_its_image() {
     check().ends_with(0);
     shop.change("docs.txt");
     assert_eq!(check().json()["state"], "in_step_by_tree");
+    // Who may write that file does not learn the variables of an image; who types a name sees no word that is no commit.
+    write(&shop.clone.join("driftless.toml"), format!("[image]\nref = '{}'\nkeys = ['BUILT_FROM']\n", shop.name()));
+    let words = |ended: crate::harness::Ended| ended.json()["evidence"].to_string();
+    assert!(!words(check()).contains("BUILT_FROM"));
+    let typed = words(shop.hub.world.run_in(&shop.clone, &["image", "check", "--json", "--key", "BUILT_FROM"]));
+    assert!(typed.contains("key BUILT_FROM") && !typed.contains("main"), "{typed}");
     write(&shop.clone.join("driftless.toml"), "[image]\nplain_http = ['x']\n");
     check().ends_with(1).says("plain_http");
     write(&shop.clone.join("driftless.toml"), "[image]\nref = 'a; reboot'\n");
