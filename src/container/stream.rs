@@ -390,7 +390,7 @@ mod tests {
         let error = io::copy(&mut endless, &mut io::sink()).expect_err("an end");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         let patience = Duration::ZERO;
-        let mut late = Bounded { inner: io::repeat(0), left: u64::MAX, until: Moment::now(), patience };
+        let mut late = Bounded { inner: io::repeat(0).take(1 << 20), left: u64::MAX, until: Moment::now(), patience };
         assert!(io::copy(&mut late, &mut io::sink()).is_err());
     }
 
