@@ -57,10 +57,10 @@ fn services(engine: &Engine, project: &Project, typed: &Rebuild) -> Result<Vec<S
         return Ok(named);
     }
     let mut running = Vec::new();
-    for (name, service) in project.services.iter().filter(|(_, service)| service.build.is_some()) {
+    for (name, _) in project.services.iter().filter(|(_, service)| service.build.is_some()) {
         let containers = compose::containers(engine, name, &project.folder, project.name.as_deref())?;
         let namesakes = compose::namesakes(engine, name, &project.folder, project.name.as_deref().unwrap_or_default())?;
-        if service.build.is_some() && containers.iter().chain(&namesakes).any(|container| container.state.is_running) {
+        if containers.iter().chain(&namesakes).any(|container| container.state.is_running) {
             running.push(name.clone());
         }
     }
