@@ -16,7 +16,9 @@ use crate::cli::failure::Failure;
 use crate::cli::image::Site;
 use crate::cli::render::Paint;
 use crate::cli::settings::gates::{Asked, Gate, Level, OnUnknown, Resolved};
+use crate::cli::trust::Clone;
 use crate::cli::{say, warn};
+use crate::git::state::Ask;
 
 /// How long all of them together may take, where nobody says how long.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -30,13 +32,21 @@ pub struct Question<'a> {
     pub folder: &'a Path,
     /// The project's top folder.
     pub project: &'a Path,
-    /// The project is a staged copy: what is in it came from the share, and what changes in it is sent.
-    pub staged: bool,
+    /// The clone there, where the project is no staged copy. `None`: it is one; what is in it came from the share, and what changes in it
+    /// is sent.
+    pub clone: Option<&'a Clone>,
     /// The program's state folder; `None` where there can be none.
     pub state: Option<&'a Path>,
     pub limit: Duration,
     /// Set where somebody asks for an end.
     pub stop: &'a AtomicBool,
+}
+
+impl Question<'_> {
+    /// Can others write the settings that git would take here?
+    fn is_others(&self) -> bool {
+        self.clone.is_none_or(|clone| !clone.is_own())
+    }
 }
 
 /// One gate and its answer.
@@ -94,16 +104,19 @@ pub fn ask(question: &Question<'_>) -> Vec<Found> {
 }
 
 fn one(question: &Question<'_>, asked: Asked, halt: &Arc<AtomicBool>) -> Finding {
-    if question.staged && !asked.agreed {
+    if question.is_others() && !asked.agreed {
         return not_agreed(asked);
     }
     let answer = match asked.gate {
-        Gate::Git if question.staged => drift::git::find_untouched(question.folder, question.project, halt),
-        Gate::Git => drift::git::find(question.folder, halt, crate::git::state::Ask::Remote).map(applies),
+        Gate::Git => match question.clone {
+            None => drift::git::find_untouched(question.folder, question.project, halt),
+            Some(clone) => drift::git::find_agreed(clone, halt, Ask::Remote).map(applies),
+        },
         Gate::Image => match question.state {
             None => Ok(Finding::could_not_tell("there is no place for what registries tell: set DRIFTLESS_HOME")),
             Some(state) => {
-                let (folder, state) = (question.folder.to_path_buf(), state.to_path_buf());
+                let top = question.clone.and_then(|clone| clone.top.as_deref());
+                let (folder, state) = (top.unwrap_or(question.folder).to_path_buf(), state.to_path_buf());
                 image(question, &Site { folder, context: None, state, stop: Arc::clone(halt) })
             }
         },
@@ -121,10 +134,10 @@ fn one(question: &Question<'_>, asked: Asked, halt: &Arc<AtomicBool>) -> Finding
 }
 
 fn image(question: &Question<'_>, site: &Site) -> Result<Finding, Failure> {
-    if question.staged && !drift::git::is_inside(question.folder, question.project, &site.stop)? {
+    if question.clone.is_none() && !drift::git::is_inside(question.folder, question.project, &site.stop)? {
         return Ok(Finding::could_not_tell("the staged copy holds no git repository of its own"));
     }
-    drift::image::find_named(site, question.staged)
+    drift::image::find_named(site, question.is_others())
 }
 
 /// Somebody wants this gate: what is not set up cannot be told.

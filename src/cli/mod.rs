@@ -44,6 +44,7 @@ mod steer;
 mod step;
 mod sync;
 mod trash;
+mod trust;
 mod undo;
 mod unit;
 mod watch;

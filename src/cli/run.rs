@@ -24,7 +24,7 @@ use crate::cli::settings::gates::{Gates, Resolved};
 use crate::cli::settings::keys::Layer;
 use crate::cli::settings::value::Value;
 use crate::cli::signals::{self, Stop};
-use crate::cli::{Answer, Context, ask, gates, init, json, render, say, settings, warn};
+use crate::cli::{Answer, Context, ask, gates, init, json, render, say, settings, trust, warn};
 use crate::disk::local;
 use crate::disk::users::{User, users_below};
 use crate::engine::report::{Counts, Outcome, Refusal};
@@ -66,7 +66,8 @@ pub fn run(typed: &Run, common: Common) -> Result<Answer, Failure> {
         // It lies on a local disk, so that it can be asked.
         (Way::Bare | Way::Staged { .. }, place) => {
             let folder = local::real_path(&project.folder);
-            let told = Told { gates: gates_of_a_local_project(typed, &folder, place.as_ref(), &stop)?, ..Told::default() };
+            let told =
+                Told { gates: gates_of_a_local_project(typed, &folder, place.as_ref(), &reach, &stop)?, ..Told::default() };
             match gates::exit(&told.gates) {
                 None => bare(typed, common, Some(&folder), told),
                 Some(exit) => Ok(common.answer(exit, || json::run(None, &told, exit, None), String::new)),
@@ -80,12 +81,17 @@ fn gates_of_a_local_project(
     typed: &Run,
     folder: &Path,
     place: Option<&Place>,
+    reach: &Reach,
     stop: &Stop,
 ) -> Result<Vec<gates::Found>, Failure> {
     let Some((project, resolved)) = settings::gates_of_folder(folder, &gates_layer(typed))? else { return Ok(Vec::new()) };
     if resolved.asked.is_empty() && resolved.relaxed.is_empty() {
         return Ok(Vec::new());
     }
+    let clone = match place {
+        Some(place) => trust::clone_of(place, folder)?,
+        None => trust::among(reach, &[], folder)?,
+    };
     let words = hear()?;
     let mut signal = None;
     let mut heard = |caught: Caught| {
@@ -98,7 +104,7 @@ fn gates_of_a_local_project(
         gates: &resolved,
         folder,
         project: &project,
-        staged: false,
+        clone: Some(&clone),
         state: place.map(|place| place.state.as_path()),
         limit: typed.wait.unwrap_or(gates::LIMIT),
         stop: stop.flag(),
@@ -313,7 +319,7 @@ impl Work<'_> {
                 gates: resolved,
                 folder,
                 project: &project,
-                staged: true,
+                clone: None,
                 state: Some(&work.context.place.state),
                 limit,
                 stop: work.context.stop.flag(),

@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::image::Site;
 use crate::cli::render::Paint;
-use crate::cli::{Answer, Context, json};
+use crate::cli::{Answer, Context, json, trust};
 use crate::git::state::Ask;
 
 /// What is asked, in the order in which drift is mended: each is made from those before it.
@@ -63,22 +63,13 @@ fn one(context: &Context, typed: &Check, part: Part, remote: Ask) -> Finding {
     let stop = context.stop.shared();
     Finding::of(match part {
         Part::Files => drift::files::find(context, &typed.choice),
-        Part::Git => carried(context).and_then(|carried| {
-            if carried { drift::git::find_untouched_here(here, &stop) } else { drift::git::find(here, &stop, remote) }
-        }),
-        Part::Image => carried(context).and_then(|carried| {
-            let site = Site { folder: here.clone(), context: None, state: context.place.state.clone(), stop };
-            drift::image::find(&site, carried)
+        Part::Git => trust::clone_of(&context.place, here).and_then(|clone| drift::git::find_here(&clone, &stop, remote)),
+        Part::Image => trust::clone_of(&context.place, here).and_then(|clone| {
+            let folder = clone.top.clone().unwrap_or_else(|| here.clone());
+            drift::image::find(&Site { folder, context: None, state: context.place.state.clone(), stop }, &clone)
         }),
         Part::Container => drift::container::find(context),
     })
-}
-
-/// Is the clone here carried by a pair? Then nothing is fetched into it: a look is no change that has to be sent.
-fn carried(context: &Context) -> Result<bool, Failure> {
-    let root = drift::files::root_here(&context.place)?;
-    let clone = drift::git::clone_above(&context.place.here);
-    Ok(root.zip(clone).is_some_and(|(root, clone)| clone.starts_with(root)))
 }
 
 /// The worst of all: drift, then what could not be told.

@@ -35,7 +35,7 @@ pub fn find(context: &Context, choice: &Choice) -> Result<Finding, Failure> {
 }
 
 /// The root of a pair that the current folder lies in.
-pub fn root_here(place: &Place) -> Result<Option<PathBuf>, Failure> {
+fn root_here(place: &Place) -> Result<Option<PathBuf>, Failure> {
     let mut roots = pairs::known(place)?.into_iter().flat_map(|pair| [pair.network, pair.staging]);
     Ok(roots.find(|root| place.here.starts_with(root)))
 }

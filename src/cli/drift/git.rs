@@ -1,11 +1,13 @@
 //! The branch and its remote.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Finding, Severity};
 use crate::cli::failure::Failure;
+use crate::cli::settings::gates::Gate;
+use crate::cli::trust::Clone;
 use crate::cli::{git as commands, json};
 use crate::disk::local;
 use crate::git::repository::Repository;
@@ -13,24 +15,23 @@ use crate::git::state::{Ask, Relation, Standing, glance, look};
 
 const FATAL: &str = "FATAL: Repository is not in step with its remote";
 
-/// The folder of the clone that `folder` lies in, by the name that git looks for; git may see it otherwise.
-pub fn clone_above(folder: &Path) -> Option<PathBuf> {
-    folder.ancestors().find(|above| local::is_taken(&above.join(".git"))).map(Path::to_path_buf)
-}
-
-/// How the clone here stands to its remote.
-pub fn find(folder: &Path, stop: &Arc<AtomicBool>, ask: Ask) -> Result<Finding, Failure> {
-    if clone_above(folder).is_none() {
-        return Ok(Finding::not_set_up("the folder lies in no git repository"));
+/// How the clone here stands to its remote. In one that others write to nothing is fetched (a look is no change that has to be sent), and
+/// no git is started before `pair.toml` agrees.
+pub fn find_here(clone: &Clone, stop: &Arc<AtomicBool>, ask: Ask) -> Result<Finding, Failure> {
+    if clone.top.is_some() && !clone.is_agreed(Gate::Git)? {
+        return Ok(clone.not_agreed(Gate::Git));
     }
-    let repository = commands::open(folder, Arc::clone(stop))?;
-    Ok(with_a_remote(&repository, &look(&repository, None, None, ask)?))
+    find_agreed(clone, stop, ask)
 }
 
-/// The same with nothing written into the clone.
-pub fn find_untouched_here(folder: &Path, stop: &Arc<AtomicBool>) -> Result<Finding, Failure> {
-    let repository = commands::open(folder, Arc::clone(stop))?;
-    Ok(with_a_remote(&repository, &glance(&repository)?))
+/// The same where somebody agreed.
+pub fn find_agreed(clone: &Clone, stop: &Arc<AtomicBool>, ask: Ask) -> Result<Finding, Failure> {
+    let Some(top) = &clone.top else {
+        return Ok(Finding::not_set_up("the folder lies in no git repository"));
+    };
+    let repository = commands::open(top, Arc::clone(stop))?;
+    let standing = if clone.is_own() { look(&repository, None, None, ask)? } else { glance(&repository)? };
+    Ok(with_a_remote(&repository, &standing))
 }
 
 fn with_a_remote(repository: &Repository, standing: &Standing) -> Finding {
@@ -38,7 +39,7 @@ fn with_a_remote(repository: &Repository, standing: &Standing) -> Finding {
     if alone { Finding::not_set_up("the repository has no remote") } else { of(standing, FATAL) }
 }
 
-/// The same for a clone that has to lie in `root`.
+/// The same for a clone that has to lie in `root`, with nothing written into it.
 pub fn find_untouched(folder: &Path, root: &Path, stop: &Arc<AtomicBool>) -> Result<Finding, Failure> {
     let repository = commands::open(folder, Arc::clone(stop))?;
     if !lies_in(&repository, root) {

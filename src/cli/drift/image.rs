@@ -1,22 +1,26 @@
 //! The repository and the image at its registry.
 
-use super::{Finding, Severity, git};
+use super::{Finding, Severity};
 use crate::cli::args::image::Check;
 use crate::cli::failure::Failure;
 use crate::cli::image::{Site, check, sentence, text};
 use crate::cli::json;
 use crate::cli::render::Paint;
+use crate::cli::settings::gates::Gate;
+use crate::cli::trust::Clone;
 use crate::image::finding::{self, Finding as Found};
 
-/// How the image that the project names stands. `untouched`: nothing is written into the clone.
-pub fn find(site: &Site, untouched: bool) -> Result<Finding, Failure> {
-    if git::clone_above(&site.folder).is_none() || !site.names_an_image()? {
-        return Ok(Finding::not_set_up("driftless.toml names no image"));
+/// How the image that the project names stands. `site` is the top of `clone`; in one that others write to nothing is fetched, and no
+/// git is started before `pair.toml` agrees.
+pub fn find(site: &Site, clone: &Clone) -> Result<Finding, Failure> {
+    match () {
+        () if clone.top.is_none() || !site.names_an_image()? => Ok(Finding::not_set_up("driftless.toml names no image")),
+        () if !clone.is_agreed(Gate::Image)? => Ok(clone.not_agreed(Gate::Image)),
+        () => find_named(site, !clone.is_own()),
     }
-    find_named(site, untouched)
 }
 
-/// The same for a gate: an image has to be named.
+/// The same for a gate: an image has to be named. `untouched`: nothing is written into the clone.
 pub fn find_named(site: &Site, untouched: bool) -> Result<Finding, Failure> {
     let found = if untouched { check::find_untouched(site)? } else { check::find(site, &Check::default())? };
     Ok(of(&found))

@@ -54,7 +54,7 @@ pub fn run(context: &Context, site: &Site, typed: &Check) -> Result<Answer, Fail
 pub fn find_untouched(site: &Site) -> Result<Finding, Failure> {
     let repository = site.repository()?;
     let mut typed = Check { no_fetch: true, ..Check::default() };
-    let upstream = matches!(project::read(&repository)?.against.as_deref(), None | Some("upstream"));
+    let upstream = matches!(project::read(&repository.top)?.against.as_deref(), None | Some("upstream"));
     if let Some(target) = repository.target(repository.branch()?.as_deref(), None, None)?.filter(|_| upstream)
         && let Some(tip) = remote::probe(&repository, &target)?
     {
@@ -75,7 +75,7 @@ pub fn find(site: &Site, typed: &Check) -> Result<Finding, Failure> {
         named(typed)?;
     }
     let repository = site.repository()?;
-    let shared = project::read(&repository)?;
+    let shared = project::read(&repository.top)?;
     let context = site.build_context(&repository, shared.context.as_deref())?;
     let target = repository.target(repository.branch()?.as_deref(), None, None)?;
     let counts = counts(typed.against.as_deref().or(shared.against.as_deref()), target.as_ref())?;

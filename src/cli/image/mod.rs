@@ -16,7 +16,8 @@ use std::sync::atomic::AtomicBool;
 use crate::cli::args::image::{Image, What};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
-use crate::cli::{Answer, Context};
+use crate::cli::settings::gates::Gate;
+use crate::cli::{Answer, Context, trust};
 use crate::disk::local;
 use crate::git;
 use crate::git::repository::Repository;
@@ -24,9 +25,14 @@ use crate::git::repository::Repository;
 pub fn run(context: &Context, typed: &Image) -> Result<Answer, Failure> {
     let current = &context.place.here;
     let folder = typed.place.dir.as_ref().map_or_else(|| current.clone(), |dir| current.join(dir));
+    if !local::is_folder(&folder) {
+        return Err(Failure::failed(format!("There is no folder {}.", shown(&folder))));
+    }
+    let clone = trust::clone_of(&context.place, &folder)?;
+    agreed(&clone, &typed.what)?;
     let site = Site {
         context: typed.place.context.as_ref().map(|built| folder.join(built)),
-        folder,
+        folder: clone.top.unwrap_or(folder),
         state: context.place.state.clone(),
         stop: context.stop.shared(),
     };
@@ -38,6 +44,19 @@ pub fn run(context: &Context, typed: &Image) -> Result<Answer, Failure> {
         Exit::Signal(_) => Failure { exit: Exit::interrupted(context.stop.signal()), ..failure },
         _ => failure,
     })
+}
+
+/// Nobody aims these commands at git, which they start.
+fn agreed(clone: &trust::Clone, what: &What) -> Result<(), Failure> {
+    if clone.top.is_none() && !clone.is_own() {
+        return Err(Failure::refused("This folder lies in no git repository.").advise("Run this in a clone with a work tree."));
+    }
+    if clone.is_agreed(Gate::Image)? {
+        return Ok(());
+    }
+    let exit = if matches!(what, What::Check(_)) { Exit::Unchecked } else { Exit::Refused };
+    let said = format!("Nothing was asked: {}.", trust::NOT_AGREED);
+    Err(Failure { exit, ..Failure::failed(said) }.advise(clone.how_to_agree(Gate::Image)))
 }
 
 /// Where a check looks, whoever asks for it.
@@ -52,15 +71,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Does the project name an image?
+    /// Does the project, the top of whose work tree this is, name an image?
     pub fn names_an_image(&self) -> Result<bool, Failure> {
-        Ok(project::read(&self.repository()?)?.reference.is_some())
+        Ok(project::read(&self.folder)?.reference.is_some())
     }
 
     fn repository(&self) -> Result<Repository, Failure> {
-        if !local::is_folder(&self.folder) {
-            return Err(Failure::failed(format!("There is no folder {}.", shown(&self.folder))));
-        }
         Ok(Repository::open(&git::Git::new(&self.folder, Arc::clone(&self.stop)))?)
     }
 

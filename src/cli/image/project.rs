@@ -1,11 +1,12 @@
 //! `[image]` in the `driftless.toml` at the top of the work tree. The file is shared, so it names what is checked, and never how a
 //! registry is reached or who asks.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use crate::cli::failure::Failure;
 use crate::disk::local;
-use crate::git::repository::Repository;
 use crate::model::shown::short;
 
 /// No such file is longer, in bytes.
@@ -26,9 +27,9 @@ pub struct Project {
     pub allow_dirty: bool,
 }
 
-/// What the file says; nothing where there is none.
-pub fn read(repository: &Repository) -> Result<Project, Failure> {
-    let Some(text) = local::read_text(&repository.top.join("driftless.toml"), MOST)? else { return Ok(Project::default()) };
+/// What the file says; nothing where there is none. `top` is that of the work tree.
+pub fn read(top: &Path) -> Result<Project, Failure> {
+    let Some(text) = local::read_text(&top.join("driftless.toml"), MOST)? else { return Ok(Project::default()) };
     parse(&text).map_err(|why| {
         Failure::failed(format!("driftless.toml: {}.", short(&why)))
             .advise("Nothing was asked. Mend it and run the command again; docs/image.md lists the keys of [image].")

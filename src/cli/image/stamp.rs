@@ -11,7 +11,7 @@ use crate::image::stamp::{Built, Stamp};
 
 pub fn run(context: &Context, site: &Site, typed: &Typed) -> Result<Answer, Failure> {
     let repository = site.repository()?;
-    let shared = project::read(&repository)?;
+    let shared = project::read(&repository.top)?;
     let built = site.build_context(&repository, shared.context.as_deref())?;
     let head = repository.head()?;
     let Some(commit) = head.commit else {

@@ -147,6 +147,11 @@ impl Gates {
         Ok(gates)
     }
 
+    /// Does this file want the gate, and so agree to what asking it may start?
+    pub fn agrees_to(&self, gate: Gate) -> bool {
+        self.levels.get(&gate).is_some_and(|level| *level != Level::Off)
+    }
+
     /// May a file that others write say this?
     pub fn fit_to_share(&self) -> Result<(), String> {
         let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));

@@ -91,6 +91,19 @@ pub fn of_pair(
     Ok(Settings { gates, ..resolve(&[project, own, variables, flags], warnings, reach)? })
 }
 
+/// The gates that this machine's own file of a pair names.
+pub fn own_gates(pair: &Pair) -> Result<gates::Gates, Error> {
+    let pair_file = pair.state.join(PAIR_FILE);
+    let own = match local::read_text(&pair_file, FILE_LIMIT)? {
+        Some(text) => file::pair_settings(&pair_file, &text)?,
+        None => Layer::new(),
+    };
+    Ok(match own.get("gates") {
+        Some(Value::Gates(gates)) => gates.clone(),
+        _ => gates::Gates::default(),
+    })
+}
+
 fn gates_of(shared: &Layer, own: &[&Layer]) -> gates::Resolved {
     let none = gates::Gates::default();
     let of = |layer: &'_ Layer| match layer.get("gates") {

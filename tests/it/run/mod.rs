@@ -10,6 +10,7 @@ mod signals;
 mod staging;
 mod steps;
 mod trouble;
+mod trust;
 mod workflow;
 
 use std::ffi::OsString;
