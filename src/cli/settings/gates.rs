@@ -29,8 +29,8 @@ pub enum Level {
     Fatal,
 }
 
-/// What comes of an answer that nobody could give.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What comes of an answer that nobody could give. The order is from the laxest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnUnknown {
     Pass,
     #[default]
@@ -152,6 +152,18 @@ impl Gates {
         self.levels.get(&gate).is_some_and(|level| *level != Level::Off)
     }
 
+    /// Is any gate named?
+    pub fn names_any(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
+    /// As the share may say it: with what nobody could tell it is stricter than this machine would be by itself, or says nothing.
+    #[must_use]
+    pub fn of_the_share(mut self) -> Gates {
+        self.on_unknown = self.on_unknown.filter(|word| *word > OnUnknown::default());
+        self
+    }
+
     /// May a file that others write say this?
     pub fn fit_to_share(&self) -> Result<(), String> {
         let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -222,6 +234,21 @@ mod tests {
         assert_eq!(relaxed.relaxed, [(Gate::Git, Level::Fatal, Level::Warn)]);
         assert_eq!(words(&resolve(&shared, &[&Gates::all(Level::Off)])), []);
         assert_eq!(resolve(&Gates::default(), &[&Gates::all(Level::Fatal)]), Resolved::default());
+    }
+
+    #[test]
+    fn the_share_is_only_stricter_with_what_nobody_could_tell() {
+        for (shared, own, expected) in [
+            ("pass", None, OnUnknown::Warn),
+            ("warn", None, OnUnknown::Warn),
+            ("fatal", None, OnUnknown::Fatal),
+            ("pass", Some("fatal"), OnUnknown::Fatal),
+            ("fatal", Some("pass"), OnUnknown::Pass),
+        ] {
+            let said = |word| read(&format!("on_unknown = '{word}'")).expect("valid");
+            let own = own.map_or_else(Gates::default, said);
+            assert_eq!(resolve(&said(shared).of_the_share(), &[&own]).on_unknown, expected, "{shared} {own:?}");
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn of_pair(
     for name in ["ignore", "append", "whole"] {
         project.remove(name);
     }
-    let gates = gates_of(&project, &[&own, &variables, &flags]);
+    let gates = gates_of(&gates_in(&project).of_the_share(), &[&own, &variables, &flags]);
     Ok(Settings { gates, ..resolve(&[project, own, variables, flags], warnings, reach)? })
 }
 
@@ -98,34 +98,33 @@ pub fn own_gates(pair: &Pair) -> Result<gates::Gates, Error> {
         Some(text) => file::pair_settings(&pair_file, &text)?,
         None => Layer::new(),
     };
-    Ok(match own.get("gates") {
-        Some(Value::Gates(gates)) => gates.clone(),
-        _ => gates::Gates::default(),
-    })
+    Ok(gates_in(&own))
 }
 
-fn gates_of(shared: &Layer, own: &[&Layer]) -> gates::Resolved {
-    let none = gates::Gates::default();
-    let of = |layer: &'_ Layer| match layer.get("gates") {
+fn gates_in(layer: &Layer) -> gates::Gates {
+    match layer.get("gates") {
         Some(Value::Gates(gates)) => gates.clone(),
-        _ => none.clone(),
-    };
-    let own: Vec<gates::Gates> = own.iter().map(|layer| of(layer)).collect();
-    gates::resolve(&of(shared), &own.iter().collect::<Vec<_>>())
+        _ => gates::Gates::default(),
+    }
+}
+
+fn gates_of(shared: &gates::Gates, own: &[&Layer]) -> gates::Resolved {
+    let own: Vec<gates::Gates> = own.iter().map(|layer| gates_in(layer)).collect();
+    gates::resolve(shared, &own.iter().collect::<Vec<_>>())
 }
 
 /// The gates of a project that needs no staging, where a `driftless.toml` names some: in `here`, or above it up to the top of the work
-/// tree. A file that names none is not looked into.
+/// tree. A file that names none does not end the search, and a mistake in any of them stops it: who wrote `[Gates]` wants some.
 pub fn gates_of_folder(here: &Path, flags: &Layer) -> Result<Option<(PathBuf, gates::Resolved)>, Error> {
     let top = here.ancestors().find(|folder| local::is_taken(&folder.join(".git"))).unwrap_or(here);
     let inside = here.ancestors().take_while(|folder| folder.starts_with(top));
     for folder in inside {
         let file = folder.join(PROJECT_FILE);
         let Some(text) = local::read_text(&file, FILE_LIMIT)? else { continue };
-        if !text.contains("gates") {
-            return Ok(None);
+        let shared = gates_in(&file::project_settings(&file, &text, Path::new(PAIR_FILE))?);
+        if !shared.names_any() {
+            continue;
         }
-        let shared = file::project_settings(&file, &text, Path::new(PAIR_FILE))?;
         let (variables, _) = variable_layer(std::env::vars_os())?;
         return Ok(Some((folder.to_path_buf(), gates_of(&shared, &[&variables, flags]))));
     }

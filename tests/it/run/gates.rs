@@ -119,9 +119,31 @@ fn the_branch_and_its_remote_are_a_gate_and_a_mistake_stops_the_run() {
     assert!(!stands(&shop.clone.join("started")));
     write(&shop.clone.join("driftless.toml"), "[gates]\ngti = 'fatal'\n");
     shop.run(&[], "touch started").ends_with(1).says("did you mean `git`");
-    // A file without gates is none of this command's business.
-    write(&shop.clone.join("driftless.toml"), "nonsense\n");
-    shop.run(&[], "true").ends_with(0);
+    // Who knows what it was to say?
+    for (text, said) in [("nonsense\n", "is no valid TOML"), ("[Gates]\ngit = 'fatal'\n", "did you mean `gates`")] {
+        write(&shop.clone.join("driftless.toml"), text);
+        shop.run(&[], "touch started").ends_with(1).says("driftless.toml:1").says(said);
+    }
+    write(&shop.clone.join("driftless.toml"), "[\"g\\u0061tes\"]\ngit = 'fatal'\n");
+    shop.run(&[], "touch started").ends_with(5);
+    assert!(!stands(&shop.clone.join("started")));
+}
+
+/// A file below that names no gate leaves the one above as it is; one that names some counts.
+#[test]
+fn a_file_without_gates_in_a_subfolder_ends_no_search() {
+    let shop = Shop::new("git = 'fatal'");
+    shop.hub.moves_on();
+    let sub = shop.clone.join("sub/deep");
+    let does = || shop.hub.world.run_in(&sub, &["run", "--", "touch", "started"]);
+    for text in ["ignore = []\n", "[image]\nref = 'x'\n", "", "[gates]\non_unknown = 'pass'\n"] {
+        write(&shop.clone.join("sub/driftless.toml"), text);
+        write(&sub.join("driftless.toml"), text);
+        does().ends_with(5).says("FATAL: Repository is not in step with its remote");
+    }
+    assert!(!stands(&sub.join("started")));
+    write(&sub.join("driftless.toml"), "[gates]\ngit = 'warn'\n");
+    does().ends_with(0).says("gate git");
 }
 
 /// Two gates that would wait for ever cost the time that they are given together.
@@ -182,6 +204,21 @@ fn staged(gates: &str) -> Hub {
     git(&hub.top(), &["clone", "-q", &hub.url(), network.to_str().expect("text")]);
     write(&network.join("driftless.toml"), format!("[gates]\n{gates}\n"));
     hub
+}
+
+/// Who can break the repository on the share, and so has a gate not tell, does not have that passed over.
+#[test]
+fn the_share_does_not_say_that_nothing_is_said_of_what_nobody_could_tell() {
+    let hub = staged("on_unknown = 'pass'");
+    hub.world.run(&["sync", "down"]).ends_with(0);
+    let own = hub.world.state.join("network/pair.toml");
+    let before = crate::harness::read(&own);
+    write(&own, format!("{before}[gates]\ngit = 'fatal'\n"));
+    fs::remove_file(hub.world.network.join(".git/HEAD")).expect("removed");
+    hub.world.sh(&[], "touch started").ends_with(0).says("gate git could not tell");
+    write(&own, format!("{before}[gates]\ngit = 'fatal'\non_unknown = 'fatal'\n"));
+    hub.world.sh(&[], "touch again").ends_with(7).says("FATAL: gate git could not tell");
+    assert!(!stands(&hub.world.staging.join("again")));
 }
 
 fn objects(folder: &Path) -> usize {

@@ -74,7 +74,7 @@ fn check_starts_no_git_where_others_write_its_settings_before_pair_toml_agrees()
         let stamp = trapped.does(root, &["image", "stamp"], 4);
         assert_eq!(stamp.stdout, "");
         trapped.does(root, &["status"], 0);
-        trapped.does(root, &["detect"], 0);
+        trapped.does(root, &["detect", "."], 0);
         trapped.does(root, &["doctor"], 0);
     }
     // `off` is no agreement, and one part's word is none for the other.
