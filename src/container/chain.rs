@@ -110,7 +110,14 @@ impl Report {
                 let why = self.breaks.first().map(|first| first.sentence()).unwrap_or_default();
                 (Severity::Drift, format!("The container {name} is stale. {why}"))
             }
-            State::Unknown => (Severity::CouldNotTell, format!("Whether the container {name} is current could not be told.")),
+            State::Unknown => {
+                let what = self.unknown.first().map(|(path, _)| path.to_string_lossy().into_owned());
+                let what = what.or_else(|| self.not_followed.first().cloned()).unwrap_or_default();
+                (
+                    Severity::CouldNotTell,
+                    format!("Whether the container {name} is current could not be told: not compared is {}.", short(&what)),
+                )
+            }
         };
         let first_break = self.breaks.first().filter(|_| self.state == State::Stale).map(|first| first.word());
         Finding { state: self.state.word(), severity, first_break, message, fix: self.fix.first().cloned() }
@@ -145,7 +152,7 @@ pub fn judge(report: &mut Report, extra: bool, process: bool) {
     breaks.sort_unstable();
     breaks.dedup();
     // What a line that was not followed brings into the container is compared with nothing.
-    let is_all = report.unknown.is_empty() && report.not_followed == 0;
+    let is_all = report.unknown.is_empty() && report.not_followed.is_empty();
     report.state = match (counts || (process && report.late.is_some()), is_all) {
         (true, _) => State::Stale,
         (false, false) => State::Unknown,

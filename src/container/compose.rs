@@ -68,6 +68,9 @@ pub struct Build {
     pub dockerfile_inline: Option<String>,
     #[serde(default)]
     pub target: Option<String>,
+    /// What the builder is given; `None`: compose does not say which value.
+    #[serde(default, deserialize_with = "args")]
+    pub args: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -105,6 +108,32 @@ fn build<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<Build
         Either::Short(context) => Build { context: Some(context), ..Build::default() },
         Either::Long(build) => build,
     }))
+}
+
+/// A table, or a list of `NAME=VALUE` and `NAME`.
+fn args<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<BTreeMap<String, Option<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Table(BTreeMap<String, serde_json::Value>),
+    }
+    let of_value = |value: serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(match Option::<Either>::deserialize(from)? {
+        Some(Either::List(words)) => words
+            .into_iter()
+            .map(|word| match word.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (word, None),
+            })
+            .collect(),
+        Some(Either::Table(table)) => table.into_iter().map(|(name, value)| (name, of_value(value))).collect(),
+        None => BTreeMap::new(),
+    })
 }
 
 /// The names of a list, or of a table with more about each.

@@ -1,9 +1,16 @@
 //! Which files of a build context a Dockerfile copies where: the `COPY` and `ADD` lines of its last stage and of the stages below it.
 //!
 //! This is a guess that says so: lines that are run afterwards may change what was copied. What is not understood (other stages,
-//! addresses, archives, variables without a value) is left out and counted, never guessed.
+//! addresses, archives, variables without a value, files that a `RUN` line mounts) is left out and named, never guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names and their values; `None`: it has one that is not known here.
+pub type Variables = BTreeMap<String, Option<String>>;
+
+/// A builder gives these values of its own, whatever a line says.
+const AUTOMATIC: [&str; 8] =
+    ["TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT"];
 
 /// One source of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +25,13 @@ pub struct Copy {
     pub own_modes: bool,
 }
 
-/// What a Dockerfile copies, in its order, and how many of its lines could not be followed.
+/// What a Dockerfile copies, in its order, and its lines that could not be followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
     pub copies: Vec<Copy>,
-    pub not_followed: usize,
+    pub not_followed: Vec<String>,
+    /// The image that all of it stands on, where that is no stage.
+    pub base: Option<String>,
 }
 
 #[derive(Clone, Default)]
@@ -30,29 +39,32 @@ struct Stage {
     name: String,
     copies: Copies,
     work_folder: String,
-    variables: BTreeMap<String, String>,
+    variables: Variables,
+    /// Of them, those of `ENV`: no `ARG` changes them.
+    fixed: BTreeSet<String>,
+    /// Lines that bring files of ours into what is built on this stage.
+    later: Vec<String>,
 }
 
-/// `target` is the stage that is built; `None` is the last. `None` where there is no such stage.
-pub fn read(text: &str, target: Option<&str>) -> Option<Copies> {
+/// `target` is the stage that is built; `None` is the last. `args` are what the builder is given. `None` where there is no such stage.
+pub fn read(text: &str, target: Option<&str>, args: &Variables) -> Option<Copies> {
     let mut stages: Vec<Stage> = Vec::new();
-    let mut before: BTreeMap<String, String> = BTreeMap::new();
+    let mut before = Stage::default();
     for line in lines(text) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         let rest = rest.trim();
         match (word.to_ascii_uppercase().as_str(), stages.last_mut()) {
             ("FROM", _) => {
-                let stage = stage(rest, &stages, &before);
+                let stage = stage(rest, &stages, &before.variables);
                 stages.push(stage);
             }
-            ("ARG", None) => set(&mut before, rest, &BTreeMap::new()),
-            ("ARG", Some(stage)) => {
-                let known = before.clone();
-                set(&mut stage.variables, rest, &known);
-            }
-            ("ENV", Some(stage)) => set(&mut stage.variables, rest, &BTreeMap::new()),
+            ("ARG", None) => declare(&mut before, rest, &Variables::new(), args),
+            ("ARG", Some(stage)) => declare(stage, rest, &before.variables, args),
+            ("ENV", Some(stage)) => set(stage, rest),
             ("WORKDIR", Some(stage)) => work_folder(stage, rest),
-            ("COPY" | "ADD", Some(stage)) => copy(stage, rest, word.eq_ignore_ascii_case("ADD")),
+            ("COPY" | "ADD", Some(stage)) => copy(stage, &line, rest, word.eq_ignore_ascii_case("ADD")),
+            ("RUN", Some(stage)) if binds(rest) => stage.copies.not_followed.push(line.clone()),
+            ("ONBUILD", Some(stage)) if brings_files(rest) => stage.later.push(line.clone()),
             _ => {}
         }
     }
@@ -110,7 +122,7 @@ fn here_documents(line: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).collect()
 }
 
-fn stage(rest: &str, stages: &[Stage], before: &BTreeMap<String, String>) -> Stage {
+fn stage(rest: &str, stages: &[Stage], before: &Variables) -> Stage {
     let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
     let base = words.first().and_then(|base| expand(base, before)).unwrap_or_default();
     let name = match words.as_slice() {
@@ -118,35 +130,69 @@ fn stage(rest: &str, stages: &[Stage], before: &BTreeMap<String, String>) -> Sta
         _ => String::new(),
     };
     let below = stages.iter().find(|stage| !stage.name.is_empty() && stage.name.eq_ignore_ascii_case(&base));
-    // The folder that a foreign image works in is not known here.
-    let start = Stage { work_folder: "?".to_owned(), ..Stage::default() };
-    Stage { name, ..below.cloned().unwrap_or(start) }
-}
-
-/// `NAME=VALUE …`, `NAME VALUE` and, for `ARG`, a bare `NAME` that takes its value from before the first stage.
-fn set(variables: &mut BTreeMap<String, String>, rest: &str, before: &BTreeMap<String, String>) {
-    let words = words(rest);
-    match words.as_slice() {
-        [name] if !name.contains('=') => {
-            if let Some(value) = before.get(name) {
-                variables.insert(name.clone(), value.clone());
-            }
+    match below.cloned() {
+        Some(mut below) => {
+            below.copies.not_followed.append(&mut below.later);
+            Stage { name, ..below }
         }
-        [name, value, ..] if !name.contains('=') => set_one(variables, name, value),
-        _ => {
-            for word in &words {
-                if let Some((name, value)) = word.split_once('=') {
-                    set_one(variables, name, value);
-                }
-            }
+        None => {
+            let copies = Copies { base: (!base.is_empty() && base != "scratch").then_some(base), ..Copies::default() };
+            // The folder that a foreign image works in is not known here.
+            Stage { name, copies, work_folder: "?".to_owned(), ..Stage::default() }
         }
     }
 }
 
-fn set_one(variables: &mut BTreeMap<String, String>, name: &str, value: &str) {
-    match expand(value, variables) {
-        Some(value) => drop(variables.insert(name.to_owned(), value)),
-        None => drop(variables.remove(name)),
+/// `ARG NAME=VALUE …`; a bare `NAME` takes its value from before the first stage. What the builder is given counts before both.
+fn declare(stage: &mut Stage, rest: &str, before: &Variables, args: &Variables) {
+    for word in words(rest) {
+        let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        if stage.fixed.contains(name) {
+            continue;
+        }
+        let value = match (args.get(name), value) {
+            (Some(given), _) => Some(given.clone()),
+            (None, _) if AUTOMATIC.contains(&name) => Some(None),
+            (None, Some(value)) => Some(expand(value, &stage.variables)),
+            (None, None) => before.get(name).cloned(),
+        };
+        if let Some(value) = value {
+            stage.variables.insert(name.to_owned(), value);
+        }
+    }
+}
+
+/// `ENV NAME=VALUE …` and `ENV NAME VALUE`.
+fn set(stage: &mut Stage, rest: &str) {
+    let words = words(rest);
+    let pairs: Vec<(&str, &str)> = match words.as_slice() {
+        [name, value, ..] if !name.contains('=') => vec![(name, value)],
+        all => all.iter().filter_map(|word| word.split_once('=')).collect(),
+    };
+    for (name, value) in pairs {
+        let value = expand(value, &stage.variables);
+        stage.variables.insert(name.to_owned(), value);
+        stage.fixed.insert(name.to_owned());
+    }
+}
+
+/// Does a `RUN` line see files of the context, or of another stage?
+fn binds(rest: &str) -> bool {
+    let flags = rest.split_whitespace().take_while(|word| word.starts_with("--"));
+    flags.filter_map(|flag| flag.strip_prefix("--mount")).any(|mount| {
+        let mut fields = mount.trim_start_matches('=').trim_matches(['"', '\'']).split(',');
+        let kind = fields.find_map(|field| field.strip_prefix("type="));
+        !matches!(kind, Some("cache" | "tmpfs" | "secret" | "ssh"))
+    })
+}
+
+/// Does an instruction bring files of a build context into an image?
+pub fn brings_files(instruction: &str) -> bool {
+    let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction, ""));
+    match word.to_ascii_uppercase().as_str() {
+        "COPY" | "ADD" => true,
+        "RUN" => binds(rest.trim()),
+        _ => false,
     }
 }
 
@@ -164,10 +210,10 @@ fn below(at: &str, path: &str) -> Option<String> {
     Some(super::map::inside(&whole))
 }
 
-fn copy(stage: &mut Stage, rest: &str, is_add: bool) {
+fn copy(stage: &mut Stage, line: &str, rest: &str, is_add: bool) {
     match copied(stage, rest, is_add) {
         Some(copies) => stage.copies.copies.extend(copies),
-        None => stage.copies.not_followed += 1,
+        None => stage.copies.not_followed.push(line.to_owned()),
     }
 }
 
@@ -227,7 +273,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// `$NAME`, `${NAME}` and `${NAME:-else}` filled in; `None` where a value is not known.
-fn expand(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
+fn expand(text: &str, variables: &Variables) -> Option<String> {
     let (mut whole, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once('$') {
         whole.push_str(before);
@@ -239,7 +285,12 @@ fn expand(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
             let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
             (&after[..end], None, &after[end..])
         };
-        whole.push_str(variables.get(name).map(String::as_str).or(otherwise)?);
+        whole.push_str(match (variables.get(name), otherwise) {
+            (Some(None), _) => return None,
+            (Some(Some(value)), Some(otherwise)) if value.is_empty() => otherwise,
+            (Some(Some(value)), _) => value,
+            (None, otherwise) => otherwise?,
+        });
         rest = behind;
     }
     whole.push_str(rest);
@@ -254,11 +305,16 @@ mod tests {
 
     /// Each copy as `from > to`, with a slash behind where it goes into a folder.
     fn told(text: &str, target: Option<&str>) -> Vec<String> {
-        let copies = read(text, target).expect(text);
+        told_with(text, target, &[])
+    }
+
+    fn told_with(text: &str, target: Option<&str>, args: &[(&str, Option<&str>)]) -> Vec<String> {
+        let args = args.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect();
+        let copies = read(text, target, &args).expect(text);
         let mut told: Vec<String> =
             copies.copies.iter().map(|copy| format!("{} > {}{}", copy.from, copy.to, if copy.into { "/" } else { "" })).collect();
-        if copies.not_followed > 0 {
-            told.push(format!("{} not followed", copies.not_followed));
+        if !copies.not_followed.is_empty() {
+            told.push(format!("{} not followed", copies.not_followed.len()));
         }
         told
     }
@@ -292,20 +348,50 @@ mod tests {
         let text = "FROM a AS one\nCOPY 1 /1\nFROM b AS two\nCOPY 2 /2";
         assert_eq!(told(text, Some("ONE")), ["1 > /1"]);
         assert_eq!(told(text, Some("1")), ["2 > /2"]);
-        assert_eq!(read(text, Some("three")), None);
-        assert_eq!(read("# nothing", None), None);
+        assert_eq!(read(text, Some("three"), &Variables::new()), None);
+        assert_eq!(read("# nothing", None, &Variables::new()), None);
+    }
+
+    #[test]
+    fn what_the_builder_is_given_counts_before_what_the_lines_say() {
+        let text = "ARG s=a\nFROM x\nARG s\nARG t=${s}/t\nCOPY $s /s\nCOPY $t /t";
+        assert_eq!(told(text, None), ["a > /s", "a/t > /t"]);
+        assert_eq!(told_with(text, None, &[("s", Some("b"))]), ["b > /s", "b/t > /t"]);
+        assert_eq!(told_with(text, None, &[("s", None)]), ["2 not followed"]);
+        assert_eq!(told_with(text, None, &[("t", Some("c"))]), ["a > /s", "c > /t"]);
+        // What ENV says stays.
+        assert_eq!(told_with("FROM x\nENV s=a\nARG s\nCOPY $s /s", None, &[("s", Some("b"))]), ["a > /s"]);
+        for text in ["FROM x\nARG TARGETARCH=amd64\nCOPY $TARGETARCH /s", "FROM x\nARG s=$none\nCOPY ${s:-a} /s"] {
+            assert_eq!(told(text, None), ["1 not followed"], "{text}");
+        }
+    }
+
+    #[test]
+    fn files_that_come_without_a_copy_are_named() {
+        for (text, expected) in [
+            ("FROM a\nRUN --mount=type=bind,source=r.txt,target=/r pip install", 1),
+            ("FROM a\nRUN --mount=target=/src make", 1),
+            ("FROM a\nRUN --network=none --mount=target=/src,source=. make", 1),
+            ("FROM a\nRUN --mount=type=cache,target=/c --mount=type=secret,id=x make", 0),
+            ("FROM a AS b\nONBUILD COPY . /app\nONBUILD RUN x\nFROM b", 1),
+            ("FROM a AS b\nONBUILD COPY . /app", 0),
+        ] {
+            let copies = read(text, None, &Variables::new()).expect(text);
+            assert_eq!((copies.copies.len(), copies.not_followed.len()), (0, expected), "{text}");
+            assert_eq!(copies.base.as_deref(), Some("a"));
+        }
     }
 
     #[test]
     fn rights_of_its_own_are_told() {
-        let copies = read("FROM a\nCOPY --chmod=755 x /y", None).expect("read");
+        let copies = read("FROM a\nCOPY --chmod=755 x /y", None, &Variables::new()).expect("read");
         assert!(copies.copies[0].own_modes);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read(text in hostile_text(&["FROM a\nARG x=${y:-$z}\nCOPY [\"a\"] <<E \\\n", "FROM \"\nWORKDIR $\nCOPY ' ${"])) {
-            if let Some(copies) = read(&text, None) {
+            if let Some(copies) = read(&text, None, &Variables::new()) {
                 prop_assert!(copies.copies.iter().all(|copy| copy.to.starts_with('/') && !copy.from.split('/').any(|name| name == "..")));
             }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compose::Service;
+pub use super::dockerfile::brings_files;
 use super::dockerfile::{self, Copies, Copy};
 use super::error::{Error, Result};
 use super::ignore::Ignore;
@@ -64,8 +65,16 @@ impl SaidBy {
 #[derive(Clone, Debug, Default)]
 pub struct Map {
     pub mappings: Vec<Mapping>,
-    /// Lines of the Dockerfile that copy what is not known here.
-    pub not_followed: usize,
+    /// What brings files into the container that are not known here: lines of the Dockerfile, or all of it. Raw text.
+    pub not_followed: Vec<String>,
+    /// The image that the Dockerfile stands on.
+    pub base: Option<String>,
+}
+
+impl Map {
+    fn unread(what: String) -> Map {
+        Map { not_followed: vec![what], ..Map::default() }
+    }
 }
 
 impl Mapping {
@@ -134,11 +143,11 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::Unreadable { path: short(&path.to_string_lossy()), message: short(&error.to_string()) }
 }
 
-/// What compose says of a service: by its `develop.watch`, else by the image that it builds. `project` is the folder from which
-/// paths count.
+/// What compose says of a service: by the image that it builds and, over that, by its `develop.watch`, which need not name all that the
+/// image was made of. `project` is the folder from which paths count.
 pub fn of_service(service: &Service, project: &Path) -> Result<Map> {
-    let context = service.build.as_ref().and_then(|build| build.context.as_deref()).filter(|context| !context.contains("://"));
-    let context = context.map(|context| local::real_path(&project.join(context)));
+    let said = service.build.as_ref().and_then(|build| build.context.as_deref());
+    let context = said.map(|context| local::real_path(&project.join(context))).filter(|context| local::is_folder(context));
     let name = service.build.as_ref().and_then(|build| build.dockerfile.clone()).unwrap_or_else(|| "Dockerfile".to_owned());
     let mut scopes = Vec::new();
     if let Some(context) = &context {
@@ -148,21 +157,25 @@ pub fn of_service(service: &Service, project: &Path) -> Result<Map> {
             None => scope(context, &context.join(".dockerignore"))?,
         });
     }
-    let watched = watched(service, project, &scopes)?;
-    if !watched.mappings.is_empty() {
-        return Ok(watched);
-    }
-    let (Some(context), Some(build)) = (context, &service.build) else { return Ok(Map::default()) };
-    let text = match &build.dockerfile_inline {
-        Some(text) => Some(text.clone()),
-        None => read(&context.join(&name))?,
+    let mut map = match (&service.build, &context) {
+        (None, _) => Map::default(),
+        (Some(_), None) => Map::unread(format!("the build context {}, which is no folder here", said.unwrap_or("."))),
+        (Some(build), Some(context)) => {
+            let text = match &build.dockerfile_inline {
+                Some(text) => Some(text.clone()),
+                None => read(&context.join(&name))?,
+            };
+            match text.and_then(|text| dockerfile::read(&text, build.target.as_deref(), &build.args)) {
+                Some(copies) => of_copies(copies, context, &scopes),
+                None => Map::unread(format!("what {name} says, which is not here or has no such stage")),
+            }
+        }
     };
-    let copies = text.and_then(|text| dockerfile::read(&text, build.target.as_deref()));
-    Ok(copies.map(|copies| of_copies(&copies, &context, &scopes)).unwrap_or_default())
+    watched(service, project, &scopes, &mut map)?;
+    Ok(map)
 }
 
-fn watched(service: &Service, project: &Path, scopes: &[Scope]) -> Result<Map> {
-    let mut map = Map::default();
+fn watched(service: &Service, project: &Path, scopes: &[Scope], map: &mut Map) -> Result<()> {
     for rule in service.develop.iter().flat_map(|develop| &develop.watch).filter(|rule| rule.action.starts_with("sync")) {
         let Some(target) = &rule.target else { continue };
         let local = local::real_path(&project.join(&rule.path));
@@ -171,15 +184,15 @@ fn watched(service: &Service, project: &Path, scopes: &[Scope]) -> Result<Map> {
         let scopes = scopes.iter().cloned().chain([own]).collect();
         map.mappings.push(Mapping { local, inside: inside(target), said_by: SaidBy::Watch, scopes, own_modes: false });
     }
-    Ok(map)
+    Ok(())
 }
 
-fn of_copies(copies: &Copies, context: &Path, scopes: &[Scope]) -> Map {
-    let mut map = Map { mappings: Vec::new(), not_followed: copies.not_followed };
+fn of_copies(copies: Copies, context: &Path, scopes: &[Scope]) -> Map {
+    let mut map = Map { mappings: Vec::new(), not_followed: copies.not_followed, base: copies.base };
     for copy in &copies.copies {
         let sources = sources(copy, context);
         if sources.is_empty() {
-            map.not_followed += 1;
+            map.not_followed.push(format!("COPY {} {}", copy.from, copy.to));
         }
         for local in sources {
             let name = local.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -218,7 +231,7 @@ pub fn of_mounts(container: &Container, project: &Path) -> Map {
         scopes: Vec::new(),
         own_modes: false,
     };
-    Map { mappings: binds.map(mapping).collect(), not_followed: 0 }
+    Map { mappings: binds.map(mapping).collect(), ..Map::default() }
 }
 
 #[cfg(test)]
@@ -270,7 +283,7 @@ mod tests {
             "web/main.py:/app/main.py inferred",
             "web/gone:/gone inferred",
         ];
-        assert_eq!((told(&map, &top), map.not_followed), (expected.map(str::to_owned).to_vec(), 1));
+        assert_eq!((told(&map, &top), map.not_followed.len()), (expected.map(str::to_owned).to_vec(), 1));
         assert!(map.mappings[0].leaves_out(&top.join("web/x.log")));
         fs::write(top.join("web/Dockerfile.dockerignore"), "src\n").expect("a file");
         let map = of_service(&service, &top).expect("read");
@@ -283,8 +296,20 @@ mod tests {
         };
         service.develop = Some(Develop { watch: vec![rule("rebuild", None), rule("sync+restart", Some("/app/src"))] });
         let map = of_service(&service, &top).expect("read");
-        assert_eq!(told(&map, &top), ["web/src:/app/src watch"]);
-        assert!(map.mappings[0].leaves_out(&top.join("web/src/cache/x")));
+        // What the rule does not name is in the image all the same.
+        let expected = [&expected.map(str::to_owned)[..], &["web/src:/app/src watch".to_owned()]].concat();
+        assert_eq!((told(&map, &top), map.not_followed.len()), (expected, 1));
+        assert!(map.mappings[5].leaves_out(&top.join("web/src/cache/x")));
+        // A Dockerfile that is not here says nothing, and that is not the same as nothing to say.
+        fs::remove_file(top.join("web/Dockerfile")).expect("removed");
+        let map = of_service(&service, &top).expect("read");
+        assert_eq!((told(&map, &top), map.not_followed.len()), (vec!["web/src:/app/src watch".to_owned()], 1));
+        for context in ["https://example.org/x.git", "git@example.org:x", "gone"] {
+            service.build = Some(Build { context: Some(context.to_owned()), ..Build::default() });
+            assert_eq!(of_service(&service, &top).expect("read").not_followed.len(), 1, "{context}");
+        }
+        service.build = None;
+        assert_eq!(of_service(&service, &top).expect("read").not_followed.len(), 0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod dockerfile;
 mod error;
 mod ignore;
 mod kept;
+mod live;
 pub mod local;
 pub mod map;
 pub mod pair;
@@ -104,7 +105,8 @@ pub struct Report {
     pub said_by: Vec<SaidBy>,
     /// Only some files were asked for: all of them are told.
     pub named: bool,
-    pub not_followed: usize,
+    /// What brings files into the container and was not looked at. Raw text.
+    pub not_followed: Vec<String>,
 }
 
 /// Checks one container.
@@ -157,7 +159,7 @@ pub fn check(request: &Request<'_>) -> Result<Report> {
         unknown: seen.unknown,
         late,
         said_by: said_by(&request.map.mappings),
-        not_followed: request.map.not_followed,
+        not_followed: request.map.not_followed.clone(),
         named: !request.files.is_empty(),
         service: request.service.clone(),
         container: request.container.clone(),
@@ -242,13 +244,15 @@ impl Seen {
     fn of(request: &Request<'_>, side: Side) -> Result<Seen> {
         let mut seen =
             Seen { files: BTreeMap::new(), left_out: side.left_out, live: 0, newest_live: None, unknown: side.unknown };
-        let mut near = None;
+        let (mut near, mut doubts) = (None, BTreeMap::new());
+        let is_near = || live::is_near(request.engine);
         for (place, local) in side.files {
             match over(&request.container.mounts, &place) {
-                Some(mount) if is_mounted(mount, &place, &local.whole) && *near.get_or_insert_with(|| is_near(request)) => {
-                    if was_replaced(mount, &request.container) {
-                        let why =
-                            "it came here after the container had started, which may still see what was here before; restart it";
+                Some(mount) if live::is_mounted(mount, &place, &local.whole) && *near.get_or_insert_with(is_near) => {
+                    let doubt = || live::doubt(request.engine, &request.container, mount);
+                    if doubts.entry(&mount.target).or_insert_with(doubt).is_of(mount, &local.whole) {
+                        let why = "the container may see what was here before: something else was moved, linked or mounted here since it \
+                                   started; restart it";
                         seen.unknown.push((local.whole, why.to_owned()));
                         continue;
                     }
@@ -302,28 +306,6 @@ fn over<'m>(mounts: &'m [Mount], place: &[u8]) -> Option<&'m Mount> {
 /// Is `place` the folder or below it?
 fn lies_in(place: &[u8], folder: &[u8]) -> bool {
     folder == b"/" || place.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-}
-
-/// The paths of mounts are those of the engine's machine. A socket can lead to another one, so that both have to say the same.
-fn is_near(request: &Request<'_>) -> bool {
-    let here = (crate::disk::local::host_name(), crate::disk::local::system().1);
-    !request.engine.address().url.starts_with("tcp:") && request.engine.machine().is_ok_and(|there| there == here)
-}
-
-/// Came what is mounted to its path after the container had started? A mount stays with what was there at the start.
-fn was_replaced(mount: &Mount, container: &Container) -> bool {
-    let Some(started) = container.state.started.filter(|_| container.state.is_running) else { return false };
-    let Some(times) = crate::disk::local::times(Path::new(&mount.source)) else { return true };
-    // Writing to it changes both times alike; moving it to where it is changes the inode alone.
-    times.born.is_some_and(|born| born > started) || (times.inode > started && times.inode != times.content)
-}
-
-/// By its path, is this the file that the container sees?
-fn is_mounted(mount: &Mount, place: &[u8], whole: &Path) -> bool {
-    let target = map::inside(&mount.target);
-    let below = place.strip_prefix(target.as_bytes()).unwrap_or_default();
-    let source = [mount.source.trim_end_matches('/').as_bytes(), below].concat();
-    mount.kind == MountKind::Bind && whole.as_os_str().as_encoded_bytes() == source
 }
 
 /// Would a file at this place be a source of ours, were it here?

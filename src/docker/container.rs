@@ -97,6 +97,14 @@ impl Engine {
         read(said).ok_or_else(|| Error::Answer { verb: "inspect", message: "it has no id, image or state".to_owned() })
     }
 
+    /// The number of its first process on the engine's machine; `None` where it has none.
+    pub fn main_process(&self, name: &str) -> Result<Option<u32>> {
+        let question = self.docker.inspect_container(named(name)?, None::<InspectContainerOptions>);
+        let said = self.call("inspect", &Subject::Container(name), QUICK, question)?;
+        let number = said.state.and_then(|state| state.pid).and_then(|pid| u32::try_from(pid).ok());
+        Ok(number.filter(|number| *number > 0))
+    }
+
     /// The paths in which the container differs from its image, in its own layer: what lies on mounts is not seen.
     pub fn changes(&self, name: &str) -> Result<BTreeMap<String, Change>> {
         let question = self.docker.container_changes(named(name)?);

@@ -36,6 +36,8 @@ pub struct Image {
     pub descriptor: Option<(String, String)>,
     pub working_dir: String,
     pub volumes: Vec<String>,
+    /// Instructions that are carried out where another image is built on it.
+    pub on_build: Vec<String>,
 }
 
 impl Engine {
@@ -58,6 +60,7 @@ impl Engine {
             descriptor,
             working_dir: config.working_dir.unwrap_or_default(),
             volumes: config.volumes.unwrap_or_default(),
+            on_build: config.on_build.unwrap_or_default(),
         })
     }
 

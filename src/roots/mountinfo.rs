@@ -49,6 +49,37 @@ pub(super) fn below(text: &[u8], path: &Path) -> Option<PathBuf> {
     points.into_iter().find(|point| point != path && point.starts_with(path))
 }
 
+/// Where something lies on its file system. Two paths with the same place, in two tables of one kernel, are the same file or folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    device: Vec<u8>,
+    /// Below the file system's own top. Of what was removed the kernel says so in the last name.
+    path: PathBuf,
+}
+
+/// All mounts that a process sees.
+pub struct Mounts(Table);
+
+impl Mounts {
+    pub(super) fn read(text: &[u8]) -> Mounts {
+        Mounts(Table(text.split(|&byte| byte == b'\n').filter_map(parse).collect()))
+    }
+
+    /// Where `path`, which is whole and has no links in it, lies; `None` where no mount of the table covers it.
+    pub fn spot(&self, path: &Path) -> Option<Spot> {
+        let line = self.0.line_at(path)?;
+        let below = path.strip_prefix(&line.mount.point).ok()?;
+        let path = if below == Path::new("") { line.root.clone() } else { line.root.join(below) };
+        Some(Spot { device: line.device.clone(), path })
+    }
+
+    /// The mount points at `path` and below it, each as it lies below that.
+    pub fn points(&self, path: &Path) -> Vec<PathBuf> {
+        let points = self.0.0.iter().map(|line| &line.mount.point);
+        points.filter_map(|point| Some(point.strip_prefix(path).ok()?.to_path_buf())).collect()
+    }
+}
+
 /// Walks `path` link by link, without asking about what lies on a network file system.
 fn follow(table: &Table, path: &Path, read_link: &mut ReadLink<'_>) -> Verdict {
     /// As the kernel; a loop is judged by where it was left.
@@ -109,6 +140,10 @@ struct Table(Vec<Line>);
 struct Line {
     id: u64,
     parent: u64,
+    /// Major and minor number.
+    device: Vec<u8>,
+    /// What of the file system is mounted.
+    root: PathBuf,
     mount: Mount,
 }
 
@@ -117,6 +152,10 @@ impl Table {
     /// it, and into what covers that. So a later mount over the same point wins, and one that is hidden below a later
     /// mount of its parent is not found, however long its path.
     fn at(&self, path: &Path) -> Option<&Mount> {
+        self.line_at(path).map(|line| &line.mount)
+    }
+
+    fn line_at(&self, path: &Path) -> Option<&Line> {
         let mut current: Option<&Line> = None;
         let mut prefixes: Vec<&Path> = path.ancestors().collect();
         prefixes.reverse();
@@ -129,7 +168,7 @@ impl Table {
                 current = Some(next);
             }
         }
-        current.map(|line| &line.mount)
+        current
     }
 
     /// Is `line` mounted on `current`? The outermost mounts of the table are on what the table does not show.
@@ -165,11 +204,13 @@ fn parse(line: &[u8]) -> Option<Line> {
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse().ok();
     let id = number(fields.next()?)?;
     let parent = number(fields.next()?)?;
-    let point = PathBuf::from(OsString::from_vec(unescape(fields.nth(2)?)));
+    let device = fields.next()?.to_vec();
+    let root = PathBuf::from(OsString::from_vec(unescape(fields.next()?)));
+    let point = PathBuf::from(OsString::from_vec(unescape(fields.next()?)));
     fields.find(|&field| field == b"-")?;
     let kind = String::from_utf8_lossy(&unescape(fields.next()?)).into_owned();
     let source = OsString::from_vec(unescape(fields.next()?));
-    point.is_absolute().then_some(Line { id, parent, mount: Mount { point, kind, source } })
+    point.is_absolute().then_some(Line { id, parent, device, root, mount: Mount { point, kind, source } })
 }
 
 /// Turns `\040` and its like back into bytes.

@@ -233,3 +233,28 @@ proptest! {
         options(&text, &found);
     }
 }
+
+#[test]
+fn a_place_on_its_file_system_is_the_same_in_every_table_that_shows_it() {
+    let here = Mounts::read(format!("{ROOT}30 27 0:40 /vol /p/data rw - nfs s:/x rw\n").as_bytes());
+    let there = Mounts::read(
+        b"90 80 0:55 / / rw - overlay overlay rw\n91 90 254:0 /p/live /app rw - ext4 /dev/vda rw\n\
+          92 91 254:0 /p/a\\040b//deleted /app/a rw - ext4 /dev/vda rw\n93 90 0:40 /vol/d /d rw - nfs s:/x rw\n",
+    );
+    for (path, place, same) in [
+        ("/p/live", "/app", true),
+        ("/p/live/x/y", "/app/x/y", true),
+        ("/p/live/a", "/app/a", false),
+        ("/p/a b", "/app/a", false),
+        ("/p/other", "/app", false),
+        ("/p/live", "/", false),
+        ("/p/data/d/x", "/d/x", true),
+        ("/p/data/x", "/d/x", false),
+    ] {
+        let (here, there) = (here.spot(Path::new(path)), there.spot(Path::new(place)));
+        assert_eq!(here == there, same, "{here:?} {there:?}");
+        assert!(here.is_some() && there.is_some());
+    }
+    assert_eq!(there.points(Path::new("/app")), [Path::new(""), Path::new("a")]);
+    assert_eq!(Mounts::read(b"nonsense").spot(Path::new("/")), None);
+}

@@ -15,6 +15,7 @@ use super::error::{Error, Result};
 use super::kinds::{self, Place};
 #[cfg(target_os = "linux")]
 use super::mountinfo;
+pub use super::mountinfo::Mounts;
 use crate::disk::local;
 
 /// The answer for one path, with what it rests on.
@@ -114,10 +115,30 @@ pub(super) fn detect_by(path: &Path, _: &mut dyn FnMut(&Path, &Verdict) -> Optio
     Err(Error::Mounts { path: path.display().to_string(), source: io::ErrorKind::Unsupported.into() })
 }
 
+/// The mounts that a process sees, this one where none is named; `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn seen_by(process: Option<u32>) -> Option<Mounts> {
+    let text = match process {
+        Some(process) => read_table_of(&format!("/proc/{process}/mountinfo")),
+        None => read_table(),
+    };
+    text.ok().map(|text| Mounts::read(&text))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn seen_by(_process: Option<u32>) -> Option<Mounts> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 fn read_table() -> io::Result<Vec<u8>> {
+    read_table_of("/proc/self/mountinfo")
+}
+
+#[cfg(target_os = "linux")]
+fn read_table_of(path: &str) -> io::Result<Vec<u8>> {
     use rustix::fs::{Mode, OFlags};
-    let table = rustix::fs::open("/proc/self/mountinfo", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let table = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut text = Vec::new();
     let mut piece = vec![0; 64 * 1024];
     loop {

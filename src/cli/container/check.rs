@@ -289,15 +289,16 @@ impl Asking<'_> {
             if self.typed.map.is_empty() { (&self.settings.map, &self.settings.folder) } else { (&self.typed.map, here) };
         if !typed.is_empty() {
             let mappings = typed.iter().map(|text| map::typed(text, folder)).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Some(Map { mappings, not_followed: 0 }));
+            return Ok(Some(Map { mappings, ..Map::default() }));
         }
-        let (compose, mut not_followed) = (self.here.folder(), 0);
+        let (compose, mut not_followed) = (self.here.folder(), Vec::new());
         if let Some(folder) = &compose
             && compose::service_of(container, folder, None).is_some()
             && let Some(service) = compose::service_of(container, folder, self.project()?.name.as_deref())
             && let Some(service) = self.project()?.services.get(service)
         {
-            let map = map::of_service(service, folder)?;
+            let mut map = map::of_service(service, folder)?;
+            map.not_followed.extend(self.brought_by(map.base.as_deref())?);
             if !map.mappings.is_empty() {
                 return Ok(Some(map));
             }
@@ -306,6 +307,20 @@ impl Asking<'_> {
         let map = map::of_mounts(container, compose.as_deref().unwrap_or(here));
         let map = Map { not_followed, ..map };
         Ok((!map.mappings.is_empty()).then_some(map))
+    }
+}
+
+impl Asking<'_> {
+    /// What the image that a Dockerfile stands on brings in by itself, where the engine has that image: its `ONBUILD` lines.
+    fn brought_by(&self, base: Option<&str>) -> Result<Vec<String>, Failure> {
+        let Some(base) = base else { return Ok(Vec::new()) };
+        match self.engine.image(base) {
+            Ok(image) => {
+                Ok(image.on_build.iter().filter(|line| map::brings_files(line)).map(|line| format!("ONBUILD {line}")).collect())
+            }
+            Err(docker::Error::NoImage(_) | docker::Error::Name(_)) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -368,6 +383,9 @@ fn one(text: &mut String, report: &Report, all: bool, paint: Paint) {
     for (path, why) in report.unknown.iter().take(most) {
         let _ = writeln!(text, "Could not be compared: {}: {}", shown(path), tame(why));
     }
+    for what in report.not_followed.iter().take(most) {
+        let _ = writeln!(text, "Not compared, as it is not known what belongs where: {}", short(what));
+    }
     others(text, report, all);
     summary(text, report);
     verdict(text, report, paint);
@@ -414,11 +432,8 @@ fn summary(text: &mut String, report: &Report) {
     if report.left_out > 0 {
         parts.push(format!("{} left out by .dockerignore", report.left_out));
     }
-    if report.not_followed > 0 {
-        parts.push(format!("{} of the Dockerfile not followed", count(report.not_followed as u64, "line")));
-    }
     let guessed = report.said_by.contains(&map::SaidBy::Copies);
-    let by = if guessed { "; what belongs where is inferred from the Dockerfile" } else { "" };
+    let by = if guessed { "; what belongs where is inferred from the Dockerfile, which itself was not compared" } else { "" };
     let _ = writeln!(text, "{}{by}.", parts.join(", "));
 }
 

@@ -32,6 +32,7 @@ struct CheckItem<'a> {
     masked: Vec<MountItem<'a>>,
     not_here: OthersItem,
     skipped: SkippedItem,
+    not_compared: &'a [String],
     unknown: Vec<UnknownItem<'a>>,
     changed_after_start: Option<LateItem>,
     map: Vec<&'static str>,
@@ -185,7 +186,12 @@ fn check(report: &Report) -> CheckItem<'_> {
         matching: report.told.iter().filter(same).map(file).collect(),
         masked: masks.into_iter().map(mount).collect(),
         not_here: OthersItem { files: report.others, some: report.some_others.iter().map(|path| PathText::new(path)).collect() },
-        skipped: SkippedItem { dockerignore: report.left_out, bind_live: report.live, dockerfile_lines: report.not_followed },
+        skipped: SkippedItem {
+            dockerignore: report.left_out,
+            bind_live: report.live,
+            dockerfile_lines: report.not_followed.len(),
+        },
+        not_compared: &report.not_followed,
         unknown: report.unknown.iter().map(|(path, message)| UnknownItem { path: PathText::whole(path), message }).collect(),
         changed_after_start: report
             .late
