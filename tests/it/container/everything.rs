@@ -51,6 +51,10 @@ impl Project {
         let (network, staging) = (project.lab.world.network.to_str().expect("text"), p.to_str().expect("text"));
         let paired = project.lab.world.run_in(&p, &["sync", "up", "--network", network, "--staging", staging, "--yes"]);
         paired.ends_with(0);
+        // The clone is carried: whoever writes the drive writes its settings.
+        project.does(&["check"]).ends_with(5).says("git was not started");
+        let own = project.lab.world.state.join("network/pair.toml");
+        write(&own, format!("{}[gates]\ngit = \"warn\"\nimage = \"warn\"\n", crate::harness::read(&own)));
         project
     }
 

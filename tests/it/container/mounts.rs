@@ -93,8 +93,52 @@ fn cs_01_what_only_looks_the_same_is_not_current() {
     fs::rename(lab.src().join("new"), lab.src().join("a.py")).expect("renamed");
     let moved = lab.json(&["single"], 7);
     assert!(moved["unknown"][0]["message"].as_str().is_some_and(|why| why.contains("restart it")), "{moved}");
+    // Nor does writing to it make it that.
+    write(&lab.src().join("a.py"), "4\n");
+    lab.json(&["single"], 7);
     // Nothing is here, and files are there.
     fs::rename(lab.src(), lab.top().join("p/away")).expect("renamed");
     fs::create_dir(lab.src()).expect("a folder");
     assert_eq!(classes(&lab.json(&["plain"], 5)), ["missing_here /app"]);
+}
+
+/// A mount stays with the folder that it was made of, whichever way its path leads elsewhere: no younger time tells that.
+#[test]
+fn cs_01_a_mount_whose_path_leads_elsewhere_by_now_is_not_current() {
+    let lab = Lab::new();
+    let p = lab.top().join("p");
+    for name in ["releases/1", "releases/2", "live/src", "green/src"] {
+        write(&p.join(name).join("a.py"), format!("{name}\n"));
+    }
+    let link = |to: &str| {
+        std::os::unix::fs::symlink(to, p.join("next")).expect("a link");
+        fs::rename(p.join("next"), p.join("current")).expect("renamed");
+    };
+    link("releases/2");
+    let words = format!("-v {0}/current:/app -v {0}/live/src:/live {1} sleep 100000", p.display(), super::BASE);
+    lab.start("both", &words);
+    let check = |code: i32| {
+        let ended = lab.check(&["both", "--json"]);
+        ended.ends_with(code);
+        let object = ended.json();
+        let unknown = object["unknown"].as_array().expect("a list");
+        let paths =
+            unknown.iter().map(|one| one["path"].as_str().expect("a path").rsplit("/p/").next().unwrap_or_default().to_owned());
+        let mut paths: Vec<String> = paths.collect();
+        paths.sort();
+        paths
+    };
+    assert_eq!(check(0), Vec::<String>::new());
+    // What is written there is seen there.
+    write(&p.join("live/src/b.py"), "new\n");
+    assert_eq!(check(0), Vec::<String>::new());
+    link("releases/1");
+    assert_eq!(check(7), ["current/a.py"]);
+    fs::rename(p.join("live"), p.join("blue")).expect("renamed");
+    fs::rename(p.join("green"), p.join("live")).expect("renamed");
+    assert_eq!(check(7), ["current/a.py", "live/src/a.py"]);
+    lab.check(&["both"]).ends_with(7).says("COULD NOT TELL").says("restart it");
+    // That mends it.
+    lab.sh("docker restart -t 0 both");
+    assert_eq!(check(0), Vec::<String>::new());
 }

@@ -163,3 +163,44 @@ fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     project.lab.sh(&format!("cd p && {back}"));
     assert_eq!(project.lab.sh(&format!("docker exec {} cat /app/a.py", project.serves())), "1");
 }
+
+/// A container is current where all that came into it was looked at: what was not is named, and is exit 7.
+#[test]
+fn what_was_not_looked_at_is_named_and_is_not_current() {
+    let project = Project::new();
+    let p = project.lab.top().join("p");
+    let compose = read(&p.join("docker-compose.yml"));
+    let given = compose.replace("      network: none\n", "      network: none\n      args:\n        WHICH: two\n");
+    write(
+        &p.join("docker-compose.yml"),
+        given
+            .replace("    network_mode: none\n    health", "    network_mode: none\n    volumes: [./web/src:/bound]\n    health"),
+    );
+    project.write("one/x", "1\n");
+    project.write("two/x", "1\n");
+    let dockerfile =
+        format!("FROM {BASE}\nARG WHICH=one\nCOPY $WHICH /app\nCOPY src/well /app/well\nCMD [\"sleep\", \"100000\"]\n");
+    project.write("Dockerfile", &dockerfile);
+    project.compose("up -d --build");
+    project.run(&["check"]).ends_with(0).says("inferred from the Dockerfile, which itself was not compared");
+    // Compose gives the builder another folder than the line names.
+    project.write("one/x", "2\n");
+    project.json(&["check"], 0);
+    project.write("two/x", "2\n");
+    assert_eq!(classes(&project.json(&["check"], 5)), ["content /app/x"]);
+    project.write("two/x", "1\n");
+    // A line that cannot be followed, and what the image below brings in.
+    project.write("Dockerfile", &format!("{dockerfile}RUN --mount=type=bind,source=one/x,target=/x true\n"));
+    let unknown = project.json(&["check"], 7);
+    says(&unknown, "unknown", None, "");
+    assert!(unknown["message"].as_str().is_some_and(|message| message.contains("RUN --mount=type=bind")), "{unknown}");
+    assert_eq!(unknown["not_compared"].as_array().map(Vec::len), Some(1), "{unknown}");
+    project
+        .lab
+        .sh(&format!("printf 'FROM {BASE}\nONBUILD COPY one /one\nONBUILD RUN true\n' | docker build -q -t lab/onbuild:1 -"));
+    project.write("Dockerfile", &dockerfile.replace(BASE, "lab/onbuild:1"));
+    project.run(&["check"]).ends_with(7).says("Not compared, as it is not known what belongs where: ONBUILD COPY one /one");
+    // No Dockerfile says nothing: what is mounted is not all there is.
+    fs::remove_file(p.join("web/Dockerfile")).expect("removed");
+    project.run(&["check"]).ends_with(7).says("COULD NOT TELL").says("Not compared").says("mounted from here");
+}

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::staging::{copied, removes_after};
 use super::{Running, WAIT};
+use crate::git::git;
 use crate::harness::{World, read, stands, wait_for, write};
 use crate::services::{Loop, Server, Sshfs, is_mounted, run};
 use crate::tree::Tree;
@@ -235,4 +236,23 @@ fn what_cannot_be_removed_is_told_and_gone_on_with() {
     assert!(stands(&world.state.join("network/pair.toml")));
     world.staging_remove(&[]).ends_with(0);
     assert!(!stands(&going) && !stands(&world.state.join("network")));
+}
+
+/// A drive that nobody paired is other people's all the same.
+#[test]
+fn check_starts_no_git_on_a_drive_that_is_no_pair() {
+    let world = Mounted::new("");
+    let (trap, hub) = (world.world.top().join("trap"), world.world.top().join("hub.git"));
+    git(&world.world.top(), &["init", "-q", "--bare", "hub.git"]);
+    git(&world.served, &["init", "-q", "-b", "main"]);
+    crate::git::commit(&world.served, "a project");
+    git(&world.served, &["remote", "add", "origin", hub.to_str().expect("text")]);
+    git(&world.served, &["push", "-q", "-u", "origin", "main"]);
+    git(&world.served, &["config", "remote.origin.uploadpack", &format!("touch '{}'; git-upload-pack", trap.display())]);
+    let ended = world.world.run_in(&world.world.network.join("plate 0"), &["check"]);
+    ended.ends_with(7).says("git was not started").says("driftless git state").says("driftless init");
+    assert!(!stands(&trap), "{ended}");
+    // Somebody who aims at git means it.
+    world.world.run_in(&world.served, &["git", "state"]).ends_with(0);
+    assert!(stands(&trap), "the trap is a trap");
 }

@@ -35,7 +35,8 @@ impl Trapped {
         git(clone, &["config", "core.fsmonitor", &springs("monitor", "true")]);
         git(clone, &["config", "credential.helper", &format!("!{}", springs("helper", "true"))]);
         git(clone, &["config", "core.hooksPath", ".hooks"]);
-        write(&clone.join("edit.txt"), "edit!\n");
+        // As long as before: git has to read it to know.
+        write(&clone.join("edit.txt"), "tide\n");
     }
 
     fn at(&self, name: &str) -> PathBuf {
