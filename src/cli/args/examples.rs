@@ -177,4 +177,6 @@ Examples:
   driftless check --watch              kept current, until Ctrl-C
   driftless check --json
 
-Ends with 0 where all is in step, with 5 where something drifts, with 7 where that could not be told.";
+Ends with 0 where all is in step, with 5 where something drifts, with 7 where that could not be told.
+Where others can write the repository's settings, git is started only after pair.toml agrees:
+[gates] with git = \"warn\" and image = \"warn\".";
