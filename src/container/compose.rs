@@ -23,9 +23,21 @@ pub const SERVICE: &str = "com.docker.compose.service";
 const PROJECT: &str = "com.docker.compose.project";
 const FOLDER: &str = "com.docker.compose.project.working_dir";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
+const HASH: &str = "com.docker.compose.config-hash";
 
 /// As compose looks for them.
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+/// Variables that steer compose and that another shell may not have.
+const STEERING: [&str; 6] = [
+    "COMPOSE_FILE",
+    "COMPOSE_PATH_SEPARATOR",
+    "COMPOSE_ENV_FILES",
+    "COMPOSE_DISABLE_ENV_FILE",
+    "COMPOSE_PROFILES",
+    "COMPOSE_COMPATIBILITY",
+];
+/// Compose removes nothing that it was not asked to remove: a service that the file has no more may hold what is nowhere else.
+const KEEP_ORPHANS: (&str, &str) = ("COMPOSE_REMOVE_ORPHANS", "0");
 /// How long compose may take to understand its files.
 const READING: Duration = Duration::from_secs(60);
 
@@ -210,15 +222,59 @@ impl Project {
     /// The name by which compose calls the image of a service that is built here.
     pub fn image(&self, service: &str) -> Option<String> {
         let known = self.services.get(service)?;
-        let between = if self.words.len() == 1 { '_' } else { '-' };
+        let between = if self.is_old() || is_compatible() { '_' } else { '-' };
         let made = || Some(format!("{}{between}{service}", self.name.as_deref()?));
         known.image.clone().or_else(made)
     }
 
-    /// A line of commands for a shell, from any folder and for the same engine.
+    /// Another service whose image has the same name.
+    pub fn shares_image(&self, service: &str, image: &str) -> Option<&str> {
+        let others = self.services.keys().filter(|other| other.as_str() != service);
+        others.map(String::as_str).find(|other| self.image(other).as_deref() == Some(image))
+    }
+
+    /// Does the compose file say of a service what it said when its container was made? `None` where that is not known. `image` is
+    /// what its image's name means now, by id.
+    pub fn says_the_same(&self, service: &str, container: &Container, image: Option<&str>) -> Option<bool> {
+        // The older generation has the image in its hash.
+        if self.is_old() && image != Some(container.image_id.as_str()) {
+            return None;
+        }
+        let then = container.labels.get(HASH)?;
+        let ended = self.asks(&["config", "--hash", service], Hearing { limit: READING, stop: None, say: None }).ok()?;
+        let text = String::from_utf8_lossy(&ended.stdout);
+        let now = text.split_whitespace().skip_while(|word| *word != service).nth(1).filter(|_| ended.success)?;
+        Some(then == now)
+    }
+
+    /// Words for compose that make the containers of a service anew of the image that is there, and of no other. One that did not run is
+    /// not started.
+    pub fn up_words(&self, service: &str, starts: bool, renew_volumes: bool) -> Vec<String> {
+        let mut words = vec!["up", if starts { "-d" } else { "--no-start" }, "--no-deps", "--no-build"];
+        // The older generation fetches only where there is no such image.
+        words.extend(["--pull", "never"].into_iter().filter(|_| !self.is_old()));
+        words.push("--force-recreate");
+        words.extend(["--renew-anon-volumes"].into_iter().filter(|_| renew_volumes));
+        words.push(service);
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    fn is_old(&self) -> bool {
+        self.words.len() == 1
+    }
+
+    /// A line of commands for a shell, from any folder, for the same engine and with the same files.
     pub fn line(&self, commands: &[String]) -> String {
         let folder = shell(&self.folder.to_string_lossy());
-        format!("cd {folder} && export DOCKER_HOST={} && {}", shell(&self.host), commands.join(" && "))
+        let set = STEERING.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let set: String = set.map(|(name, value)| format!(" {name}={}", shell(&value))).collect();
+        let orphans = format!("{}={}", KEEP_ORPHANS.0, KEEP_ORPHANS.1);
+        format!("cd {folder} && export DOCKER_HOST={} {orphans}{set} && {}", shell(&self.host), commands.join(" && "))
+    }
+
+    /// The same, for commands that are not compose's.
+    pub fn engine_line(&self, commands: &[String]) -> String {
+        format!("export DOCKER_HOST={} && {}", shell(&self.host), commands.join(" && "))
     }
 
     /// These services, each after those that it needs; in the order of their names otherwise.
@@ -256,12 +312,16 @@ impl Project {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(self.words[0]);
         command.args(&self.words[1..]);
+        if let Some(name) = &self.name {
+            command.arg("-p").arg(name);
+        }
         for file in &self.files {
             command.arg("-f").arg(file);
         }
         command.args(words).current_dir(&self.folder);
         // The same engine that is asked here; lines instead of drawings.
         command.env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT").env("PWD", &self.folder);
+        command.env(KEEP_ORPHANS.0, KEEP_ORPHANS.1);
         command.env("BUILDKIT_PROGRESS", "plain").env("COMPOSE_ANSI", "never").env("NO_COLOR", "1");
         command
     }
@@ -270,10 +330,11 @@ impl Project {
         Error::Compose { command: self.shown(verb), message: ended.message() }
     }
 
-    /// A command of compose's as a person types it in the project's folder.
+    /// A command of compose's as a person types it in the project's folder. Another shell may call the project by another name.
     pub fn shown(&self, words: &str) -> String {
+        let name = self.name.as_deref().map(|name| format!(" -p {}", shell(name))).unwrap_or_default();
         let files: String = self.files.iter().map(|file| format!(" -f {}", shell(&file.to_string_lossy()))).collect();
-        format!("{}{files} {words}", self.words.join(" "))
+        format!("{}{name}{files} {words}", self.words.join(" "))
     }
 }
 
@@ -332,6 +393,18 @@ fn old_name(folder: &Path, said: Option<String>) -> Result<String> {
     Ok(if plain.is_empty() { "default".to_owned() } else { plain })
 }
 
+/// Is compose a part of Docker's command line here?
+pub fn is_plugin() -> bool {
+    let hearing = Hearing { limit: READING, stop: None, say: None };
+    run(Command::new("docker").args(["compose", "version"]), "docker compose version", hearing).is_ok_and(|ended| ended.success)
+}
+
+/// The newer generation calls things as the older one did.
+fn is_compatible() -> bool {
+    let said = std::env::var("COMPOSE_COMPATIBILITY").unwrap_or_default().to_ascii_lowercase();
+    matches!(said.as_str(), "1" | "t" | "true" | "y" | "yes")
+}
+
 fn is_no_plugin(line: &str) -> bool {
     ["unknown command", "is not a docker command", "unknown shorthand flag", "unknown flag"]
         .iter()
@@ -376,6 +449,25 @@ mod tests {
             (&[(FOLDER, "/p")], None, None),
         ] {
             assert_eq!(service_of(&container(labels), here, project), expected, "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn no_other_project_is_meant_and_nothing_is_removed() {
+        for words in [&["docker", "compose"][..], &["docker-compose"]] {
+            let (folder, name) = (PathBuf::from("/p"), Some("aaa".to_owned()));
+            let (services, host) = (BTreeMap::new(), "unix:///s".to_owned());
+            let project = Project { folder, name, services, words: words.to_vec().leak(), files: vec!["/p/x.yml".into()], host };
+            let command = project.command(&["up"]);
+            let typed: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+            assert!(typed.join(" ").ends_with("-p aaa -f /p/x.yml up"), "{typed:?}");
+            assert!(command.get_envs().any(|set| set == ("COMPOSE_REMOVE_ORPHANS".as_ref(), Some("0".as_ref()))));
+            let line = project.line(&[project.shown("up web")]);
+            assert!(line.starts_with("cd /p && export DOCKER_HOST=unix:///s COMPOSE_REMOVE_ORPHANS=0"), "{line}");
+            assert!(line.ends_with(&format!(" && {} -p aaa -f /p/x.yml up web", words.join(" "))), "{line}");
+            let up = project.up_words("web", false, false).join(" ");
+            let pull = if words.len() > 1 { " --pull never" } else { "" };
+            assert_eq!(up, format!("up --no-start --no-deps --no-build{pull} --force-recreate web"));
         }
     }
 

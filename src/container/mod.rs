@@ -5,13 +5,14 @@
 //! could not be seen is unknown, never in step and never missing. Everything that a container, an image or a label says is somebody
 //! else's text: compared, or told tame; never a path that is opened, never a command that is run.
 
+mod back;
 pub mod chain;
 mod command;
 pub mod compose;
 mod dockerfile;
 mod error;
 mod ignore;
-mod kept;
+pub mod kept;
 mod live;
 pub mod local;
 pub mod map;

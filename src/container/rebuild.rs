@@ -2,7 +2,7 @@
 //!
 //! Invariants. Before anything is replaced, all that the old container holds beside its volumes has names of ours in the engine
 //! ([`super::kept`]), so that nothing depends on this program to bring the old one back: one line of commands does, and it is told
-//! first. Who would lose what cannot be brought back is refused. From the first replacement on, every error is part of the answer.
+//! just before. Until then the old container is the only place of what was written inside it, and is neither removed nor told to be. Who would lose what cannot be brought back is refused. From the first replacement on, every error is part of the answer.
 //! Compose does the replacing; nothing here guesses how a container was made.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::compose::{self, Project};
 use super::error::{Error, Result};
 use super::kept;
 use super::well::Unwell;
-use crate::docker::{self, Change, Container, Engine, Health, Mount};
+use crate::docker::{self, Change, Container, Engine, Mount};
 use crate::model::shown::short;
 
 /// How long a build may take.
@@ -47,8 +47,14 @@ pub struct Former {
     pub container: Option<Container>,
     /// The name by which compose calls its image.
     pub image: String,
-    /// The name under which the image with all that was written inside is kept.
+    /// What that name meant, by id.
+    pub image_id: Option<String>,
+    /// Does the compose file say what it said when the container was made? `None`: not known.
+    pub same_settings: Option<bool>,
+    /// The name under which the old image is kept.
     pub kept: Option<String>,
+    /// The name of the image that has in it what was written inside. `None`: there was nothing, or it is in the container alone.
+    pub kept_files: Option<String>,
     /// Files that were written inside the container and are on no volume.
     pub written: Vec<String>,
 }
@@ -80,32 +86,53 @@ impl End {
 pub struct Rebuilt {
     pub former: Former,
     pub end: End,
-    pub new_image: Option<String>,
-    pub health: Option<Health>,
+    /// The new container, as it was last seen.
+    pub now: Option<Container>,
     pub waited: Duration,
     /// Why the new one did not get well. Tame.
     pub why: Option<String>,
     /// Why the old one is not back, or what of it is not. Tame.
     pub not_back: Option<String>,
+    /// The old one is back, and its container was made anew by a compose file that may say other things by now.
+    pub made_again: bool,
+    /// The old container is there, with all that was written inside it, and does not run as it did.
+    pub stands_still: bool,
     /// What a person types to bring the old one back.
     pub way_back: Option<String>,
+    /// The image with what the new one wrote that gave way to the old one, and these files.
+    pub new_files: Option<(String, Vec<String>)>,
     /// The last lines of the new one that did not get well. Tame.
     pub last_lines: Vec<String>,
 }
 
 impl Rebuilt {
-    fn of(former: Former, end: End) -> Rebuilt {
+    pub(super) fn of(former: Former, end: End) -> Rebuilt {
         Rebuilt {
             former,
             end,
-            new_image: None,
-            health: None,
+            now: None,
             waited: Duration::ZERO,
             why: None,
             not_back: None,
+            made_again: false,
+            stands_still: false,
             way_back: None,
+            new_files: None,
             last_lines: Vec::new(),
         }
+    }
+
+    /// What lay in the old container and does not lie in the new one, which took its place.
+    pub fn left_behind(&self) -> Vec<&Mount> {
+        match (&self.former.container, &self.now) {
+            (Some(old), Some(now)) if self.end == End::Replaced => kept::left_behind(&old.mounts, &now.mounts),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Does the new one run, as far as it was seen?
+    pub fn runs(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| now.state.is_running)
     }
 }
 
@@ -130,30 +157,59 @@ impl Order<'_> {
         super::refuse::what_would_be_lost(self, service, &image, &containers)?;
         let container = containers.into_iter().next();
         let written = match &container {
-            Some(container) => written(&self.engine.changes(&container.id)?, &container.mounts),
+            Some(container) => self.written(container)?,
             None => Vec::new(),
         };
-        Ok(Former { service: service.to_owned(), container, image, kept: None, written })
+        let image_id = match self.engine.image(&image) {
+            Ok(found) => Some(found.id),
+            Err(docker::Error::NoImage(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let settings = |container: &Container| self.project.says_the_same(service, container, image_id.as_deref());
+        let same_settings = container.as_ref().and_then(settings);
+        let service = service.to_owned();
+        Ok(Former { service, container, image, image_id, same_settings, kept: None, kept_files: None, written })
     }
 
     /// Does it. `say` is told what goes on, line by line, tame. An error means that every old container goes on as it was.
     pub fn carry_out(&self, mut formers: Vec<Former>, say: &mut dyn FnMut(&str)) -> Result<Vec<Rebuilt>> {
         let ready = formers.iter_mut().try_for_each(|former| kept::name(self, former, say));
         if let Err(error) = ready.and_then(|()| self.build(say)).and_then(|()| self.has_images(&formers)) {
-            // Nothing was replaced: the old ones go on under their own names.
-            formers.iter().filter_map(|former| former.kept.as_deref()).for_each(|kept| drop(self.engine.untag(kept)));
+            formers.iter_mut().for_each(|former| self.untouched(former));
             return Err(error);
         }
         let mut done: Vec<Rebuilt> = Vec::new();
-        for former in formers {
+        for mut former in formers {
             // One may need those before it.
-            let goes_on = done.last().is_none_or(|last| last.end == End::Replaced) && !self.is_stopped();
-            if !goes_on && done.is_empty() {
-                return Err(Error::Stopped);
+            if done.last().is_none_or(|last| last.end == End::Replaced) && !self.is_stopped() {
+                done.push(self.replace(former, say));
+            } else {
+                self.untouched(&mut former);
+                done.push(Rebuilt::of(former, End::NotTried));
             }
-            done.push(if goes_on { self.replace(former, say) } else { Rebuilt::of(former, End::NotTried) });
         }
-        Ok(done)
+        if done.iter().all(|rebuilt| rebuilt.end == End::NotTried) { Err(Error::Stopped) } else { Ok(done) }
+    }
+
+    /// The old container goes on. What its image is called now is what the next `up` makes: an image that was built and not tried would
+    /// take its place.
+    pub(super) fn untouched(&self, former: &mut Former) {
+        let shared = self.project.shares_image(&former.service, &former.image).is_some();
+        if let Some(id) = former.image_id.as_deref().filter(|_| !shared) {
+            let (name, tag) = kept::name_and_tag(&former.image);
+            // Where it cannot be asked, nobody would hear of it either.
+            if self.engine.image(&former.image).is_ok_and(|image| image.id != id) {
+                drop(self.engine.tag(id, name, tag));
+            }
+        }
+        if let Some(kept) = former.kept.take() {
+            drop(self.engine.untag(&kept));
+        }
+    }
+
+    /// Files that were written inside a container and are on no volume.
+    pub(super) fn written(&self, container: &Container) -> docker::Result<Vec<String>> {
+        Ok(written(&self.engine.changes(&container.id)?, &container.mounts))
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -175,20 +231,19 @@ impl Order<'_> {
 
     /// Are the images called as the way back needs it?
     fn has_images(&self, formers: &[Former]) -> Result<()> {
-        formers.iter().try_for_each(|former| Ok(self.engine.image(&former.image).map(drop)?))
-    }
-
-    /// Words for compose that make the containers of a service anew, and how a person types them.
-    pub(super) fn up_words<'w>(&self, service: &'w str) -> Vec<&'w str> {
-        vec!["up", "-d", "--no-deps", "--no-build", "--force-recreate", service]
+        formers.iter().try_for_each(|former| match self.engine.image(&former.image) {
+            Err(docker::Error::NoImage(_)) => Err(Error::Refused {
+                message: format!("compose built no image that is called {}", short(&former.image)),
+                advice: "The old container goes on. Name the image in the compose file, like `image: app:1`.".to_owned(),
+            }),
+            found => Ok(found.map(drop)?),
+        })
     }
 
     /// Not broken off by Ctrl-C: half a replacement serves nobody.
-    fn up(&self, service: &str, renew: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
-        let mut words = self.up_words(service);
-        if renew {
-            words.insert(words.len() - 1, "--renew-anon-volumes");
-        }
+    pub(super) fn up(&self, service: &str, starts: bool, renew: bool, say: &mut dyn FnMut(&str)) -> Result<()> {
+        let words = self.project.up_words(service, starts, renew);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.project.does(&words, Hearing { limit: REPLACE, stop: None, say: Some(say) })
     }
 
@@ -198,28 +253,31 @@ impl Order<'_> {
         if let Err(error) = self.put_aside(&mut former, say) {
             return self.left(former, &error);
         }
-        let came = self.up(&service, self.renew_volumes, say).map_err(|error| Unwell::Lost(short(&error.to_string())));
+        let came = self.up(&service, true, self.renew_volumes, say).map_err(|error| Unwell::Lost(short(&error.to_string())));
         let well = came.and_then(|()| self.until_well(&service, former.is_passing(), Some(self.stop)));
-        let old = former.container.as_ref().map(|container| container.id.clone());
-        let now = self.containers(&service).unwrap_or_default().into_iter().find(|container| Some(&container.id) != old.as_ref());
-        let mut rebuilt = Rebuilt {
-            new_image: now.as_ref().map(|container| container.image_id.clone()),
-            health: now.as_ref().map(|container| container.state.health),
-            waited: began.elapsed(),
-            ..Rebuilt::of(former, End::Replaced)
-        };
+        let mut rebuilt =
+            Rebuilt { now: self.newcomer(&former).ok().flatten(), waited: began.elapsed(), ..Rebuilt::of(former, End::Replaced) };
         let Err(unwell) = well else { return rebuilt };
         let takes_back = self.rollback && !matches!(unwell, Unwell::Stopped);
         (rebuilt.end, rebuilt.why) = (End::Failed, Some(unwell.to_string()));
-        if let Some(container) = now {
+        if let Some(container) = &rebuilt.now {
             let words = self.engine.last_words(&container.id, LAST_LINES).unwrap_or_default();
             rebuilt.last_lines = words.lines().map(|line| short(line.trim_end())).collect();
         }
-        rebuilt.way_back = kept::way_back(self, &rebuilt.former);
+        rebuilt.way_back = match &rebuilt.now {
+            Some(new) => kept::way_back_from(self, &rebuilt.former, new),
+            None => kept::way_back(self, &rebuilt.former),
+        };
         if takes_back {
             self.roll_back(&mut rebuilt, say);
         }
         rebuilt
+    }
+
+    /// The container that was made in the place of the old one.
+    pub(super) fn newcomer(&self, former: &Former) -> docker::Result<Option<Container>> {
+        let old = former.container.as_ref().map(|container| container.id.as_str());
+        Ok(self.containers(&former.service)?.into_iter().find(|container| Some(container.id.as_str()) != old))
     }
 
     /// Stops the old container, so that nothing is written to it any more, and keeps what it holds.
@@ -229,67 +287,17 @@ impl Order<'_> {
             return Err(changed("somebody made its container anew meanwhile"));
         }
         let Some(container) = &former.container else { return Ok(()) };
-        self.project.does(&["stop", &former.service], Hearing { limit: REPLACE, stop: None, say: Some(say) })?;
+        self.halt(&former.service, say)?;
         let now = self.engine.container(&container.id)?;
         if now.state.is_running {
             return Err(changed("its container could not be stopped"));
         }
-        former.written = written(&self.engine.changes(&now.id)?, &now.mounts);
-        if former.written.is_empty() { Ok(()) } else { kept::with_files(self, former, say) }
+        former.written = self.written(&now)?;
+        kept::with_files(self, former, say)
     }
 
-    /// The old one was not replaced, for an error before that.
-    fn left(&self, former: Former, error: &Error) -> Rebuilt {
-        let why = short(&error.to_string());
-        let again = match former.container.as_ref().filter(|container| container.state.is_running) {
-            Some(container) => self.engine.start(&container.id).map_err(|error| short(&error.to_string())),
-            None => Ok(()),
-        };
-        let end = if again.is_ok() { End::RolledBack } else { End::Failed };
-        Rebuilt { why: Some(why), not_back: again.err(), ..Rebuilt::of(former, end) }
-    }
-
-    fn roll_back(&self, rebuilt: &mut Rebuilt, say: &mut dyn FnMut(&str)) {
-        let former = &rebuilt.former;
-        let (Some(kept), Some(old)) = (&former.kept, &former.container) else { return };
-        say(&format!("{} did not get well. Bringing the old one back.", shell(&former.service)));
-        let back = match self.engine.container(&old.id) {
-            Ok(still) => self.start_again(&still, old, &former.service),
-            Err(docker::Error::NoContainer(_)) => self.make_again(former, kept, say),
-            Err(error) => Err(error.into()),
-        };
-        let back = back.map_err(|error| short(&error.to_string()));
-        let well = || match self.until_well(&former.service, former.is_passing(), None) {
-            _ if !old.state.is_running => Ok(()),
-            well => well.map_err(|unwell| unwell.to_string()),
-        };
-        match back.and_then(|()| well()).and_then(|()| kept::is_back(self, former)) {
-            Ok(()) => rebuilt.end = End::RolledBack,
-            Err(why) => rebuilt.not_back = Some(why),
-        }
-    }
-
-    /// The old container is still there: what was made in its place goes.
-    fn start_again(&self, still: &Container, old: &Container, service: &str) -> Result<()> {
-        for container in self.containers(service)? {
-            if container.id != still.id {
-                self.engine.remove(&container.id)?;
-            }
-        }
-        if still.name != old.name {
-            self.engine.rename(&still.id, &old.name)?;
-        }
-        if old.state.is_running && !still.state.is_running {
-            self.engine.start(&still.id)?;
-        }
-        Ok(())
-    }
-
-    /// The old container is gone: its image gets the name that compose asks for.
-    fn make_again(&self, former: &Former, kept: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
-        let (name, tag) = kept::name_and_tag(&former.image);
-        self.engine.tag(kept, name, tag)?;
-        self.up(&former.service, false, say)
+    pub(super) fn halt(&self, service: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
+        self.project.does(&["stop", service], Hearing { limit: REPLACE, stop: None, say: Some(say) })
     }
 }
 
@@ -297,6 +305,20 @@ impl Former {
     /// Does its container end by itself, when all is done?
     pub fn is_passing(&self) -> bool {
         self.container.as_ref().is_none_or(|old| old.state.word == "exited" && old.state.exit_code == 0)
+    }
+
+    pub fn was_running(&self) -> bool {
+        self.container.as_ref().is_some_and(|old| old.state.is_running)
+    }
+
+    /// Its image has in it what was written inside an earlier container: it came back by such an image.
+    pub fn has_earlier_files(&self) -> bool {
+        self.container.as_ref().is_some_and(|old| old.labels.contains_key(kept::LABEL))
+    }
+
+    /// The image of which the old container can be made again.
+    pub fn brings_back(&self) -> Option<&str> {
+        self.kept_files.as_deref().or(self.kept.as_deref())
     }
 }
 

@@ -48,6 +48,14 @@ pub fn what_would_be_lost(order: &Order<'_>, service: &str, image: &str, contain
             "Name it in the compose file, like `image: app:1`.".to_owned(),
         );
     }
+    if let Some(other) = order.project.shares_image(service, image).filter(|_| order.rollback && !containers.is_empty()) {
+        let message = format!(
+            "the services {name} and {} have the same image name {}: what brought the one back would be what the other is made of",
+            short(other),
+            short(image)
+        );
+        return refused(message, "Give each a name of its own in the compose file, or add --no-rollback.".to_owned());
+    }
     let anonymous = containers.iter().flat_map(|container| &container.mounts).find(|mount| mount.is_anonymous());
     if let Some(mount) = anonymous.filter(|_| order.renew_volumes && order.rollback) {
         let (target, volume) = (short(&mount.target), short(&mount.name));

@@ -1,6 +1,6 @@
 //! Images as the engine has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bollard::models::ContainerConfig;
@@ -70,12 +70,14 @@ impl Engine {
         self.call("tag", &subject, QUICK, self.docker.tag_image(referenced(reference)?, Some(options)))
     }
 
-    /// Makes the image `name:tag` of a container as it is now, with what was written inside it, and returns its id. One that runs is
-    /// held still meanwhile.
-    pub fn commit(&self, container: &str, name: &str, tag: &str) -> Result<String> {
+    /// Makes the image `name:tag` of a container as it is now, with what was written inside it and one more label, and returns its id.
+    /// One that runs is held still meanwhile.
+    pub fn commit(&self, container: &str, name: &str, tag: &str, label: (&str, &str)) -> Result<String> {
+        let labels = HashMap::from([(label.0.to_owned(), label.1.to_owned())]);
         let options =
             CommitContainerOptionsBuilder::default().container(named(container)?).repo(name).tag(tag).pause(true).build();
-        let answer = self.docker.commit_container(options, ContainerConfig::default());
+        let answer =
+            self.docker.commit_container(options, ContainerConfig { labels: Some(labels), ..ContainerConfig::default() });
         self.call("commit", &Subject::Container(container), LONG, answer).map(|said| said.id)
     }
 

@@ -225,8 +225,10 @@ impl Asking<'_> {
         }
         match (checked.reports.is_empty(), checked.missing.first()) {
             (true, Some(service)) => Err(no_container(service)),
-            (true, None) => Err(Failure::usage("No service of the project here is built from files here.")
-                .advise("Name a container, and what belongs where with --map.")),
+            (true, None) if checked.unmapped.is_empty() => {
+                Err(Failure::usage("No service of the project here is built from files here.")
+                    .advise("Name a container, and what belongs where with --map."))
+            }
             _ => Ok(()),
         }
     }

@@ -11,13 +11,14 @@ use crate::cli::args::container::{Container, What};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context, settings};
+use crate::container;
 use crate::container::compose::{self, Project};
-use crate::container::{self};
+use crate::disk::local;
 use crate::docker::{self, Engine, Surroundings};
 
 pub fn run(context: &Context, typed: &Container) -> Result<Answer, Failure> {
-    let files = typed.compose.iter().map(|file| whole(&context.place.here.join(file))).collect();
-    let here = Here { context, files };
+    let mut here = Here::new(context);
+    here.files = typed.compose.iter().map(|file| whole(&here.stands.join(file))).collect();
     match &typed.what {
         What::Check(check) => check::run(&here, check),
         What::Rebuild(rebuild) => rebuild::run(&here, rebuild),
@@ -26,7 +27,7 @@ pub fn run(context: &Context, typed: &Container) -> Result<Answer, Failure> {
 
 /// Every container of the project here, for who asks several things; `None` where nothing says that there is one.
 pub fn find(context: &Context) -> Result<Option<Checked>, Failure> {
-    let here = Here { context, files: Vec::new() };
+    let here = Here::new(context);
     let settings = settings::container::container(&context.place.reach, &context.place.here)?;
     if settings.is_none() && here.folder().is_none() {
         return Ok(None);
@@ -37,11 +38,17 @@ pub fn find(context: &Context) -> Result<Option<Checked>, Failure> {
 /// Where the command was given.
 pub struct Here<'a> {
     context: &'a Context,
+    /// The folder as compose calls it.
+    stands: PathBuf,
     /// The compose files that were named.
     files: Vec<PathBuf>,
 }
 
-impl Here<'_> {
+impl<'a> Here<'a> {
+    fn new(context: &'a Context) -> Here<'a> {
+        Here { context, stands: as_compose_calls(&context.place.here), files: Vec::new() }
+    }
+
     fn engine(&self) -> Result<Engine, Failure> {
         let address = docker::find(&Surroundings::of_this_process())?;
         Ok(Engine::connect(address, self.context.stop.shared())?)
@@ -51,7 +58,7 @@ impl Here<'_> {
     fn folder(&self) -> Option<PathBuf> {
         match self.files.first() {
             Some(file) => file.parent().map(Path::to_path_buf),
-            None => compose::folder(&self.context.place.here),
+            None => compose::folder(&self.stands),
         }
     }
 
@@ -113,6 +120,16 @@ impl From<container::Error> for Failure {
         };
         Failure { exit, ..Failure::failed(sentence(&error.to_string())) }.advise(advice)
     }
+}
+
+/// A project is known by the path of its folder. The newer generation takes the one that the shell went, by way of links too; the older
+/// one that without links.
+fn as_compose_calls(here: &Path) -> PathBuf {
+    let told = settings::variable("PWD").map(PathBuf::from);
+    let same = |told: &PathBuf| {
+        told.is_absolute() && told != here && local::identity(told).is_some_and(|id| local::identity(here) == Some(id))
+    };
+    told.filter(same).filter(|_| compose::is_plugin()).unwrap_or_else(|| here.to_path_buf())
 }
 
 /// A whole path as compose makes it: without `.` and `..`, and no link is followed, as compose knows a project by the folder in

@@ -6,7 +6,7 @@ use super::{PathText, line};
 use crate::cli::container::Checked;
 use crate::cli::exit::Exit;
 use crate::container::pair::Seen;
-use crate::container::rebuild::{Former, Rebuilt};
+use crate::container::rebuild::{End, Former, Rebuilt};
 use crate::container::{Break, Report, Told};
 use crate::docker::{Change, Health, Mount, MountKind};
 use crate::model::utc::rfc3339;
@@ -239,6 +239,18 @@ struct RebuiltItem<'a> {
     /// The image that brings the old container back.
     rollback: Option<&'a str>,
     written_inside: &'a [String],
+    /// The image with what was written inside; without one it is in the old container alone.
+    written_kept: Option<&'a str>,
+    /// The compose file says of the service what it said when the old container was made.
+    same_settings: Option<bool>,
+    running: Option<bool>,
+    not_back: Option<&'a str>,
+    way_back: Option<&'a str>,
+    /// The image with what the new container wrote, where it gave way, and these files.
+    new_kept: Option<&'a str>,
+    written_by_new: &'a [String],
+    /// What lay in the old container and not in the new one.
+    left_behind: Vec<MountItem<'a>>,
     health: Option<&'static str>,
     waited_ms: u128,
     reason: Option<&'a str>,
@@ -254,8 +266,16 @@ impl<'a> RebuiltItem<'a> {
             old_container: container.map(|container| container.name.as_str()),
             old_image: container.map(|container| container.image_id.as_str()),
             new_image: None,
-            rollback: former.kept.as_deref(),
+            rollback: former.brings_back(),
             written_inside: &former.written,
+            written_kept: former.kept_files.as_deref(),
+            same_settings: former.same_settings,
+            running: None,
+            not_back: None,
+            way_back: None,
+            new_kept: None,
+            written_by_new: &[],
+            left_behind: Vec::new(),
             health: None,
             waited_ms: 0,
             reason: None,
@@ -266,8 +286,14 @@ impl<'a> RebuiltItem<'a> {
     fn done(rebuilt: &'a Rebuilt) -> RebuiltItem<'a> {
         RebuiltItem {
             result: rebuilt.end.word(),
-            new_image: rebuilt.new_image.as_deref(),
-            health: rebuilt.health.map(health),
+            new_image: rebuilt.now.as_ref().map(|now| now.image_id.as_str()),
+            health: rebuilt.now.as_ref().map(|now| health(now.state.health)),
+            running: rebuilt.now.as_ref().map(|now| now.state.is_running),
+            not_back: rebuilt.not_back.as_deref(),
+            way_back: rebuilt.way_back.as_deref().filter(|_| rebuilt.end == End::Failed),
+            new_kept: rebuilt.new_files.as_ref().map(|(kept, _)| kept.as_str()),
+            written_by_new: rebuilt.new_files.as_ref().map(|(_, files)| files.as_slice()).unwrap_or_default(),
+            left_behind: rebuilt.left_behind().into_iter().map(mount).collect(),
             waited_ms: rebuilt.waited.as_millis(),
             reason: rebuilt.why.as_deref(),
             last_lines: &rebuilt.last_lines,

@@ -114,7 +114,7 @@ fn cs_04_05_a_service_is_checked_rebuilt_and_taken_back() {
     let state = "docker images --format '{{.Repository}} {{.Tag}} {{.ID}}' driftless-rollback/p/web; docker ps -q";
     let before = project.lab.sh(state);
     project.write("Dockerfile", &format!("FROM {BASE}\nWORKDIR /app\nCOPY nothing /x\n"));
-    project.run(&["rebuild", "web"]).ends_with(1).says("The old container was not touched");
+    project.run(&["rebuild", "web"]).ends_with(1).says("The old containers were not touched");
     assert_eq!((project.serves(), project.lab.sh(state)), (second.clone(), before));
 
     // One that does not get well gives way to the old one.
@@ -136,6 +136,9 @@ fn cs_04_05_a_service_is_checked_rebuilt_and_taken_back() {
         (Some("rolled_back"), Some("it is unhealthy")),
         "{sick}"
     );
+    // Where nothing says what belongs where, nothing is in step.
+    project.write("Dockerfile", &format!("FROM {BASE} AS built\nCOPY src /app\nFROM {BASE}\nCOPY --from=built /app /app\n"));
+    project.run(&["check"]).ends_with(7).says("Nothing says which files here belong where in the service web");
 }
 
 #[test]
@@ -143,6 +146,7 @@ fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     let project = Project::new();
     project.compose("up -d");
     let first = project.serves();
+    project.lab.sh(&format!("docker exec {first} sh -c 'echo only here > /app/notes'"));
     project.write("src/a.py", "2\n");
     project.write("Dockerfile", &format!("FROM {BASE}\nRUN [\"sh\", \"-c\", \"echo building; sleep 5\"]\nWORKDIR /app\nCOPY src ./\nCOPY run.sh /run.sh\nCMD [\"sh\", \"/run.sh\"]\n"));
     let words = ["container", "rebuild", "web"];
@@ -157,11 +161,13 @@ fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     kill_process(id, Signal::KILL).expect("killed");
     child.wait().expect("its end");
     assert_eq!(project.serves(), first);
-    // What it said before is enough to go back by hand, whatever comes of the build.
+    // What it said before is enough to go on by hand, also where the old one was stopped by then, and takes nothing away.
     let told = read(&said);
+    assert!(!told.contains("--force-recreate"), "{told}");
     let back = told.lines().find(|line| line.contains("docker tag")).expect("the way back").trim().to_owned();
-    project.lab.sh(&format!("cd p && {back}"));
-    assert_eq!(project.lab.sh(&format!("docker exec {} cat /app/a.py", project.serves())), "1");
+    project.lab.sh(&format!("docker stop {first} && {back}"));
+    assert_eq!(project.serves(), first);
+    assert_eq!(project.lab.sh(&format!("docker exec {first} cat /app/a.py /app/notes")), "1\nonly here");
 }
 
 /// A container is current where all that came into it was looked at: what was not is named, and is exit 7.
