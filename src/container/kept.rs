@@ -210,6 +210,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_lay_elsewhere_stayed_behind() {
+        let mount = |kind, target: &str, by: &str| {
+            let (source, name) = if kind == MountKind::Bind { (by, "") } else { ("", by) };
+            Mount { kind, target: target.to_owned(), source: source.to_owned(), name: name.to_owned() }
+        };
+        use MountKind::{Bind, Memory, Volume};
+        let old = [mount(Bind, "/a", "/1"), mount(Volume, "/b", "v"), mount(Volume, "/c", "w"), mount(Memory, "/d", "")];
+        for (new, expected) in [
+            (vec![mount(Bind, "/a", "/1"), mount(Volume, "/b", "v"), mount(Volume, "/c", "w")], vec![]),
+            (vec![mount(Bind, "/a", "/2"), mount(Volume, "/b", "w"), mount(Volume, "/c", "w")], vec!["/a", "/b"]),
+            (vec![mount(Volume, "/a", "/1"), mount(Volume, "/x", "v")], vec!["/a", "/b", "/c"]),
+        ] {
+            let found: Vec<_> = left_behind(&old, &new).into_iter().map(|mount| mount.target.as_str()).collect();
+            assert_eq!(found, expected, "{new:?}");
+        }
+    }
+
+    #[test]
     fn a_port_is_no_tag() {
         for (reference, expected) in
             [("a", ("a", "latest")), ("a:1", ("a", "1")), ("h:5000/a", ("h:5000/a", "latest")), ("h:5000/a:1", ("h:5000/a", "1"))]

@@ -138,13 +138,10 @@ fn elsewhere(project: &Project, folder: &dyn Fn(&str, &str)) {
     assert!(!ended.stdout.contains("The old one is back"), "{}", ended.stdout);
     project.write("run.sh", "exec sleep 100000\n");
     folder("d1", "    image: other:2\n");
-    let replaced = project.json(&["rebuild", "web", "--cached"], 7);
+    let replaced = project.json(&["rebuild", "web", "--cached"], 0);
     let service = &replaced["services"][0];
-    assert_eq!(
-        (service["result"].as_str(), service["left_behind"][1]["by"].as_str()),
-        (Some("replaced"), Some("p_d2")),
-        "{replaced}"
-    );
+    let left = service["left_behind"][0]["by"].as_str().unwrap_or_default();
+    assert!(service["result"] == "replaced" && left.ends_with("/d2"), "{replaced}");
     // What was written inside earlier is in the image alone that the old one came back by.
     let kept = service["written_kept"].as_str().expect("a name");
     assert!(kept.ends_with("-files"), "{replaced}");

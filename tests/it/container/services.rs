@@ -144,6 +144,8 @@ fn cs_04_05_a_service_is_checked_rebuilt_and_taken_back() {
 #[test]
 fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     let project = Project::new();
+    let file = project.lab.top().join("p/docker-compose.yml");
+    write(&file, COMPOSE.replace("  web:\n", "  web:\n    volumes: ['d:/data']\n") + "volumes: {d: {}}\n");
     project.compose("up -d");
     let first = project.serves();
     project.lab.sh(&format!("docker exec {first} sh -c 'echo only here > /app/notes'"));
@@ -168,6 +170,11 @@ fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     project.lab.sh(&format!("docker stop {first} && {back}"));
     assert_eq!(project.serves(), first);
     assert_eq!(project.lab.sh(&format!("docker exec {first} cat /app/a.py /app/notes")), "1\nonly here");
+    // A volume that the new one has no more is told.
+    write(&file, COMPOSE);
+    let ended = project.run(&["rebuild", "web", "--cached"]);
+    ended.ends_with(7).says("At /data the new one has not the volume p_d that the old one had").says("FILES MATCH");
+    ended.says("COMPOSE_REMOVE_ORPHANS=0 && docker tag");
 }
 
 /// A container is current where all that came into it was looked at: what was not is named, and is exit 7.
