@@ -83,12 +83,7 @@ pub fn with_files(order: &Order<'_>, former: &mut Former, say: &mut dyn FnMut(&s
 
 /// Keeps what the new container wrote before it gives way to the old one, and says what it wrote.
 pub fn of_new(order: &Order<'_>, former: &Former, new: &Container) -> Result<Option<String>> {
-    new_name(former).map(|name| commit(order, new, &name)).transpose()
-}
-
-/// The name of an image with what the new container wrote.
-fn new_name(former: &Former) -> Option<String> {
-    former.kept.as_deref().map(|plain| format!("{plain}-failed{FILES}"))
+    former.kept.as_deref().map(|plain| commit(order, new, &format!("{plain}-failed{FILES}"))).transpose()
 }
 
 fn commit(order: &Order<'_>, container: &Container, kept: &str) -> Result<String> {
@@ -121,10 +116,10 @@ pub fn way_back(order: &Order<'_>, former: &Former) -> Option<String> {
     Some(order.project.line(&back_by(order, former)?))
 }
 
-/// The same, and what the new container wrote is kept.
-pub fn way_back_from(order: &Order<'_>, former: &Former, new: &Container) -> Option<String> {
-    let (id, name) = (brief(&new.id), new_name(former)?);
-    let mut commands = vec![format!("docker stop {id}"), format!("docker commit {id} {name}")];
+/// The same, and what the container wrote that is there now is kept.
+pub fn way_back_from(order: &Order<'_>, former: &Former, now: &Container) -> Option<String> {
+    let (id, plain) = (brief(&now.id), former.kept.as_deref()?);
+    let mut commands = vec![format!("docker stop {id}"), format!("docker commit {id} {plain}-left{FILES}")];
     commands.extend(back_by(order, former)?);
     Some(order.project.line(&commands))
 }
@@ -212,7 +207,7 @@ mod tests {
     #[test]
     fn what_lay_elsewhere_stayed_behind() {
         let mount = |kind, target: &str, by: &str| {
-            let (source, name) = if kind == MountKind::Bind { (by, "") } else { ("", by) };
+            let (source, name) = if kind == Bind { (by, "") } else { ("", by) };
             Mount { kind, target: target.to_owned(), source: source.to_owned(), name: name.to_owned() }
         };
         use MountKind::{Bind, Memory, Volume};

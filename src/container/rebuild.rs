@@ -264,13 +264,14 @@ impl Order<'_> {
             let words = self.engine.last_words(&container.id, LAST_LINES).unwrap_or_default();
             rebuilt.last_lines = words.lines().map(|line| short(line.trim_end())).collect();
         }
-        rebuilt.way_back = match &rebuilt.now {
-            Some(new) => kept::way_back_from(self, &rebuilt.former, new),
-            None => kept::way_back(self, &rebuilt.former),
-        };
         if takes_back {
             self.roll_back(&mut rebuilt, say);
         }
+        // What is there by now may be neither the old nor the new one.
+        rebuilt.way_back = match self.newcomer(&rebuilt.former) {
+            Ok(Some(now)) => kept::way_back_from(self, &rebuilt.former, &now),
+            _ => kept::way_back(self, &rebuilt.former),
+        };
         rebuilt
     }
 

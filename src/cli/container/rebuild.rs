@@ -170,7 +170,11 @@ fn text(done: &[Rebuilt], checked: &Checked) -> String {
             let _ = writeln!(text, "Its container {} is there, with all that was written inside it.", kept::brief(&old.id));
         }
         if let Some(way) = rebuilt.way_back.as_deref().filter(|_| rebuilt.end == End::Failed) {
-            let _ = writeln!(text, "The old one comes back by\n  {way}");
+            let once = match rebuilt.former.same_settings {
+                Some(false) if !rebuilt.stands_still => "Once the compose file says of it what it said before, the",
+                _ => "The",
+            };
+            let _ = writeln!(text, "{once} old one comes back by\n  {way}");
         }
         if !rebuilt.last_lines.is_empty() {
             let _ = writeln!(text, "The last lines of the new one:");

@@ -135,6 +135,9 @@ fn elsewhere(project: &Project, folder: &dyn Fn(&str, &str)) {
     folder("d2", "    image: other:2\n");
     let ended = project.run(&["rebuild", "web", "--cached"]);
     ended.ends_with(1).says("The old one is NOT back: its image is back, but at /cfg it has not").says("/d1");
+    ended.says("Once the compose file says of it what it said before, the old one comes back by");
+    let line = ended.stdout.lines().find(|line| line.contains("docker commit")).expect("the way back");
+    assert!(line.contains(&format!("docker stop {}", &project.serves()[..12])), "{line}");
     assert!(!ended.stdout.contains("The old one is back"), "{}", ended.stdout);
     project.write("run.sh", "exec sleep 100000\n");
     folder("d1", "    image: other:2\n");
