@@ -41,7 +41,10 @@ impl Order<'_> {
             }
         }
         let back = match self.engine.container(&old.id) {
-            Ok(still) => self.start_again(&still, old, &former.service),
+            Ok(still) => {
+                self.give_name_back(former);
+                self.start_again(&still, old, &former.service)
+            }
             Err(docker::Error::NoContainer(_)) => {
                 rebuilt.made_again = true;
                 self.make_again(former, kept, say)

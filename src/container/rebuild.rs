@@ -191,9 +191,17 @@ impl Order<'_> {
         if done.iter().all(|rebuilt| rebuilt.end == End::NotTried) { Err(Error::Stopped) } else { Ok(done) }
     }
 
-    /// The old container goes on. What its image is called now is what the next `up` makes: an image that was built and not tried would
-    /// take its place.
+    /// The old container goes on.
     pub(super) fn untouched(&self, former: &mut Former) {
+        self.give_name_back(former);
+        if let Some(kept) = former.kept.take() {
+            drop(self.engine.untag(&kept));
+        }
+    }
+
+    /// What the image of a container that goes on is called is what the next `up` makes: one that was built and not tried, or did not get
+    /// well, would take its place.
+    pub(super) fn give_name_back(&self, former: &Former) {
         let shared = self.project.shares_image(&former.service, &former.image).is_some();
         if let Some(id) = former.image_id.as_deref().filter(|_| !shared) {
             let (name, tag) = kept::name_and_tag(&former.image);
@@ -201,9 +209,6 @@ impl Order<'_> {
             if self.engine.image(&former.image).is_ok_and(|image| image.id != id) {
                 drop(self.engine.tag(id, name, tag));
             }
-        }
-        if let Some(kept) = former.kept.take() {
-            drop(self.engine.untag(&kept));
         }
     }
 
