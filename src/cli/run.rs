@@ -20,7 +20,7 @@ use crate::cli::place::{self, Place};
 use crate::cli::progress::Shown;
 use crate::cli::project::{self, Way};
 use crate::cli::render::Paint;
-use crate::cli::settings::gates::{Gates, Resolved};
+use crate::cli::settings::gates::{Gates, Level, Resolved};
 use crate::cli::settings::keys::Layer;
 use crate::cli::settings::value::Value;
 use crate::cli::signals::{self, Stop};
@@ -84,8 +84,9 @@ fn gates_of_a_local_project(
     reach: &Reach,
     stop: &Stop,
 ) -> Result<Vec<gates::Found>, Failure> {
-    let Some((project, resolved)) = settings::gates_of_folder(folder, &gates_layer(typed))? else { return Ok(Vec::new()) };
+    let (project, resolved) = settings::gates_of_folder(folder, &gates_layer(typed))?.unwrap_or_default();
     if resolved.asked.is_empty() && resolved.relaxed.is_empty() {
+        tell_where_none_is_on(typed, &resolved);
         return Ok(Vec::new());
     }
     let clone = match place {
@@ -123,6 +124,14 @@ fn tell_gates(found: &[gates::Found], resolved: &Resolved) {
     gates::tell(found, resolved.on_unknown, Paint::for_stderr());
     if gates::exit(found).is_some() {
         say(&format!("driftless: {}\n", gates::refusal(found)));
+    }
+}
+
+/// Who asks for gates is not left to believe that they were asked.
+fn tell_where_none_is_on(typed: &Run, resolved: &Resolved) {
+    if let Some(level) = typed.gates.filter(|level| *level != Level::Off && resolved.asked.is_empty()) {
+        let word = level.word();
+        warn(&format!("--gates {word} asks nothing here: neither driftless.toml nor pair.toml turns a gate on ([gates])"));
     }
 }
 
@@ -326,6 +335,7 @@ impl Work<'_> {
             })
         })?;
         tell_gates(&found, resolved);
+        tell_where_none_is_on(self.typed, resolved);
         self.told.gates = found;
         Ok(())
     }

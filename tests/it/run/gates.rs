@@ -127,6 +127,10 @@ fn the_branch_and_its_remote_are_a_gate_and_a_mistake_stops_the_run() {
     write(&shop.clone.join("driftless.toml"), "[\"g\\u0061tes\"]\ngit = 'fatal'\n");
     shop.run(&[], "touch started").ends_with(5);
     assert!(!stands(&shop.clone.join("started")));
+    // Who asks for gates where none is on is told so.
+    write(&shop.clone.join("driftless.toml"), "");
+    shop.run(&["--gates", "fatal"], "true").ends_with(0).says("--gates fatal asks nothing here");
+    assert_eq!(shop.run(&["--gates", "off"], "true").ends_with(0).stderr, "");
 }
 
 /// A file below that names no gate leaves the one above as it is; one that names some counts.
