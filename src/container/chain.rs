@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::Report;
 use crate::docker::MountKind;
+pub use crate::model::severity::Severity;
 use crate::model::shown::{short, tame};
 
 /// How the container stands to its source.
@@ -64,24 +65,6 @@ impl Break {
             Break::Masked => "A mount lies over files of the image: the container sees the mount's.",
             Break::OtherFiles => "The container has files that are not here.",
             Break::ProcessOlderThanFiles => "The process started before its files changed.",
-        }
-    }
-}
-
-/// How grave it is. The order of weight is drift, could not tell, in step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    InStep,
-    Drift,
-    CouldNotTell,
-}
-
-impl Severity {
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::InStep => "in_step",
-            Severity::Drift => "drift",
-            Severity::CouldNotTell => "could_not_tell",
         }
     }
 }

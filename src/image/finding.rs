@@ -6,6 +6,7 @@ use super::history::{Against, Distance};
 use super::http::Asked;
 use super::local::Local;
 use super::reference::Reference;
+pub use crate::model::severity::Severity;
 
 /// The one word for how image and repository lie to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,23 +34,6 @@ pub enum State {
     PartialPlatforms,
     /// Never to be read as one of the others.
     CouldNotTell(Cause),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    InStep,
-    Drift,
-    CouldNotTell,
-}
-
-impl Severity {
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::InStep => "in_step",
-            Severity::Drift => "drift",
-            Severity::CouldNotTell => "could_not_tell",
-        }
-    }
 }
 
 impl State {

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod reconcile;
 pub mod rename;
 pub mod settle;
+pub mod severity;
 pub mod shown;
 pub mod side;
 pub mod spacing;
