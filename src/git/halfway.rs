@@ -11,7 +11,7 @@ use super::error::Result;
 use super::follow::{Asked, hashes, undisturbed};
 use super::names::Oid;
 use super::repository::{Head, Repository};
-use super::tree::{ALL, Mode, Untracked, Version, difference, empty_tree, status, versions};
+use super::tree::{ALL, Mode, Untracked, Version, above, difference, empty_tree, status, versions};
 use crate::disk::checkout::{self, Place};
 use crate::disk::local;
 
@@ -116,6 +116,9 @@ fn broken(repository: &Repository, old: &str, new: &Oid) -> Result<Vec<Item>> {
         if change.before.is_some() && !edited.contains(&change.path) {
             continue;
         }
+        if !lies_in_folders(repository, &change.path)? {
+            continue;
+        }
         let item = Item { place: checkout::look(&repository.place(&change.path))?, path: change.path, staged: None };
         match item.place {
             Place::Absent if is_file(&change.before) => broken.push(item),
@@ -130,6 +133,16 @@ fn broken(repository: &Repository, old: &str, new: &Oid) -> Result<Vec<Item>> {
         broken.extend(is_part.then_some(item));
     }
     Ok(broken)
+}
+
+/// Is nothing above the path but folders, as git makes them? A file or link that somebody put there stays, and what it leads to.
+fn lies_in_folders(repository: &Repository, path: &[u8]) -> Result<bool> {
+    for folder in above(path) {
+        if !matches!(checkout::look(&repository.place(folder))?, Place::Folder | Place::Absent) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Does the file hold a part of what the commit has there: its beginning, or zeros where blocks were not written?

@@ -116,6 +116,29 @@ fn what_a_failed_git_wrote_half_is_as_before() {
     sound(&clone);
 }
 
+/// What somebody put in the place of a folder since, a file or a link that leads elsewhere, is neither replaced nor followed.
+#[test]
+fn what_stands_above_a_half_written_file_stays() {
+    for link in [false, true] {
+        let (hub, clone) = cut_off();
+        let killed = hub.world.command(&clone, &["git", "sync"]).env("HOW", "kill").status().expect("it starts");
+        assert_eq!(killed.code(), None);
+        fs::remove_dir_all(clone.join("state")).expect("removed");
+        let elsewhere = hub.top().join("elsewhere");
+        write(&elsewhere.join("x"), "the");
+        if link {
+            std::os::unix::fs::symlink(&elsewhere, clone.join("state")).expect("a link");
+        } else {
+            write(&clone.join("state"), "mine\n");
+        }
+        hub.run(&clone, &["tick", "--alpha"]);
+        assert_eq!(read(&elsewhere.join("x")), "the", "link {link}");
+        let kept = git(&clone, &["log", "--all", "--format=", "--name-only", "--diff-filter=AT", "--", "state"]);
+        let stands = if link { clone.join("state").is_symlink() } else { clone.join("state").is_file() };
+        assert!(stands || kept.lines().any(|line| line == "state"), "link {link}: {kept}");
+    }
+}
+
 /// Where the branch was moved since, by whoever it was, nothing is put back.
 #[test]
 fn a_mark_of_another_commit_is_left_alone() {
