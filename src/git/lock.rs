@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::error::{Error, Result};
 use super::lease::{self, Asked, Lease};
 use super::repository::Repository;
+use super::unlock;
 use crate::disk::{clock, local};
 use crate::model::shown::short;
 use crate::model::time::Time;
@@ -71,7 +72,13 @@ pub fn take(repository: &Repository, which: Which, purpose: &str, wait: Duration
             return match lease::take(&path, &me, left, repository.git.stop())? {
                 Asked::Busy if repository.git.is_stopped() => Err(Error::Stopped),
                 Asked::Busy => Err(busy(lease::holder(&path))),
-                Asked::Free(lease) => Ok(Held { _lease: lease, _lock: lock }),
+                Asked::Free(lease) => {
+                    let held = Held { _lease: lease, _lock: lock };
+                    if which == Which::Writer {
+                        unlock::sweep_ours(repository);
+                    }
+                    Ok(held)
+                }
             };
         }
         if repository.git.is_stopped() {

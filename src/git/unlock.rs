@@ -45,6 +45,30 @@ pub fn look(repository: &Repository, youngest: Duration) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// Takes away what a git of ours that was killed left on a ref of ours: nobody else writes there, and who does holds the writer's
+/// lock, which is why he asks. As carefully as `git unlock`; what stays is told by the git that meets it.
+pub(super) fn sweep_ours(repository: &Repository) {
+    let swept = || -> Result<()> {
+        for path in locks_below(&repository.common.join("refs").join(OURS))? {
+            let Some(age) = checkout::age(&path) else { continue };
+            let verdict = judge(repository, &path, age, YOUNGEST_OF_OURS);
+            let found = Found { path, age, verdict };
+            if matches!(found.verdict, Verdict::Left(_)) && remove(repository, &found, YOUNGEST_OF_OURS)? {
+                tracing::warn!(path = %found.path.display(), "a git that was killed left this lock; it was removed");
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = swept() {
+        tracing::debug!(%error, "locks on our own refs were not looked at");
+    }
+}
+
+/// The folder of our own refs.
+const OURS: &str = "driftless";
+/// A git of ours holds one for far less.
+const YOUNGEST_OF_OURS: Duration = Duration::from_secs(1);
+
 /// Removes one that was left, if it still is.
 pub fn remove(repository: &Repository, found: &Found, youngest: Duration) -> Result<bool> {
     let Some(age) = checkout::age(&found.path) else { return Ok(false) };
@@ -56,7 +80,6 @@ pub fn remove(repository: &Repository, found: &Found, youngest: Duration) -> Res
 }
 
 fn candidates(repository: &Repository) -> Result<Vec<PathBuf>> {
-    let is_lock = |path: &Path| path.extension().is_some_and(|end| end == "lock");
     let mut all = Vec::new();
     let mut folders = vec![repository.git_dir.clone()];
     if repository.common != repository.git_dir {
@@ -65,10 +88,18 @@ fn candidates(repository: &Repository) -> Result<Vec<PathBuf>> {
     for folder in folders {
         all.extend(local::files(&folder)?.into_iter().map(|(path, _)| path).filter(|path| is_lock(path)));
     }
-    let refs = repository.common.join("refs");
-    all.extend(checkout::files_below(&refs)?.into_iter().map(|path| refs.join(path)).filter(|path| is_lock(path)));
+    all.extend(locks_below(&repository.common.join("refs"))?);
     all.sort();
     Ok(all)
+}
+
+fn locks_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let all = checkout::files_below(folder)?.into_iter();
+    Ok(all.filter(|path| is_lock(path)).map(|path| folder.join(path)).collect())
+}
+
+fn is_lock(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "lock")
 }
 
 fn judge(repository: &Repository, path: &Path, age: Duration, youngest: Duration) -> Verdict {

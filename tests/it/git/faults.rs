@@ -55,6 +55,23 @@ fn a_lock_left_at_the_remote_defers() {
     assert_eq!(hub.at_tip("a").as_deref(), Some("a\n"));
 }
 
+/// A git of ours was killed while it moved a ref of ours: the next publish is not held up by what it left.
+#[test]
+fn a_lock_left_on_a_ref_of_ours_goes_by_itself() {
+    let hub = Hub::new();
+    let clone = hub.clone("mine", None);
+    hub.json(&clone, &["state"], 0);
+    let [left, young, users] = ["refs/driftless/remote/origin/main.lock", "refs/driftless/young.lock", "refs/heads/main.lock"]
+        .map(|path| clone.join(".git").join(path));
+    for (path, seconds) in [(&left, 1_000_000_000), (&young, 4_000_000_000), (&users, 1_000_000_000)] {
+        write(path, "");
+        filetime::set_file_mtime(path, filetime::FileTime::from_unix_time(seconds, 0)).expect("set");
+    }
+    write(&clone.join("a"), "a\n");
+    assert_eq!(hub.json(&clone, &["publish", "a", "-m", "a"], 0)["result"], "pushed");
+    assert_eq!([&left, &young, &users].map(|path| path.exists()), [false, true, true]);
+}
+
 /// Somebody pushes exactly between our look and our push, three times.
 #[test]
 fn a_push_that_comes_between_is_never_overwritten() {
@@ -278,8 +295,9 @@ fn gs_07_a_publish_whose_git_is_killed_is_acknowledged_only_where_it_arrives() {
         {
             acknowledged.push(content);
         }
+        // That of the remote's git stays until somebody there looks at it.
+        drop(fs::remove_file(hub.bare.join("refs/heads/main.lock")));
     }
-    drop(fs::remove_file(hub.bare.join("refs/heads/main.lock")));
     crate::harness::wait_for("the end of its git", || hub.run(&clone, &["unlock", "--older-than", "0s"]).code == 0);
     hub.run(&clone, &["sync"]).ends_with(0);
     let history = git(&hub.bare, &["log", "-p", "--format=", "main", "--", "s"]) + "\n";
