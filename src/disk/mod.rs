@@ -210,6 +210,11 @@ pub trait Folder: Send + Sync {
     fn read(&self, name: &Name) -> Result<Box<dyn Reader>>;
     /// Creates `name` exclusively for writing, readable by its owner only until [`Writer::finish`].
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>>;
+    /// As [`Folder::stage`], for a file whose mode will be `mode`: it may have it from the beginning, which saves a far root
+    /// a call. Others can then read what is not complete, under a temporary name, if they will be able to read the whole.
+    fn stage_for(&self, name: &Name, _mode: u32) -> Result<Box<dyn Writer>> {
+        self.stage(name)
+    }
     /// Opens the file `name`, made by [`Folder::stage`], for writing on behind its first `length` bytes; the rest is cut
     /// off. [`ErrorKind::Barred`], and nothing is changed, where that is not the file `id`, is shorter, or has a second name.
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>>;

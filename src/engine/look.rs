@@ -162,6 +162,11 @@ impl Session<'_> {
 /// Fewer places are looked at, and what changed there carried, before another worker has begun.
 const FEW: usize = 32;
 
+/// Workers for a far root: as many at least, and at most.
+const FAR: std::ops::RangeInclusive<usize> = 8..=32;
+/// One for each of these that a call takes: so long does the other work at a file keep a core busy.
+const SHARE: Duration = Duration::from_micros(250);
+
 /// Workers: the cores, and more where answers come from far away.
 pub(super) fn width(session: &Session<'_>, request: &Request) -> usize {
     static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(2, usize::from));
@@ -169,8 +174,10 @@ pub(super) fn width(session: &Session<'_>, request: &Request) -> usize {
         return 1;
     }
     let cores = *CORES;
-    let far = Side::BOTH.iter().any(|&side| session.traits[side].remote);
-    session.options.threads.unwrap_or(if far { cores.max(8) } else { cores.min(8) }).max(1)
+    let far = Side::BOTH.into_iter().filter(|&side| session.traits[side].remote);
+    let wide = far.map(|side| (session.round_trips[side].as_micros() / SHARE.as_micros()) as usize).max();
+    let by_itself = wide.map_or(cores.min(8), |wide| wide.clamp(*FAR.start(), *FAR.end()).max(cores));
+    session.options.threads.unwrap_or(by_itself).max(1)
 }
 
 /// More than any sensible file of settings.

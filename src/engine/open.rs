@@ -43,6 +43,8 @@ pub(super) struct Session<'a> {
     pub verdicts: PerSide<Verdict>,
     pub traits: PerSide<Traits>,
     pub clocks: PerSide<Clock>,
+    /// How long a call takes there; nothing where nothing was asked.
+    pub round_trips: PerSide<Duration>,
     pub began: Moment,
     pub started: Time,
     pub store: Store,
@@ -132,6 +134,7 @@ impl<'a> Session<'a> {
             options,
             traits: PerSide::new(Traits::LOCAL, Traits::LOCAL),
             clocks: PerSide::new(Clock::Own(Time(0)), Clock::Own(Time(0))),
+            round_trips: PerSide::default(),
             began: Moment::now(),
             started: now(),
             standing: Standing::default(),
@@ -179,6 +182,7 @@ impl<'a> Session<'a> {
                 (None, Access::LookOnly) => guessed(&self.verdicts[side]),
             };
             let day_ago = Clock::DayAgo(Time(now().0 - 86_400_000_000_000));
+            let asked = Moment::now();
             self.clocks[side] = match access {
                 Access::LookOnly => day_ago,
                 Access::Write => match probe::clock(&*self.roots[side]) {
@@ -187,11 +191,15 @@ impl<'a> Session<'a> {
                     Err(_) => day_ago,
                 },
             };
+            self.round_trips[side] = asked.elapsed() / CALLS_FOR_THE_TIME;
         }
         self.began = Moment::now();
         Ok(())
     }
 }
+
+/// So many calls ask a root for its time: a folder opened; a file made, written, looked at by name and handle, and removed.
+const CALLS_FOR_THE_TIME: u32 = 6;
 
 /// Compiled once a process: a watch process opens its pair with every run.
 static APPENDED: LazyLock<Patterns> = LazyLock::new(|| built_in(APPEND));

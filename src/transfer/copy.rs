@@ -192,7 +192,7 @@ fn begin<'a>(
 
 /// The new file's mode: the source's where it has any; else that of the file it replaces, so that a mount's made-up bits
 /// take no right away and give none.
-fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> Option<u32> {
+pub(super) fn mode_for(run: &Run<'_>, to: Side, source: u32, replaced: Option<&Found>) -> Option<u32> {
     const PLAIN: u32 = 0o644;
     if !run.traits[to].modes {
         return None;

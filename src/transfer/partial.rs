@@ -7,7 +7,7 @@
 //! somebody's version afterwards: nothing but our own unfinished copy is ever written on.
 
 use super::blocks::Older;
-use super::copy::{Copying, Errand};
+use super::copy::{Copying, Errand, mode_for};
 use super::{Failure, Run, temp_name, trash};
 use crate::disk::{self, ErrorKind, Reader, Writer, local};
 use crate::model::digest::{self, Digest, Digesting};
@@ -127,7 +127,10 @@ pub(super) fn anew(run: &Run<'_>, errand: &Errand<'_>, reader: &mut dyn Reader, 
     reader.seek(0).map_err(|error| Failure::At(to.other(), error))?;
     let make = || match Older::open(run, errand)? {
         Some((older, writer)) => Ok((writer, Some(older))),
-        None => target.stage(temp).map(|writer| (writer, None)),
+        None => match mode_for(run, to, errand.planned.entry.mode, errand.replaced) {
+            Some(mode) => target.stage_for(temp, mode).map(|writer| (writer, None)),
+            None => target.stage(temp).map(|writer| (writer, None)),
+        },
     };
     let made = match make() {
         Err(error) if error.kind == ErrorKind::Exists => {

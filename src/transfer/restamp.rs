@@ -90,6 +90,7 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         pause(rest.saturating_sub(last.elapsed()));
     }
     let mut open: Option<(Side, RelPath, Box<dyn crate::disk::Folder>)> = None;
+    let mut kept_as_set = PerSide::<bool>::default();
     let mut outcomes = Vec::with_capacity(pending.items.len());
     for item in pending.items {
         let (parent, name) = split(&item.path);
@@ -100,8 +101,15 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
                 Err(_) => None,
             };
         }
-        let freshness = if run.traits[item.side].remote { Freshness::Fresh } else { Freshness::Cached };
+        // A server that restamps does it to the first one too. A cached answer that is wrong all the same is our own stamp: the
+        // next look sees another one, and reads the file.
+        let fresh = run.traits[item.side].remote && !kept_as_set[item.side];
+        let freshness = if fresh { Freshness::Fresh } else { Freshness::Cached };
         let node = open.as_ref().and_then(|(_, _, folder)| folder.look(&name, freshness).ok().flatten());
+        if fresh && item.entry.digest().is_some() {
+            let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, &run.traits[item.side]);
+            kept_as_set[item.side] = node.as_ref().is_some_and(as_set);
+        }
         outcomes.push(done(run, item, node.as_ref()));
     }
     Ok(outcomes)

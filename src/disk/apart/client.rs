@@ -273,7 +273,11 @@ impl Folder for ApartFolder {
     }
 
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>> {
-        self.writer("create", name, FolderCall::Stage { name: bytes(name) })
+        self.writer("create", name, FolderCall::Stage { name: bytes(name), mode: None })
+    }
+
+    fn stage_for(&self, name: &Name, mode: u32) -> Result<Box<dyn Writer>> {
+        self.writer("create", name, FolderCall::Stage { name: bytes(name), mode: Some(mode) })
     }
 
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {

@@ -104,22 +104,66 @@ pub(super) enum RootCall {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum FolderCall {
     List,
-    Look { name: Vec<u8>, freshness: Freshness },
-    Read { name: Vec<u8> },
-    Stage { name: Vec<u8> },
-    Resume { name: Vec<u8>, id: u64, length: u64 },
-    StageOver { old: Vec<u8>, name: Vec<u8> },
-    Rename { from: Vec<u8>, to: Vec<u8>, onto: Onto },
-    Exchange { a: Vec<u8>, b: Vec<u8> },
-    MakeFolder { name: Vec<u8>, mode: u32 },
-    MakeLink { name: Vec<u8>, target: Vec<u8> },
-    RemoveFile { name: Vec<u8> },
-    RemoveFolder { name: Vec<u8> },
-    Touch { name: Vec<u8>, mtime: Option<i64>, mode: Option<u32> },
-    TouchSelf { mtime: Option<i64>, mode: Option<u32> },
+    Look {
+        name: Vec<u8>,
+        freshness: Freshness,
+    },
+    Read {
+        name: Vec<u8>,
+    },
+    /// With the mode that it will have, where that is known.
+    Stage {
+        name: Vec<u8>,
+        mode: Option<u32>,
+    },
+    Resume {
+        name: Vec<u8>,
+        id: u64,
+        length: u64,
+    },
+    StageOver {
+        old: Vec<u8>,
+        name: Vec<u8>,
+    },
+    Rename {
+        from: Vec<u8>,
+        to: Vec<u8>,
+        onto: Onto,
+    },
+    Exchange {
+        a: Vec<u8>,
+        b: Vec<u8>,
+    },
+    MakeFolder {
+        name: Vec<u8>,
+        mode: u32,
+    },
+    MakeLink {
+        name: Vec<u8>,
+        target: Vec<u8>,
+    },
+    RemoveFile {
+        name: Vec<u8>,
+    },
+    RemoveFolder {
+        name: Vec<u8>,
+    },
+    Touch {
+        name: Vec<u8>,
+        mtime: Option<i64>,
+        mode: Option<u32>,
+    },
+    TouchSelf {
+        mtime: Option<i64>,
+        mode: Option<u32>,
+    },
     Flush,
-    HasWriter { name: Vec<u8> },
-    Attempt { trial: Trial },
+    HasWriter {
+        name: Vec<u8>,
+    },
+    Attempt {
+        trial: Trial,
+    },
 }
 
 /// What follows the bytes of a write.

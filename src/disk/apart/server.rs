@@ -230,7 +230,8 @@ impl Open {
             FolderCall::Look { name: bytes, freshness } => {
                 folder.look(&name(&bytes)?, freshness).map(|node| Answer::Node(node.map(Into::into)))
             }
-            FolderCall::Stage { name: bytes } => folder.stage(&name(&bytes)?).map(writing),
+            FolderCall::Stage { name: bytes, mode: None } => folder.stage(&name(&bytes)?).map(writing),
+            FolderCall::Stage { name: bytes, mode: Some(mode) } => folder.stage_for(&name(&bytes)?, mode).map(writing),
             FolderCall::Resume { name: bytes, id, length } => folder.resume(&name(&bytes)?, id, length).map(writing),
             FolderCall::StageOver { old, name: bytes } => folder.stage_over(&name(&old)?, &name(&bytes)?).map(|(writer, old)| {
                 let handle = self.keep(&self.writers, writer);

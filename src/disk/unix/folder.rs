@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 use super::over::Over;
 use super::reader::UnixReader;
 use super::stat::{self, Stat, Sync};
-use super::writer::UnixWriter;
+use super::writer::{PRIVATE, UnixWriter};
 use super::{Facts, kind, trial};
 use crate::disk::clock::pause;
 use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Trial, Writer};
@@ -40,11 +41,13 @@ pub(super) struct UnixFolder {
     facts: Facts,
     /// Its names were read once: the handle stands at their end.
     read_once: AtomicBool,
+    /// Of its root: a rename cannot be told to replace nothing, as one that was tried has shown.
+    only_plain: Arc<AtomicBool>,
 }
 
 impl UnixFolder {
-    pub fn new(handle: OwnedFd, facts: Facts) -> UnixFolder {
-        UnixFolder { handle, facts, read_once: AtomicBool::new(false) }
+    pub fn new(handle: OwnedFd, facts: Facts, only_plain: Arc<AtomicBool>) -> UnixFolder {
+        UnixFolder { handle, facts, read_once: AtomicBool::new(false), only_plain }
     }
 
     pub fn handle(&self) -> BorrowedFd<'_> {
@@ -119,9 +122,9 @@ impl UnixFolder {
         })
     }
 
-    fn create(&self, name: &Name) -> Result<OwnedFd> {
+    fn create(&self, name: &Name, mode: u32) -> Result<OwnedFd> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let created = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::RUSR | Mode::WUSR);
+        let created = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::from_raw_mode(mode as _));
         created.map_err(self.error("create", name))
     }
 
@@ -203,7 +206,12 @@ impl Folder for UnixFolder {
     }
 
     fn stage(&self, name: &Name) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(UnixWriter::new(self.create(name)?, name.clone(), self.facts)))
+        Ok(Box::new(UnixWriter::new(self.create(name, PRIVATE)?, name.clone(), self.facts)))
+    }
+
+    fn stage_for(&self, name: &Name, mode: u32) -> Result<Box<dyn Writer>> {
+        let handle = self.create(name, mode & 0o777 | PRIVATE)?;
+        Ok(Box::new(UnixWriter::new(handle, name.clone(), self.facts)))
     }
 
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
@@ -215,7 +223,7 @@ impl Folder for UnixFolder {
 
     #[cfg(target_os = "linux")]
     fn stage_over(&self, old: &Name, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
-        let new = self.create(name)?;
+        let new = self.create(name, PRIVATE)?;
         match Over::open(self, old, &new) {
             Ok(over) => {
                 let stamp = over.stamp();
@@ -389,14 +397,20 @@ pub(super) fn rename(
     if onto == Onto::File {
         return rustix::fs::renameat(from, old.as_bytes(), to, new.as_bytes());
     }
-    match rustix::fs::renameat_with(from, old.as_bytes(), to, new.as_bytes(), RenameFlags::NOREPLACE) {
-        // RACE: this file system cannot refuse to replace. A file created between the look and the rename is
-        // replaced; the window is one call long.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match stat::by_name(to, new, Sync::Force) {
-            Ok(_) => Err(Errno::EXIST),
-            Err(Errno::NOENT) => rustix::fs::renameat(from, old.as_bytes(), to, new.as_bytes()),
-            Err(errno) => Err(errno),
-        },
-        other => other,
+    if !target.only_plain.load(Ordering::Relaxed) {
+        match rustix::fs::renameat_with(from, old.as_bytes(), to, new.as_bytes(), RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            other => return other,
+        }
     }
+    // RACE: this file system cannot refuse to replace. A file created between the look and the rename is
+    // replaced; the window is one call long.
+    match stat::by_name(to, new, Sync::Force) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rustix::fs::renameat(from, old.as_bytes(), to, new.as_bytes()),
+        Err(errno) => Err(errno),
+    }?;
+    // What was refused was not this rename but this way of asking: each further try would cost a far root two calls.
+    target.only_plain.store(true, Ordering::Relaxed);
+    Ok(())
 }

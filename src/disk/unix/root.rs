@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, linkat};
@@ -19,6 +20,7 @@ struct UnixRoot {
     facts: Facts,
     /// Its file number when it was opened.
     id: u64,
+    only_plain: Arc<AtomicBool>,
 }
 
 /// Opens the folder at `path` as a root. `remote`: it lies on a network mount.
@@ -28,14 +30,14 @@ pub fn open_root(path: &Path, remote: bool) -> Result<Arc<dyn Root>> {
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
     let stat = stat::by_handle(&handle, stat::Sync::AsIs).map_err(failed)?;
     let facts = Facts { device: stat.device, remote };
-    Ok(Arc::new(UnixRoot { handle, path: path.to_owned(), facts, id: stat.id }))
+    Ok(Arc::new(UnixRoot { handle, path: path.to_owned(), facts, id: stat.id, only_plain: Arc::default() }))
 }
 
 impl UnixRoot {
     fn open(&self, path: &RelPath) -> Result<UnixFolder> {
         let handle = open::folder(&self.handle, path, self.facts.device);
         let handle = handle.map_err(|errno| self.facts.error("open", path, errno))?;
-        Ok(UnixFolder::new(handle, self.facts))
+        Ok(UnixFolder::new(handle, self.facts, Arc::clone(&self.only_plain)))
     }
 
     /// The open folder that holds `path`, and its name there.

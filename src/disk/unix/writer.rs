@@ -16,7 +16,7 @@ use crate::model::path::Name;
 use crate::model::time::Time;
 
 /// The mode with which temporary files are made: nobody else reads what is not complete.
-const PRIVATE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
 pub(super) struct UnixWriter {
     handle: OwnedFd,
@@ -118,11 +118,13 @@ impl Writer for UnixWriter {
             let source = std::io::Error::other("the older version was written to meanwhile");
             return Err(Error::new("write", &self.name, ErrorKind::Barred, source));
         }
-        // A base of an older version may still ask for bits that lend the owner's rights.
-        if let Some(mode) = mode.map(|mode| mode & 0o777).filter(|&mode| mode != PRIVATE) {
+        rustix::fs::futimens(&self.handle, &times(mtime)).map_err(self.error("touch"))?;
+        // A base of an older version may still ask for bits that lend the owner's rights. The answer is fresh: it came with the times.
+        if let Some(mode) = mode.map(|mode| mode & 0o777)
+            && stat::by_handle(&self.handle, Sync::AsIs).map_err(self.error("look at"))?.mode != mode
+        {
             rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(self.error("touch"))?;
         }
-        rustix::fs::futimens(&self.handle, &times(mtime)).map_err(self.error("touch"))?;
         if flush {
             rustix::fs::fsync(&self.handle).map_err(self.error("flush"))?;
         }
