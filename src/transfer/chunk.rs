@@ -8,7 +8,7 @@ use super::{Ending, Failure, Halt, Outcome, Run, Tally, ending, outcome};
 use super::{database, trash};
 use crate::disk::{self, ErrorKind, Folder, Freshness};
 use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
-use crate::model::finding::Note;
+use crate::model::finding::{Note, ProblemKind};
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
@@ -211,6 +211,11 @@ impl<'a, 'r> Chunk<'a, 'r> {
             Ok(node) => node.map_or(from.stamp, |node| node.stamp),
             Err(error) => {
                 let _ = folder.remove_file(&temp);
+                if error.kind == ErrorKind::Denied {
+                    // As sshfs has it, by default, for links that may lead out of the mount (`contain_symlinks`).
+                    let message = format!("is a link that could be made there, but the mount does not show it: {}", error.source);
+                    return Err(Failure::Path(to, ProblemKind::NotRepresentable, message));
+                }
                 return Err(at(error));
             }
         };
