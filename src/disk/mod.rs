@@ -27,10 +27,14 @@ pub mod sim;
 pub mod unix;
 #[cfg(unix)]
 pub mod users;
+#[cfg(windows)]
+pub mod windows;
 
 pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 pub use unix::{is_gone, open_root};
+#[cfg(windows)]
+pub use windows::{is_gone, open_root};
 
 use serde::{Deserialize, Serialize};
 
