@@ -8,7 +8,6 @@
 //! [`Root`] and [`Folder`] are the port: the real disk is [`unix`]; state files and configuration outside the roots
 //! go through [`local`].
 
-#[cfg(unix)]
 pub mod apart;
 pub mod beside;
 #[cfg(unix)]
@@ -18,14 +17,12 @@ pub mod error;
 #[cfg(unix)]
 pub mod group;
 pub mod local;
-#[cfg(unix)]
 pub mod log;
 pub mod signals;
 #[cfg(test)]
 pub mod sim;
 #[cfg(unix)]
 pub mod unix;
-#[cfg(unix)]
 pub mod users;
 #[cfg(windows)]
 pub mod windows;

@@ -156,7 +156,8 @@ impl Watcher {
 
     fn watch(&self, folder: &RelPath, mode: RecursiveMode) -> notify::Result<()> {
         let config = WatchPathConfig::new(mode).with_dereference_symlinks(false);
-        lock(&self.inner).watch_with(&under(&self.root, folder), config)
+        let Some(path) = under(&self.root, folder) else { return Err(notify::Error::path_not_found()) };
+        lock(&self.inner).watch_with(&path, config)
     }
 }
 
