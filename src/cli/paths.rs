@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::cli::failure::{Failure, shown};
 use crate::cli::place::Place;
 use crate::engine::request::Pair;
+use crate::model::native;
 use crate::model::path::RelPath;
 use crate::roots::reach::Reach;
 
@@ -40,7 +41,7 @@ fn resolve_one(pair: &Pair, here: &Path, typed: &Path, reach: &Reach) -> Result<
 
 fn below_a_root(pair: &Pair, whole: &Path) -> Option<RelPath> {
     let below = [&pair.staging, &pair.network].into_iter().find_map(|root| whole.strip_prefix(root).ok())?;
-    RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()
+    RelPath::parse(&native::slashed(below)).ok()
 }
 
 /// The last name is kept: a link is synchronised itself, it stands for nothing else.

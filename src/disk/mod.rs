@@ -10,11 +10,9 @@
 
 pub mod apart;
 pub mod beside;
-#[cfg(unix)]
 pub mod checkout;
 pub mod clock;
 pub mod error;
-#[cfg(unix)]
 pub mod group;
 pub mod local;
 pub mod log;

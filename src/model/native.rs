@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 /// The bytes of a name or path. On Windows `\` stays as it is.
 pub fn to_bytes(name: &OsStr) -> &[u8] {
@@ -26,6 +27,22 @@ pub fn from_bytes(bytes: &[u8]) -> Option<Cow<'_, OsStr>> {
     }
     let units = wide(bytes)?;
     Some(Cow::Owned(std::os::windows::ffi::OsStringExt::from_wide(&units)))
+}
+
+/// A path's bytes with `/` between the names, as git and our own records have them.
+pub fn slashed(path: &Path) -> Cow<'_, [u8]> {
+    let bytes = to_bytes(path.as_os_str());
+    if cfg!(windows) && bytes.contains(&b'\\') {
+        Cow::Owned(bytes.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect())
+    } else {
+        Cow::Borrowed(bytes)
+    }
+}
+
+/// The system's spelling for an argument of another program. What the system cannot spell becomes a text with a NUL in it, which
+/// no call takes: better none than another name.
+pub fn spelled(bytes: &[u8]) -> Cow<'_, OsStr> {
+    from_bytes(bytes).unwrap_or(Cow::Borrowed(OsStr::new("\0")))
 }
 
 /// The 16-bit units of WTF-8; `None` where it is none. A surrogate pair has to be written as one character.
