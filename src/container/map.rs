@@ -81,9 +81,9 @@ impl Map {
 impl Mapping {
     /// Is this local path left out?
     pub fn leaves_out(&self, path: &Path) -> bool {
-        self.scopes.iter().any(|scope| {
-            path.strip_prefix(&scope.top).is_ok_and(|below| scope.ignore.ignores(&native::slashed(below)))
-        })
+        self.scopes
+            .iter()
+            .any(|scope| path.strip_prefix(&scope.top).is_ok_and(|below| scope.ignore.ignores(&native::slashed(below))))
     }
 
     pub fn may_bring_back(&self) -> bool {

@@ -270,8 +270,12 @@ impl Call<'_> {
         // The process is gone, so its end of the pipe is; the feeder ends by itself.
         let fed = feeder.map(|feeder| feeder.join().unwrap_or_else(|_| Err(io::Error::other("the input broke off"))));
         let (status, stdout, stderr) = ended?;
-        let output =
-            Output { code: group::code_of(status), killed: group::was_killed(status), stdout, message: told(&stderr, &self.git.secrets) };
+        let output = Output {
+            code: group::code_of(status),
+            killed: group::was_killed(status),
+            stdout,
+            message: told(&stderr, &self.git.secrets),
+        };
         match fed {
             // Half of the input arrived, and git took it for the whole.
             Some(Err(error)) if output.code == 0 => Err(Error::Git { verb, message: error.to_string() }),

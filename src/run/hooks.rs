@@ -101,6 +101,23 @@ pub fn run(
 mod tests {
     use super::*;
 
+    #[cfg(windows)]
+    #[test]
+    fn a_hook_is_a_line_for_cmd_and_its_end_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().to_path_buf();
+        let pair = Pair { name: "p".to_owned(), state, staging: "s".into(), network: "n".into(), others: Vec::new() };
+        let run = |line: &str| {
+            let hooks = Hooks::from([(Occasion::AfterUp, line.to_owned())]);
+            run(&hooks, Occasion::AfterUp, &pair, "a=1\n", PATIENCE, &AtomicBool::new(false))
+        };
+        assert_eq!(run("(echo %DRIFTLESS_HOOK% \"%DRIFTLESS_PAIR%\")>got"), Ok(()));
+        let got = std::fs::read_to_string(folder.path().join("got")).expect("written");
+        assert_eq!(got.trim_end(), "after_up \"p\"");
+        assert!(run("exit 3").expect_err("failed").contains("after_up failed"));
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_hook_gets_the_report_and_its_end_is_told() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -8,4 +8,4 @@ mod windows;
 #[cfg(unix)]
 pub use unix::{is_ignored, leads_session};
 #[cfg(windows)]
-pub use windows::{Event, hear};
+pub use windows::{Event, end_now, hear};
