@@ -19,7 +19,7 @@ pub mod mounts;
 pub mod own;
 pub mod probe;
 pub mod reach;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 
 pub use error::Error;

@@ -20,7 +20,7 @@ mod remove;
 mod restamp;
 mod snapshot;
 mod structure;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 pub mod trash;
 

@@ -1,6 +1,7 @@
 //! Creations and overwrites: what appears is whole, and what stood there is kept or left.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
@@ -9,6 +10,7 @@ use crate::model::entry::Content;
 use crate::model::finding::ProblemKind;
 use crate::transfer::{carry_structure, finish_folders};
 
+#[cfg(unix)]
 #[test]
 fn what_is_written_is_what_was_found_with_time_and_mode() {
     let world = world();
@@ -59,7 +61,8 @@ fn a_creation_never_replaces_what_appeared_meanwhile() {
         let world = world();
         match link {
             false => world.lay(STAGING, "new", "ours"),
-            true => symlink("ours", world.file(STAGING, "new")).expect("a link"),
+            true if !make_link("ours", &world.file(STAGING, "new")) => continue,
+            true => {}
         }
         let action = world.write_to(NETWORK, "new");
         let at = world.file(NETWORK, "new");
@@ -196,6 +199,7 @@ fn a_file_that_is_open_for_writing_is_not_replaced_in_staging() {
     assert_eq!(world.shown(STAGING), tree(&[("file", "newer"), ("gone", "old")]));
 }
 
+#[cfg(unix)]
 #[test]
 fn folders_get_their_time_and_mode_when_they_are_filled() {
     let world = world();
