@@ -21,7 +21,7 @@ mod system;
 #[path = "detach/windows.rs"]
 mod system;
 
-pub use system::leave_terminal;
+pub use system::{leave_terminal, prepare};
 
 /// A first look that takes longer goes on without anybody waiting for it.
 const BEGINNING: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Chi
         arguments.push(format!("--conflict={pattern}{}", policy.word()).into());
     }
     let mut command = Command::new(program);
-    system::prepare(&mut command);
+    prepare(&mut command);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     command.spawn().map_err(|error| failed(&error))
 }

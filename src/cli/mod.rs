@@ -136,6 +136,10 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
     if let Command::Run(run) = &typed.command {
         return run::run(run, typed.common);
     }
+    #[cfg(windows)]
+    if let Command::Watch(args::Watch { at_log_on: Some(unit), .. }) = &typed.command {
+        return unit::at_log_on(unit);
+    }
     if let Command::Man(man) = &typed.command {
         return man::run(man, typed.common);
     }
