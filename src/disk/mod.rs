@@ -275,6 +275,11 @@ pub trait Reader: Send {
     fn opened(&self) -> Stamp;
     /// Allocated bytes were fewer than the size said: worth asking for holes.
     fn sparse(&self) -> bool;
+    /// What the file holds beside its content, which is not carried: a sentence without the path (alternate data streams
+    /// of Windows).
+    fn left_behind(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A temporary file open for writing.

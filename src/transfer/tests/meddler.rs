@@ -216,6 +216,11 @@ impl Reader for MeddledReader {
     fn sparse(&self) -> bool {
         self.inner.sparse()
     }
+
+    /// A failure that is asked for stands for something that is left behind.
+    fn left_behind(&self) -> Option<String> {
+        self.meddler.call("left behind", &self.path).err().map(|_| "has more than its content".to_owned())
+    }
 }
 
 struct MeddledWriter {

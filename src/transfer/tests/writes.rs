@@ -37,6 +37,27 @@ fn what_is_written_is_what_was_found_with_time_and_mode() {
     assert!(world.trashed(NETWORK).is_empty());
 }
 
+#[test]
+fn what_a_file_has_beside_its_content_is_told_once_and_the_copy_counts() {
+    let world = world();
+    for file in ["file", "plain"] {
+        world.lay(STAGING, file, "content");
+    }
+    world.meddler.staging.fail("left behind", "file", ErrorKind::Other);
+    let actions = ["file", "plain"].map(|file| world.write_to(NETWORK, file)).into();
+    let (outcomes, halt) = carry(&world.run(), actions);
+    assert!(halt.is_none());
+    let notes: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| match &outcome.result {
+            Ending::Noted(note) => Some((note.path.to_string(), note.message.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(notes, [("file".to_owned(), "has more than its content")]);
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome.result, Ending::Done { .. })).count(), 2);
+}
+
 /// An old answer of a cache told of another size.
 #[test]
 fn what_stands_there_already_is_not_displaced() {
