@@ -17,7 +17,6 @@ mod system;
 #[path = "group/windows.rs"]
 mod system;
 
-#[cfg(windows)]
 pub use system::Kin;
 
 /// How often it is looked at.
@@ -28,7 +27,7 @@ const GONE_AFTER: Duration = Duration::from_secs(2);
 /// A child and what it started.
 pub struct Group {
     head: Child,
-    kin: system::Kin,
+    kin: Kin,
 }
 
 /// Why it is not waited for any more.
@@ -45,7 +44,7 @@ pub enum End {
 pub fn spawn(command: &mut Command) -> io::Result<Group> {
     system::set_apart(command);
     let head = command.spawn()?;
-    let kin = system::Kin::of(&head);
+    let kin = Kin::of(&head);
     Ok(Group { head, kin })
 }
 

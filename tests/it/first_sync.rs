@@ -45,6 +45,7 @@ fn ss_04_07_09_the_lab_project_arrives_identical() {
 }
 
 /// SS-04: the FIFO is said, is not made, and costs no exit code.
+#[cfg(unix)]
 #[test]
 fn ss_04_what_is_no_file_is_noted() {
     let world = lab();
@@ -221,6 +222,7 @@ fn ss_04_a_missing_staging_folder_is_made() {
 }
 
 /// SS-07: names that are not UTF-8 are told by their bytes.
+#[cfg(unix)]
 #[test]
 fn ss_07_a_name_that_is_not_utf_8_is_told_by_its_bytes() {
     let world = World::new();

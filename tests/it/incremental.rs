@@ -288,6 +288,7 @@ fn ss_11_a_move_out_of_path_is_no_delete() {
 }
 
 /// SS-06: an edit of the same size whose mtime was set back is seen by its ctime.
+#[cfg(unix)]
 #[test]
 fn ss_06_an_edit_with_a_restored_time_is_seen() {
     for side in ["up", "down"] {
@@ -304,6 +305,7 @@ fn ss_06_an_edit_with_a_restored_time_is_seen() {
 }
 
 /// SS-06: edits in the very moment of a sync are seen by the next one, again and again, and our own copies are no edits.
+#[cfg(unix)]
 #[test]
 fn ss_06_edits_in_the_moment_of_a_sync_are_seen() {
     let world = World::paired(&[("f", "0000")]);
@@ -335,6 +337,7 @@ fn ss_05_a_name_that_comes_and_goes() {
 }
 
 /// SS-09: a touch, a chmod and a link's target travel without content.
+#[cfg(unix)]
 #[test]
 fn ss_09_times_and_modes_travel_without_content() {
     let world = project();

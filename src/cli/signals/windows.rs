@@ -43,6 +43,6 @@ pub fn hear(words: Sender<Caught>) -> io::Result<()> {
     signals::hear(move |event| {
         let from_terminal = event != Event::Farewell;
         // Who is asked so often that there is no more room has heard it.
-        drop(words.try_send(Caught { number: number_of(event).into(), from_terminal, asks_to_end: true }));
+        let _ = words.try_send(Caught { number: number_of(event).into(), from_terminal, asks_to_end: true });
     })
 }
