@@ -1,12 +1,15 @@
 //! Conflicts: held with a copy on the network, settled by a policy, ended by a word, taken back.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{World, chmod, paths, read, stands, touch, wait_for, write, wrote_nothing};
+#[cfg(unix)]
+use crate::harness::chmod;
+use crate::harness::{World, paths, read, stands, touch, wait_for, write, wrote_nothing};
 use crate::tree::Tree;
 
 /// Both sides have changed `names`, and nothing else.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use filetime::FileTime;
 use serde_json::{Value, json};
 
-use crate::harness::{World, chmod, paths, read, stands, touch, write};
+#[cfg(unix)]
+use crate::harness::chmod;
+use crate::harness::{World, paths, read, stands, touch, write};
 use crate::tree::Tree;
 
 fn entries<'a>(object: &'a Value, path: &str) -> Vec<&'a Value> {
