@@ -1,7 +1,7 @@
 //! One open folder.
 
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use windows_sys::Win32::Storage::FileSystem as fs;
@@ -28,13 +28,13 @@ const SECOND_LOOK: Duration = Duration::from_millis(5);
 pub(super) struct WindowsFolder {
     handle: OwnedHandle,
     facts: Facts,
-    /// The place of a listing is the handle's: one at a time.
-    reading: Mutex<()>,
+    /// Its entries were read once. The place in a listing is the handle's, and Wine tells only what was there at first.
+    read_once: AtomicBool,
 }
 
 impl WindowsFolder {
     pub fn new(handle: OwnedHandle, facts: Facts) -> WindowsFolder {
-        WindowsFolder { handle, facts, reading: Mutex::new(()) }
+        WindowsFolder { handle, facts, read_once: AtomicBool::new(false) }
     }
 
     pub fn handle(&self) -> &OwnedHandle {
@@ -151,10 +151,11 @@ fn set(handle: &OwnedHandle, stat: &Stat, mtime: Option<Time>, mode: Option<u32>
 
 impl Folder for WindowsFolder {
     fn list(&self) -> Result<Listing<Node>> {
-        let entries = {
-            let _one = self.reading.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            listing::read(&self.handle, self.facts).map_err(self.itself("list"))?
+        let again = match self.read_once.swap(true, Ordering::Relaxed) {
+            true => Some(nt::open(&self.handle, &[], Ask::FOLDER).map_err(self.itself("list"))?),
+            false => None,
         };
+        let entries = listing::read(again.as_ref().unwrap_or(&self.handle), self.facts).map_err(self.itself("list"))?;
         let mut listing = Vec::with_capacity(entries.len());
         for entry in entries {
             if let Some(value) = self.listed(&entry)? {

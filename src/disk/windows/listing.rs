@@ -79,7 +79,7 @@ pub(super) fn knows(folder: &impl AsHandle, layout: Layout) -> bool {
     matches!(nt::list(folder, &mut buffer, layout.class(), true), Ok(_) | Err(Status::NO_MORE_FILES | Status::NO_SUCH_FILE))
 }
 
-fn read_as(folder: &impl AsHandle, layout: Layout) -> Result<Vec<Entry>> {
+pub(super) fn read_as(folder: &impl AsHandle, layout: Layout) -> Result<Vec<Entry>> {
     BUFFER.with_borrow_mut(|buffer| {
         let mut entries = Vec::new();
         let mut restart = true;
@@ -135,7 +135,6 @@ fn entry(units: &[u16], head: &[u8], layout: Layout) -> Result<Entry> {
         mtime: time_of(u64_at(head, 24)),
         ctime: time_of(u64_at(head, 32)),
         id,
-        names: 0,
     };
     Ok(Entry { name, stat, flaw: names::flaw(units) })
 }

@@ -24,8 +24,6 @@ pub(super) struct Stat {
     pub mtime: Time,
     pub ctime: Time,
     pub id: u64,
-    /// Hard links; 0 where a listing does not tell.
-    pub names: u32,
 }
 
 /// 100 ns steps from 1601 to 1970.
@@ -86,25 +84,23 @@ impl Reparse {
 
 /// The stat of an open handle.
 pub(super) fn by_handle(handle: &impl AsHandle, facts: Facts) -> Result<Stat> {
-    // The name at its end does not fit, which is no failure; it is not asked for.
-    let all = nt::query::<104>(handle, wdk::FileAllInformation)?;
-    let attributes = all.u32(32);
+    // What comes in one answer is looked up by the path in places (Wine does), which leads nowhere once a folder was moved.
+    let basic = nt::query::<40>(handle, wdk::FileBasicInformation)?;
+    let standard = nt::query::<24>(handle, wdk::FileStandardInformation)?;
+    let attributes = basic.u32(32);
     let tag = if attributes & fs::FILE_ATTRIBUTE_REPARSE_POINT == 0 {
         0
     } else {
         nt::query::<8>(handle, wdk::FileAttributeTagInformation)?.u32(4)
     };
-    let id = if facts.wide_ids { wide_id(handle)? } else { all.u64(64) };
-    Ok(Stat {
-        attributes,
-        tag,
-        size: all.u64(48),
-        allocated: all.u64(40),
-        mtime: time_of(all.u64(16)),
-        ctime: time_of(all.u64(24)),
-        id,
-        names: all.u32(56),
-    })
+    let id = if facts.wide_ids { wide_id(handle)? } else { nt::query::<8>(handle, wdk::FileInternalInformation)?.u64(0) };
+    let (mtime, ctime) = (time_of(basic.u64(16)), time_of(basic.u64(24)));
+    Ok(Stat { attributes, tag, size: standard.u64(8), allocated: standard.u64(0), mtime, ctime, id })
+}
+
+/// How many names an open file has.
+pub(super) fn names_of(handle: &impl AsHandle) -> Result<u32> {
+    Ok(nt::query::<24>(handle, wdk::FileStandardInformation)?.u32(16))
 }
 
 pub(super) fn wide_id(handle: &impl AsHandle) -> Result<u64> {

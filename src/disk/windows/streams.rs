@@ -35,7 +35,7 @@ fn names(mut answer: &[u8]) -> Vec<String> {
         let Some(name) = answer.get(24..24 + length) else { break };
         let units: Vec<u16> = name.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
         let text = String::from_utf16_lossy(&units);
-        let plain = text.trim_start_matches(':').trim_end_matches(":$DATA");
+        let plain = text.trim_end_matches(":$DATA").trim_start_matches(':');
         if !plain.is_empty() {
             names.push(plain.to_owned());
         }

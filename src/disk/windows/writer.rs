@@ -33,7 +33,8 @@ impl WindowsWriter {
     pub fn behind(handle: OwnedHandle, name: Name, facts: Facts, id: u64, length: u64) -> Result<WindowsWriter> {
         let writer = WindowsWriter { place: length, ..WindowsWriter::new(handle, name, facts) };
         let stat = stat::by_handle(&writer.file, facts).map_err(writer.error("look at"))?;
-        if !stat.is_plain_file() || stat.tag != 0 || stat.id != id || stat.size < length || stat.names != 1 {
+        let names = stat::names_of(&writer.file).map_err(writer.error("look at"))?;
+        if !stat.is_plain_file() || stat.tag != 0 || stat.id != id || stat.size < length || names != 1 {
             let source = std::io::Error::other("it is not the file that was begun");
             return Err(Error::new("resume", &writer.name, ErrorKind::Barred, source));
         }

@@ -47,7 +47,8 @@ fn what_a_program_keeps_to_itself_is_busy_and_stays() {
     for file in ["held", "new"] {
         write(&*folder, &name(file), file.as_bytes(), Time(100));
     }
-    let held = fs::OpenOptions::new().read(true).write(true).share_mode(0).open(ground.at.join("held")).expect("opened");
+    folder.touch(&name("held"), None, Some(0o444)).expect("read-only");
+    let held = fs::OpenOptions::new().read(true).share_mode(0).open(ground.at.join("held")).expect("opened");
     let [held_name, new] = ["held", "new"].map(name);
     assert_eq!(kind_of(folder.read(&held_name).map(drop)), Some(ErrorKind::Busy));
     assert_eq!(kind_of(folder.rename(&held_name, &name("away"), Onto::Nothing)), Some(ErrorKind::Busy));
@@ -55,7 +56,9 @@ fn what_a_program_keeps_to_itself_is_busy_and_stays() {
     assert_eq!(folder.has_writer(&held_name).expect("asked"), Some(true));
     let replaced = kind_of(folder.rename(&new, &held_name, Onto::File));
     assert!(matches!(replaced, Some(ErrorKind::Busy | ErrorKind::Denied)), "{replaced:?}");
-    assert_eq!(look(&*folder, "held").expect("it is there").stamp.size, 4);
+    let left = look(&*folder, "held").expect("it is there");
+    assert_eq!((left.stamp.size, left.mode), (4, 0o444), "read-only, as it was");
+    assert_eq!(look(&*folder, "new").expect("it is there").mode, 0o644);
     drop(held);
     assert_eq!((read(&*folder, &held_name), read(&*folder, &new)), (b"held".to_vec(), b"new".to_vec()));
     folder.rename(&new, &held_name, Onto::File).expect("free now");
