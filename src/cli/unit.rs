@@ -170,7 +170,7 @@ impl Unit {
     fn text_for_here(&self) -> Result<String, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed(format!("It cannot be found out where this program lies: {error}.")))?;
-        let program = lasting(&program, &local::real_path(&std::env::temp_dir()))?;
+        let program = lasting(&program, &local::real_path(&system::temporary()))?;
         self.kind.take_program(&program)?;
         Ok(self.text(&program, &variables(|name| variable(name))?))
     }

@@ -299,6 +299,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_keeper_of_logins_that_hangs_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");

@@ -22,6 +22,11 @@ pub const GONE_TOMORROW: &[&str] = &["/run", "/dev/shm"];
 /// Where a user keeps programs.
 pub const LASTING: &str = "~/.local/bin";
 
+/// Where files of the moment lie.
+pub fn temporary() -> PathBuf {
+    variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+}
+
 /// What starts programs at login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::Unit;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, shown};
-use crate::cli::settings::FILE_LIMIT;
+use crate::cli::settings::{FILE_LIMIT, variable};
 use crate::cli::{Answer, detach};
 use crate::disk::local;
 use crate::service::control::Address;
@@ -38,6 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Characters of a value that Windows runs.
 const LONGEST: usize = 260;
+
+/// Where files of the moment lie.
+pub fn temporary() -> PathBuf {
+    let named = ["TMP", "TEMP"].into_iter().find_map(variable);
+    named.map_or_else(|| PathBuf::from(r"C:\Windows\Temp"), PathBuf::from)
+}
 
 /// What starts programs at log-on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("driftless.exe");
         std::fs::write(&program, "").expect("written");
-        let temporary = local::real_path(&std::env::temp_dir());
+        let temporary = local::real_path(&temporary());
         assert!(super::super::lasting(&program, &temporary).expect_err("temporary").message.contains("temporary"));
         let kept = super::super::lasting(&program, Path::new(r"C:\no such folder")).expect("it may stay");
         assert!(!kept.starts_with(r"\\?\"), "{kept}");

@@ -13,19 +13,10 @@ use crate::model::native;
 /// Each name as Windows holds it. One with a colon, a backslash or a dot at its end would lead somewhere else.
 pub fn place(folder: &Path, path: &[u8]) -> PathBuf {
     let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-    names.fold(folder.to_path_buf(), |whole, name| match is_name(name) {
+    names.fold(folder.to_path_buf(), |whole, name| match crate::disk::windows::is_name(name) {
         true => whole.join(native::spelled(name)),
         false => whole.join("\0"),
     })
-}
-
-/// Does Windows hold this name as it is?
-fn is_name(name: &[u8]) -> bool {
-    let Some(text) = native::from_bytes(name).map(|name| name.to_string_lossy().into_owned()) else { return false };
-    let odd = |c: char| c < ' ' || r#"<>:"\|?*"#.contains(c);
-    // The system takes `nul.txt` for a device: asked for its whole path it says so, and cuts dots and spaces off.
-    let same = std::path::absolute(Path::new(r"C:\x").join(&text)).is_ok_and(|whole| whole.file_name() == Some(text.as_ref()));
-    !text.contains(odd) && same
 }
 
 pub fn is_executable(_: &Metadata) -> Option<bool> {
