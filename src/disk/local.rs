@@ -27,6 +27,8 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(windows)]
+pub use system::open_to_hear;
 pub(super) use system::{careful, identity_of, names as names_of, private_and_careful, read_exact_at};
 pub use system::{free, host_name, open_file_limit, system, user_id};
 

@@ -9,10 +9,8 @@
 //! [`GLANCE_MS`]; until then every run looks for itself.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr::null;
@@ -23,9 +21,8 @@ use notify::{Error, Result};
 use windows_sys::Win32::Foundation::{ERROR_INVALID_PARAMETER, ERROR_NOTIFY_ENUM_DIR, WAIT_FAILED, WAIT_OBJECT_0, WAIT_TIMEOUT};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ACTION_ADDED, FILE_ACTION_MODIFIED, FILE_ACTION_REMOVED, FILE_ACTION_RENAMED_NEW_NAME, FILE_ACTION_RENAMED_OLD_NAME,
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OVERLAPPED, FILE_LIST_DIRECTORY, FILE_NOTIFY_CHANGE_ATTRIBUTES,
-    FILE_NOTIFY_CHANGE_CREATION, FILE_NOTIFY_CHANGE_DIR_NAME, FILE_NOTIFY_CHANGE_FILE_NAME, FILE_NOTIFY_CHANGE_LAST_WRITE,
-    FILE_NOTIFY_CHANGE_SIZE, ReadDirectoryChangesW,
+    FILE_NOTIFY_CHANGE_ATTRIBUTES, FILE_NOTIFY_CHANGE_CREATION, FILE_NOTIFY_CHANGE_DIR_NAME, FILE_NOTIFY_CHANGE_FILE_NAME,
+    FILE_NOTIFY_CHANGE_LAST_WRITE, FILE_NOTIFY_CHANGE_SIZE, ReadDirectoryChangesW,
 };
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Threading::{CreateEventW, SetEvent, WaitForMultipleObjects};
@@ -58,9 +55,7 @@ impl Ears {
     }
 
     pub(super) fn with_room(root: &Path, room: usize, hear: impl Fn(Result<Event>) + Send + 'static) -> Result<Ears> {
-        let mut open = OpenOptions::new();
-        open.access_mode(FILE_LIST_DIRECTORY).custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OVERLAPPED);
-        let folder = open.open(root).map_err(|error| Error::io(error).add_path(root.to_owned()))?;
+        let folder = local::open_to_hear(root).map_err(|error| Error::io(error).add_path(root.to_owned()))?;
         let (stop, heard) = (Arc::new(event()?), event()?);
         let mut listening =
             Listening { folder: folder.into(), heard, place: Box::default(), room: vec![0; room / 4], under_way: false };

@@ -52,6 +52,7 @@ pub struct Patience {
     /// No answer at all for so long: the mount hangs.
     silence_ms: Arc<AtomicU64>,
     /// Set once the user wants to stop: then no silence is waited for that is longer than a moment.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing is waited for in a process apart there"))]
     stop: Arc<AtomicBool>,
 }
 
@@ -68,10 +69,12 @@ impl Patience {
         self.silence_ms.store(silence.max(LEAST_MS), Ordering::Relaxed);
     }
 
+    #[cfg(unix)]
     fn silence(&self) -> Duration {
         Duration::from_millis(self.silence_ms.load(Ordering::Relaxed))
     }
 
+    #[cfg(unix)]
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

@@ -69,7 +69,7 @@ pub fn become_the_command(command: &mut Command) -> io::Error {
         return error;
     }
     match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Ok(status) => signals::end_now(status.code().unwrap_or(1).cast_unsigned()),
         Err(error) => error,
     }
 }
