@@ -237,6 +237,10 @@ pub trait Folder: Send + Sync {
     fn flush(&self) -> Result<()>;
     /// Has another program the file open for writing? `None` where that cannot be asked.
     fn has_writer(&self, name: &Name) -> Result<Option<bool>>;
+    /// Who has the file open, as a sentence for people; `None` where the system does not tell.
+    fn holders(&self, _name: &Name) -> Option<String> {
+        None
+    }
     /// Tries something out with new files in this folder, which the caller made for trials and clears; `None` where
     /// it cannot be asked. What the file system refuses is `false`, no error.
     fn attempt(&self, _trial: Trial) -> Result<Option<bool>> {

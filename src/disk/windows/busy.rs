@@ -53,7 +53,8 @@ fn ask(path: &str) -> Option<Vec<String>> {
     let told = known && unsafe { rm::RmGetList(session, &mut needed, &mut count, programs.as_mut_ptr(), &mut reasons) } == 0;
     // SAFETY: the session is open; nothing of it is used after this.
     unsafe { rm::RmEndSession(session) };
-    let names = programs.iter().take(count as usize).map(|program| text(&program.strAppName));
+    let others = programs.iter().take(count as usize).filter(|program| program.Process.dwProcessId != std::process::id());
+    let names = others.map(|program| text(&program.strAppName));
     told.then(|| names.collect())
 }
 

@@ -52,7 +52,7 @@ impl WindowsFolder {
         let mut error = self.facts.error(op, name, status);
         if error.kind == ErrorKind::Busy
             && !self.facts.remote
-            && let Some(holders) = self.path().and_then(|path| busy::holders(&format!("{path}\\{name}")))
+            && let Some(holders) = self.holders(name)
         {
             error.source = std::io::Error::new(std::io::ErrorKind::ResourceBusy, holders);
         }
@@ -271,6 +271,11 @@ impl Folder for WindowsFolder {
             Err(status) if status.is_unknown_request() => Ok(None),
             Err(status) => Err(failed(status)),
         }
+    }
+
+    fn holders(&self, name: &Name) -> Option<String> {
+        let path = self.path().filter(|_| !self.facts.remote)?;
+        busy::holders(&format!("{path}\\{name}"))
     }
 
     fn attempt(&self, trial: Trial) -> Result<Option<bool>> {

@@ -211,7 +211,11 @@ fn a_file_that_is_open_for_writing_is_not_replaced_in_staging() {
     let open = |name| fs::OpenOptions::new().append(true).open(world.file(STAGING, name)).expect("opened");
     let writing = (open("file"), open("gone"));
     let run = world.run();
-    assert!(matches!(one(&run, action.clone()), Ending::Problem(problem) if problem.kind == ProblemKind::Busy));
+    world.meddler.staging.fail("holders", "file", ErrorKind::Other);
+    let named = |problem: &crate::model::finding::Problem| problem.message.contains("Editor");
+    assert!(
+        matches!(one(&run, action.clone()), Ending::Problem(problem) if problem.kind == ProblemKind::Busy && named(&problem))
+    );
     assert_eq!(world.shown(STAGING), tree(&[("file", "old"), ("gone", "old")]));
     let deleted = removes::delete(&run, vec![delete]);
     assert!(matches!(&deleted[..], [Ending::Problem(problem)] if problem.kind == ProblemKind::Busy), "{deleted:?}");
