@@ -201,7 +201,10 @@ impl Folder for WindowsFolder {
 
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         let new = names::spell(to).map_err(|flaw| names::refused("rename", to, flaw))?;
-        self.ask("rename", from, |old| moves::rename(&self.handle, old, &self.handle, &new, onto, self.facts))
+        let old = names::spell(from).map_err(|flaw| names::refused("rename", from, flaw))?;
+        let done = patiently(|| moves::rename(&self.handle, &old, &self.handle, &new, onto, self.facts));
+        // The name of ours is open nowhere else: what is replaced is in use.
+        done.map_err(|status| self.failed("rename", if onto == Onto::File { to } else { from }, status))
     }
 
     /// Windows has no such call.

@@ -61,11 +61,14 @@ fn replace<S: AsHandle>(
         Err(status) if status.is_unknown_request() => older_replace(file, target, new, standing.as_ref()),
         other => other,
     };
-    posix.inspect_err(|_| {
+    posix.map_err(|status| {
         if stays != 0 {
             // It is a temporary file of ours, which goes or is tried again.
             let _ = set_attributes(source, old, moved.attributes);
         }
+        // "Access is denied" is said of a file in use as well; asked for by itself it tells which.
+        let in_use = status == Status::DENIED && nt::open(target, new, Ask::MOVE).is_err_and(|status| status == Status::BUSY);
+        if in_use { Status::BUSY } else { status }
     })
 }
 
