@@ -45,6 +45,11 @@ impl Facts {
     }
 }
 
+/// Is this a name that Windows holds as it is?
+pub(super) fn is_name(name: &[u8]) -> bool {
+    names::spell(name).is_ok()
+}
+
 /// Does this error say that the root is not reachable?
 pub fn is_gone(error: &std::io::Error, remote: bool) -> bool {
     let code = error.raw_os_error().map(i32::cast_unsigned);
