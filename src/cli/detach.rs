@@ -14,6 +14,15 @@ use crate::disk::local;
 use crate::engine::request::Pair;
 use crate::service::{Phase, Snapshot};
 
+#[cfg(unix)]
+#[path = "detach/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "detach/windows.rs"]
+mod system;
+
+pub use system::{leave_terminal, prepare};
+
 /// A first look that takes longer goes on without anybody waiting for it.
 const BEGINNING: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -45,13 +54,6 @@ pub fn run(context: &Context, typed: &Watch, pair: &Pair) -> Result<Answer, Fail
     })
 }
 
-/// Ends with no terminal, and is not ended with one.
-pub fn leave_terminal() {
-    // It leads a session of its own already.
-    #[cfg(unix)]
-    let _ = rustix::process::setsid();
-}
-
 fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Child, Failure> {
     let failed = |error: &dyn Display| Failure::failed(format!("No watch process can be started: {error}."));
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
@@ -70,7 +72,8 @@ fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Chi
         arguments.push(format!("--conflict={pattern}{}", policy.word()).into());
     }
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    prepare(&mut command);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     command.spawn().map_err(|error| failed(&error))
 }
 

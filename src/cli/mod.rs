@@ -71,7 +71,6 @@ use settings::Settings;
 use settings::keys::Layer;
 use signals::Stop;
 
-use crate::disk;
 use crate::engine::request::Pair;
 use crate::git::credentials;
 use crate::roots::reach::{Reach, SILENCE};
@@ -94,8 +93,9 @@ struct Answer {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     // Before anything else is looked at: the other process speaks no words.
-    if args.get(1).is_some_and(|word| word == disk::apart::WORD) && args.len() == 2 {
-        disk::apart::serve_stdin();
+    #[cfg(unix)]
+    if args.get(1).is_some_and(|word| word == crate::disk::apart::WORD) && args.len() == 2 {
+        crate::disk::apart::serve_stdin();
         return ExitCode::SUCCESS;
     }
     if let Some(answer) = credentials::answer(&args) {
@@ -135,6 +135,10 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
     }
     if let Command::Run(run) = &typed.command {
         return run::run(run, typed.common);
+    }
+    #[cfg(windows)]
+    if let Command::Watch(args::Watch { at_log_on: Some(unit), .. }) = &typed.command {
+        return unit::at_log_on(unit);
     }
     if let Command::Man(man) = &typed.command {
         return man::run(man, typed.common);

@@ -24,7 +24,7 @@ impl World {
     }
 
     fn at(&self, below: &str) -> PathBuf {
-        self.dir.path().canonicalize().expect("there").join(below)
+        local::real_path(self.dir.path()).join(below)
     }
 
     fn place(&self, here: &str) -> Place {

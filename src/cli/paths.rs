@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::cli::failure::{Failure, shown};
 use crate::cli::place::Place;
 use crate::engine::request::Pair;
+use crate::model::native;
 use crate::model::path::RelPath;
 use crate::roots::reach::Reach;
 
@@ -40,7 +41,7 @@ fn resolve_one(pair: &Pair, here: &Path, typed: &Path, reach: &Reach) -> Result<
 
 fn below_a_root(pair: &Pair, whole: &Path) -> Option<RelPath> {
     let below = [&pair.staging, &pair.network].into_iter().find_map(|root| whole.strip_prefix(root).ok())?;
-    RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()
+    RelPath::parse(&native::slashed(below)).ok()
 }
 
 /// The last name is kept: a link is synchronised itself, it stands for nothing else.
@@ -73,6 +74,33 @@ mod tests {
         Reach::new(Duration::from_secs(20), Arc::default())
     }
 
+    #[cfg(windows)]
+    #[test]
+    fn paths_are_found_by_letter_by_share_and_with_either_slash() {
+        let pair = Pair {
+            name: "p".to_owned(),
+            state: r"C:\state\p".into(),
+            staging: r"C:\r\staging".into(),
+            network: r"\\srv\lab\net".into(),
+            others: Vec::new(),
+        };
+        for (here, typed, expected) in [
+            (r"C:\", r"C:\r\staging\a\b", Some("a/b")),
+            (r"C:\", "c:/r/staging/a/b", Some("a/b")),
+            (r"C:\", r"\\srv\lab\net\a", Some("a")),
+            (r"C:\", r"\\srv\lab\network", None),
+            (r"C:\", r"a\b", Some("a/b")),
+            (r"C:\", r"..\a", None),
+            (r"C:\r\staging\sub", r"..\a", Some("a")),
+            (r"C:\r\staging\sub", ".", Some("sub")),
+            (r"\\srv\lab\net\sub", r"a/b\c", Some("sub/a/b/c")),
+        ] {
+            let found = resolve_one(&pair, Path::new(here), Path::new(typed), &reach()).ok().map(|path| path.to_string());
+            assert_eq!(found.as_deref(), expected, "{typed} in {here}");
+        }
+    }
+
+    #[cfg(unix)]
     #[test]
     fn paths_are_found_in_either_root_or_refused() {
         let pair = Pair {
@@ -104,6 +132,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_root_is_recognised_through_a_link_and_a_link_in_it_is_kept() {
         let dir = tempfile::tempdir().expect("a temporary folder");

@@ -9,6 +9,13 @@ use crate::disk::{is_gone, local};
 use crate::roots::mounts;
 use crate::roots::reach::Reach;
 
+#[cfg(unix)]
+#[path = "place/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "place/windows.rs"]
+mod system;
+
 /// The state folder and the current folder.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -39,7 +46,7 @@ impl Place {
 
 /// The current folder. On a mount that is dead the system does not tell it any more, but the shell that stood there before does.
 pub fn here() -> Result<PathBuf, Failure> {
-    std::env::current_dir().or_else(|error| {
+    std::env::current_dir().map(system::settled).or_else(|error| {
         let told = variable("PWD").map(PathBuf::from).filter(|path| path.is_absolute() && is_gone(&error, true));
         told.ok_or_else(|| {
             Failure::failed(format!("The current folder cannot be read: {error}."))
@@ -49,30 +56,23 @@ pub fn here() -> Result<PathBuf, Failure> {
 }
 
 fn no_home() -> Failure {
-    Failure::failed("There is no place for the state folder: neither DRIFTLESS_HOME nor HOME is set.")
+    Failure::failed(format!("There is no place for the state folder: neither DRIFTLESS_HOME nor {} is set.", system::HOME))
         .advise("Set DRIFTLESS_HOME to a folder on a local disk.")
 }
 
 fn state_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
-    let below_home = || Some(PathBuf::from(variable("HOME")?).join(".local/state"));
     let own = variable("DRIFTLESS_HOME").map(PathBuf::from);
-    own.or_else(|| Some(absolute(variable("XDG_STATE_HOME")).or_else(below_home)?.join("driftless")))
+    own.or_else(|| system::state_folder(&variable))
 }
 
 fn data_folder(variable: impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
     let set = variable(STAGING_HOME).map(PathBuf::from);
     let own = set.or_else(|| Some(PathBuf::from(variable("DRIFTLESS_HOME")?).join(".staging")));
-    let below_home = || Some(PathBuf::from(variable("HOME")?).join(".local/share"));
-    own.or_else(|| Some(absolute(variable("XDG_DATA_HOME")).or_else(below_home)?.join("driftless/staging")))
+    own.or_else(|| system::data_folder(&variable))
 }
 
 /// The variable that names the folder for staging folders.
 pub const STAGING_HOME: &str = "DRIFTLESS_STAGING_HOME";
-
-/// The XDG rules: a relative path there is left out.
-fn absolute(path: Option<OsString>) -> Option<PathBuf> {
-    path.map(PathBuf::from).filter(|path| path.is_absolute())
-}
 
 /// SQLite's shared memory does not work on network mounts, and home folders of clusters are such. There, a folder on
 /// this machine's own disk is taken, which outlives a reboot, and said.
@@ -81,11 +81,11 @@ fn on_a_local_disk(
     on_network: &mut dyn FnMut(&Path) -> Result<Option<String>, Failure>,
 ) -> Result<(PathBuf, Option<String>), Failure> {
     let Some(reason) = on_network(&meant)? else { return Ok((meant, None)) };
-    let own = PathBuf::from(format!("/var/tmp/driftless-{}", local::user_id()));
-    if on_network(&own)?.is_some() {
+    let own = system::spare().filter(|own| matches!(on_network(own), Ok(None)));
+    let Some(own) = own else {
         return Err(Failure::failed(format!("The state folder {} lies on a network drive ({reason}).", shown(&meant)))
             .advise("Set DRIFTLESS_HOME to a folder on a local disk."));
-    }
+    };
     let note = format!(
         "the state folder {} lies on a network drive ({reason}); {} is used instead. Set DRIFTLESS_HOME to choose another",
         shown(&meant),
@@ -122,6 +122,19 @@ pub fn name_of_folder(folder: Option<&OsStr>) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(windows)]
+    #[test]
+    fn the_state_folder_lies_in_the_part_of_the_profile_that_does_not_travel() {
+        let local = |name: &'static str| (name == "LOCALAPPDATA").then(|| OsString::from(r"C:\u\l"));
+        assert_eq!(state_folder(local), Some(PathBuf::from(r"C:\u\l\driftless")));
+        assert_eq!(data_folder(local), Some(PathBuf::from(r"C:\u\l\driftless\.staging")));
+        assert_eq!(state_folder(|name| (name == "DRIFTLESS_HOME").then(|| r"D:\d".into())), Some(PathBuf::from(r"D:\d")));
+        assert_eq!(state_folder(|_| None), None);
+        let all = &mut |_: &Path| Ok(Some("a share".to_owned()));
+        assert_eq!(on_a_local_disk(r"H:\d".into(), all).expect_err("none is local").exit.code(), 1);
+    }
+
+    #[cfg(unix)]
     #[test]
     fn the_state_folder_follows_the_variables_in_their_order() {
         let set = |pairs: &'static [(&str, &str)]| {
@@ -138,6 +151,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_state_folder_on_a_network_drive_is_replaced_and_named() {
         let mut on_network = |path: &Path| Ok(path.starts_with("/home").then(|| "nfs4".to_owned()));

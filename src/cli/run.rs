@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,7 +146,7 @@ fn bare(typed: &Run, common: Common, project: Option<&Path>, told: Told) -> Resu
         command.env_remove("NETWORK_PROJECT_PATH");
     }
     if !common.json {
-        return Err(not_started_by(typed, &command.exec()));
+        return Err(not_started_by(typed, &child::become_the_command(&mut command)));
     }
     let words = hear()?;
     let ended = child::work(command, &words, &mut Presses::default(), &|line| say(&format!("driftless: {line}\n")));

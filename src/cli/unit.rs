@@ -1,5 +1,5 @@
-//! `service install|uninstall|print`: a pair's watch process starts with the login of its user, as a systemd user unit or
-//! as a launchd agent. (The room `service` is that process; this is only its start.)
+//! `service install|uninstall|print`: a pair's watch process starts with the login of its user, as a systemd user unit, as a
+//! launchd agent, or by the registry of Windows. (The room `service` is that process; this is only its start.)
 //!
 //! Invariants. A file that is not this pair's unit is neither replaced nor removed. Where the unit could not be started,
 //! what stood there before stands there again.
@@ -7,11 +7,7 @@
 //! The crate service-manager is not used: it quotes nothing, knows no exit codes after which nothing is to be started
 //! again, and its two or three calls of `systemctl` are all that would be left of it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use crate::cli::args::background::Service;
 use crate::cli::exit::Exit;
@@ -24,19 +20,18 @@ use crate::cli::{Answer, Context, json};
 use crate::disk::{self, local};
 use crate::engine::request::Pair;
 use crate::model::digest;
-use crate::model::shown::{steers, tame};
+use crate::model::shown::tame;
 
-/// Seconds before a watch process that failed is started again.
-const PAUSE: u32 = 30;
-/// Seconds that it may take to end. It needs 5 at most.
-const PATIENCE: u32 = 20;
+#[cfg(unix)]
+#[path = "unit/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "unit/windows.rs"]
+mod system;
 
-/// What starts programs at login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Systemd,
-    Launchd,
-}
+pub use system::Kind;
+#[cfg(windows)]
+pub use system::at_log_on;
 
 /// The unit of one pair: where it stands, and what it starts.
 #[derive(Debug)]
@@ -127,10 +122,7 @@ fn told(did: Did, unit: &Unit) -> String {
     let (pair, path) = (tame(&unit.pair), shown(&unit.path));
     match did {
         Did::Installed | Did::Updated => {
-            let until = match unit.kind {
-                Kind::Systemd => " It ends with your last session; `loginctl enable-linger` keeps it running without one.",
-                Kind::Launchd => "",
-            };
+            let until = unit.kind.until();
             format!(
                 "The watch process of the pair {pair} starts with each login of yours, and was started now.{until}\n  \
                  The unit is {path}; `driftless status` and `driftless logs` tell how it does.\n"
@@ -143,23 +135,15 @@ fn told(did: Did, unit: &Unit) -> String {
 
 fn nothing_starts(pair: &str) -> Failure {
     let pair = tame(pair);
-    Failure::failed("On this system no start at login can be set up from here.").advise(format!(
-        "Nothing was changed. Let the system run `driftless watch --detach --pair \"{pair}\"` when you log in; on Windows that is \
-         a task in the Task Scheduler with the trigger \"At log on\"."
-    ))
+    Failure::failed("On this system no start at login can be set up from here.")
+        .advise(format!("Nothing was changed. Let the system run `driftless watch --detach --pair \"{pair}\"` when you log in."))
 }
 
 fn nobody_to_ask(unit: &Unit, why: &str) -> Failure {
     let (pair, starter) = (tame(&unit.pair), unit.kind.word());
-    let message = format!("There is no {starter} of this user that could be asked: {why}.");
     let else_by_hand = format!("`driftless watch --detach --pair \"{pair}\"` watches until the machine goes down");
-    Failure::failed(message).advise(match unit.kind {
-        Kind::Systemd => format!(
-            "Nothing was changed. In containers and over `su` or `sudo` there is none. Where the machine has systemd, run \
-             `loginctl enable-linger` and log in again; else {else_by_hand}."
-        ),
-        Kind::Launchd => format!("Nothing was changed. Run it again in a session at the screen; else {else_by_hand}."),
-    })
+    Failure::failed(format!("There is no {starter} of this user that could be asked: {why}."))
+        .advise(unit.kind.way_out(&else_by_hand))
 }
 
 impl Did {
@@ -174,50 +158,11 @@ impl Did {
     }
 }
 
-impl Kind {
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Systemd => "systemd",
-            Kind::Launchd => "launchd",
-        }
-    }
-
-    fn of_this_machine() -> Option<Kind> {
-        match std::env::consts::OS {
-            "linux" => Some(Kind::Systemd),
-            "macos" => Some(Kind::Launchd),
-            _ => None,
-        }
-    }
-
-    /// Where units of this user stand.
-    fn folder(self) -> Option<PathBuf> {
-        let home = variable("HOME").map(PathBuf::from);
-        match self {
-            Kind::Systemd => {
-                let config = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-                Some(config.or_else(|| Some(home?.join(".config")))?.join("systemd/user"))
-            }
-            Kind::Launchd => Some(home?.join("Library/LaunchAgents")),
-        }
-    }
-
-    fn reachable(self) -> Result<(), String> {
-        match self {
-            Kind::Systemd => call("systemctl", &["--user", "show-environment"]),
-            Kind::Launchd => call("launchctl", &["print", &domain()]),
-        }
-    }
-}
-
 impl Unit {
     fn new(kind: Kind, pair: &Pair, place: &Place) -> Result<Unit, Failure> {
-        let folder = kind.folder().ok_or_else(|| Failure::failed("There is no place for the unit: HOME is not set."))?;
-        let label = label(&pair.name);
-        let (name, file) = match kind {
-            Kind::Systemd => (format!("{label}.service"), format!("{label}.service")),
-            Kind::Launchd => (label.clone(), format!("{label}.plist")),
-        };
+        let folder =
+            kind.folder(&place.state).ok_or_else(|| Failure::failed("There is no place for the unit: HOME is not set."))?;
+        let (name, file) = kind.names(&label(&pair.name));
         Ok(Unit { kind, name, path: folder.join(file), pair: pair.name.clone(), state: plain(&place.state)? })
     }
 
@@ -225,12 +170,8 @@ impl Unit {
     fn text_for_here(&self) -> Result<String, Failure> {
         let program = std::env::current_exe()
             .map_err(|error| Failure::failed(format!("It cannot be found out where this program lies: {error}.")))?;
-        let temporary = variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let program = lasting(&program, &local::real_path(&temporary))?;
-        if self.kind == Kind::Systemd && program.contains(['"', '\'', '\\']) {
-            return Err(Failure::refused(format!("systemd starts no program whose path has a quote or a backslash: {program}."))
-                .advise("Nothing was changed. Put the program elsewhere and run it from there."));
-        }
+        let program = lasting(&program, &local::real_path(&system::temporary()))?;
+        self.kind.take_program(&program)?;
         Ok(self.text(&program, &variables(|name| variable(name))?))
     }
 
@@ -238,144 +179,20 @@ impl Unit {
     fn text(&self, program: &str, variables: &[(String, String)]) -> String {
         let home = [("DRIFTLESS_HOME".to_owned(), self.state.clone())];
         let variables: Vec<(String, String)> = home.into_iter().chain(variables.iter().cloned()).collect();
-        match self.kind {
-            Kind::Systemd => self.systemd(program, &variables),
-            Kind::Launchd => self.launchd(program, &variables),
-        }
-    }
-
-    fn systemd(&self, program: &str, variables: &[(String, String)]) -> String {
-        let argument = |word: &str| quoted(word).replace('$', "$$");
-        let name = tame(&self.pair).replace('%', "%%");
-        let variables: String =
-            variables.iter().map(|(name, value)| format!("Environment={}\n", quoted(&format!("{name}={value}")))).collect();
-        let [program, pair] = [quoted(program), argument(&self.pair)];
-        // mixed: the processes that ask roots which may hang are ended by the watch process, not beside it.
-        format!(
-            "# Made by `driftless service install`; `driftless service uninstall` removes it.\n\
-             [Unit]\n\
-             Description=driftless: keeps the pair {name} in step\n\
-             \n\
-             [Service]\n\
-             Type=exec\n\
-             ExecStart={program} watch --pair {pair}\n\
-             {variables}\
-             Restart=on-failure\n\
-             RestartSec={PAUSE}\n\
-             RestartPreventExitStatus={} {}\n\
-             SuccessExitStatus=129 130 143\n\
-             KillMode=mixed\n\
-             TimeoutStopSec={PATIENCE}\n\
-             \n\
-             [Install]\n\
-             WantedBy=default.target\n",
-            Exit::Usage.code(),
-            Exit::Refused.code(),
-        )
-    }
-
-    /// launchd starts it again after each failure, whatever the code: there is no key for some of them.
-    fn launchd(&self, program: &str, variables: &[(String, String)]) -> String {
-        let mut text = String::from(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
-             <!-- Made by `driftless service install`; `driftless service uninstall` removes it. -->\n\
-             <plist version=\"1.0\">\n<dict>\n",
-        );
-        let string = |text: &str| format!("<string>{}</string>", marked_up(text));
-        let words: String = [program, "watch", "--pair", &self.pair].iter().map(|word| string(word)).collect();
-        let variables: String =
-            variables.iter().map(|(name, value)| format!("<key>{}</key>{}", marked_up(name), string(value))).collect();
-        for (key, value) in [
-            ("Label", string(&self.name)),
-            ("ProgramArguments", format!("<array>{words}</array>")),
-            ("EnvironmentVariables", format!("<dict>{variables}</dict>")),
-            ("RunAtLoad", "<true/>".to_owned()),
-            ("KeepAlive", "<dict><key>SuccessfulExit</key><false/></dict>".to_owned()),
-            ("ThrottleInterval", format!("<integer>{PAUSE}</integer>")),
-            ("ExitTimeOut", format!("<integer>{PATIENCE}</integer>")),
-        ] {
-            let _ = writeln!(text, "  <key>{key}</key>\n  {value}");
-        }
-        text + "</dict>\n</plist>\n"
+        self.write(program, &variables)
     }
 
     /// The text that stands there now. One that is not for this pair is somebody else's.
     fn installed(&self) -> Result<Option<String>, Failure> {
         let text = local::read_text(&self.path, FILE_LIMIT)?;
-        let of_this_pair = match self.kind {
-            Kind::Systemd => {
-                [format!("--pair {}", quoted(&self.pair).replace('$', "$$")), quoted(&format!("DRIFTLESS_HOME={}", self.state))]
-            }
-            Kind::Launchd => [&self.pair, &self.state].map(|word| format!("<string>{}</string>", marked_up(word))),
-        };
         match text {
-            Some(text) if !of_this_pair.iter().all(|words| text.contains(words)) => {
+            Some(text) if !self.marks().iter().all(|words| text.contains(words)) => {
                 Err(Failure::refused(format!("{} is not the unit of this pair, in this state folder.", shown(&self.path)))
                     .advise("Nothing was changed. Look into it; where nobody needs it, remove it and run again."))
             }
             text => Ok(text),
         }
     }
-
-    /// With each login from now on, and now; one that runs is stopped first, because it runs with what was.
-    fn start(&self) -> Result<(), String> {
-        match self.kind {
-            Kind::Systemd => {
-                call("systemctl", &["--user", "daemon-reload"])?;
-                call("systemctl", &["--user", "enable", &self.name])?;
-                call("systemctl", &["--user", "restart", &self.name])
-            }
-            Kind::Launchd => {
-                self.stop()?;
-                let path = self.path.to_str().ok_or_else(|| "its path is no text".to_owned())?;
-                call("launchctl", &["bootstrap", &domain(), path])
-            }
-        }
-    }
-
-    fn stop(&self) -> Result<(), String> {
-        match self.kind {
-            Kind::Systemd => call("systemctl", &["--user", "disable", "--now", &self.name]),
-            Kind::Launchd => {
-                let target = format!("{}/{}", domain(), self.name);
-                drop(call("launchctl", &["bootout", &target]));
-                // It answers before the process has ended.
-                for _ in 0..PATIENCE * 2 {
-                    if call("launchctl", &["print", &target]).is_err() {
-                        return Ok(());
-                    }
-                    thread::sleep(Duration::from_millis(500));
-                }
-                Err(format!("it did not end within {PATIENCE} s"))
-            }
-        }
-    }
-
-    /// After a change of the file: systemd reads it again, and lists no more that something failed. Best effort.
-    fn forget(&self) {
-        if self.kind == Kind::Systemd {
-            drop(call("systemctl", &["--user", "daemon-reload"]));
-            drop(call("systemctl", &["--user", "reset-failed", &self.name]));
-        }
-    }
-}
-
-/// launchd's name for the session of this user.
-fn domain() -> String {
-    format!("gui/{}", local::user_id())
-}
-
-/// Runs a program to its end; what it complained about where that was no success.
-fn call(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("{program} cannot be run: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().next().unwrap_or_default().trim_end_matches('.');
-    Err(if said.is_empty() { format!("{program}: {}", output.status) } else { format!("{program}: {}", tame(said)) })
 }
 
 /// A name for the unit of letters that are no trouble anywhere. Where the pair's had others, its digest tells it apart.
@@ -391,14 +208,14 @@ fn label(pair: &str) -> String {
 
 /// A program's path that will still be there at the next login, links left out.
 fn lasting(program: &Path, temporary: &Path) -> Result<String, Failure> {
-    let advice = "Nothing was changed. Install the program where it can stay, like ~/.local/bin, and run it from there.";
+    let advice =
+        format!("Nothing was changed. Install the program where it can stay, like {}, and run it from there.", system::LASTING);
     // Linux says ` (deleted)` after the name of a program that was removed or replaced while it ran.
     let Ok(program) = local::canonicalize(program) else {
         let message = format!("This program is no longer where it was started from: {}.", shown(program));
         return Err(Failure::refused(message).advise(advice));
     };
-    let gone_tomorrow = [temporary, Path::new("/run"), Path::new("/dev/shm")];
-    if gone_tomorrow.iter().any(|folder| program.starts_with(folder)) {
+    if program.starts_with(temporary) || system::GONE_TOMORROW.iter().any(|folder| program.starts_with(folder)) {
         let message = format!("This program lies in a temporary folder: {}.", shown(&program));
         return Err(Failure::refused(message).advise(advice));
     }
@@ -421,35 +238,6 @@ fn plain(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// A word of a systemd unit: in quotes, no specifier, nothing that turns the line of who prints it.
-fn quoted(word: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in word.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '%' => quoted.push_str("%%"),
-            c if steers(c) => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
-}
-
-/// Text of an XML element.
-fn marked_up(text: &str) -> String {
-    let mut marked = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => marked.push_str("&amp;"),
-            '<' => marked.push_str("&lt;"),
-            '>' => marked.push_str("&gt;"),
-            c if steers(c) => marked.push_str(&format!("&#x{:x};", u32::from(c))),
-            c => marked.push(c),
-        }
-    }
-    marked
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "unit_tests.rs"]
 mod tests;

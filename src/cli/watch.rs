@@ -4,15 +4,13 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use crate::cli::args::Watch;
 use crate::cli::exit::{self, Exit};
 use crate::cli::failure::Failure;
 use crate::cli::pairs::{self, IfNew};
 use crate::cli::render::{self, Paint};
 use crate::cli::settings::{self, Settings};
+use crate::cli::signals::Waker;
 use crate::cli::{Answer, Context, detach, hooks, init, json, logbook, warn};
 use crate::disk;
 use crate::engine;
@@ -54,7 +52,7 @@ fn stay(context: &Context, typed: &Watch, pair: &Pair, settings: &Settings) -> R
         let failed = |source| disk::Error::new("listen in", pair.state.display(), disk::ErrorKind::Other, source);
         let server = control::serve(&pair.state, typed.listen, handle.clone(), hub.clone(), words).map_err(failed)?;
         told.begin(&handle.snapshot(), &server);
-        Ok((server, Waker::start(handle).map_err(failed)?))
+        Ok((server, Waker::start(move || handle.stop()).map_err(failed)?))
     };
     let hooks =
         hooks::Watching::start(settings, pair, context.stop.shared()).map_err(|error| Failure::failed(error.to_string()))?;
@@ -76,24 +74,6 @@ fn busy(pair: &Pair, holder: &str) -> Failure {
     let message = format!("The pair {} is watched already: {holder}.", pair.name);
     Failure { exit: Exit::Busy, ..Failure::failed(message) }
         .advise("`driftless status` tells how it stands, `driftless stop` ends it.")
-}
-
-/// Wakes the deciding thread where a signal comes, so that it need not look for one all the time.
-struct Waker(signal_hook::iterator::Handle);
-
-impl Waker {
-    fn start(handle: Handle) -> io::Result<Waker> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        let waker = Waker(signals.handle());
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || signals.forever().for_each(|_| handle.stop()))?;
-        Ok(waker)
-    }
-}
-
-impl Drop for Waker {
-    fn drop(&mut self) {
-        self.0.close();
-    }
 }
 
 /// What requests and reports look like to who asks over the control interface.

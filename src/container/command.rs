@@ -1,16 +1,15 @@
 //! Other programs, run without a shell, in a process group of their own, heard line by line, with a limit.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{Error, Result};
+use crate::disk::group::{self, Group};
 use crate::model::shown::{short, tame};
 
 /// How long an asked process may take to end.
@@ -51,14 +50,14 @@ enum Line {
 }
 
 pub fn run(command: &mut Command, shown: &str, mut hearing: Hearing<'_>) -> Result<Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| Error::NoCompose(format!("{}: {error}", short(shown))))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = group::spawn(command).map_err(|error| Error::NoCompose(format!("{}: {error}", short(shown))))?;
     let (tell, lines) = bounded(256);
     let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
     let readers = [read(stdout, Line::Out, tell.clone()), read(stderr, Line::Err, tell)];
     let heard = hear(&mut child, &lines, shown, &mut hearing);
     if heard.is_err() {
-        end(&mut child);
+        drop(child.end(GRACE));
     }
     // Nobody waits for a line to be taken any more.
     drop(lines);
@@ -82,7 +81,7 @@ fn read(pipe: impl Read + Send + 'static, kind: fn(Vec<u8>) -> Line, tell: Sende
 }
 
 /// Both streams to their end.
-fn hear(child: &mut Child, lines: &Receiver<Line>, shown: &str, hearing: &mut Hearing<'_>) -> Result<(Vec<u8>, Vec<String>)> {
+fn hear(child: &mut Group, lines: &Receiver<Line>, shown: &str, hearing: &mut Hearing<'_>) -> Result<(Vec<u8>, Vec<String>)> {
     let (mut stdout, mut last, began) = (Vec::new(), Vec::new(), Instant::now());
     loop {
         match lines.recv_timeout(Duration::from_millis(50)) {
@@ -120,20 +119,4 @@ fn hear(child: &mut Child, lines: &Receiver<Line>, shown: &str, hearing: &mut He
 fn told(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     tame(text.trim_end().rsplit('\r').next().unwrap_or_default())
-}
-
-/// Ends the whole group: asked first, then killed.
-fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let send = |signal| group.is_some_and(|group| kill_process_group(group, signal).is_ok());
-    send(Signal::TERM);
-    let began = Instant::now();
-    while began.elapsed() < GRACE {
-        if child.try_wait().is_ok_and(|status| status.is_some()) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    send(Signal::KILL);
-    drop(child.wait());
 }

@@ -104,6 +104,7 @@ mod tests {
     }
 
     /// Where the tables are not told, what was touched on the way may have been exchanged.
+    #[cfg(unix)]
     #[test]
     fn a_path_on_which_something_came_later_may_be_another() {
         let dir = tempfile::tempdir().expect("a temporary folder");

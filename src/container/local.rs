@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::map::Mapping;
+use crate::disk::checkout;
 use crate::disk::{self, Folder, Freshness, Node, NodeContent, Root};
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
@@ -128,7 +129,7 @@ impl Look<'_> {
     }
 
     fn whole(&self, path: &RelPath) -> PathBuf {
-        let below: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path.as_bytes());
+        let below = checkout::place(Path::new(""), path.as_bytes());
         self.mapping.local.join(below)
     }
 

@@ -11,6 +11,7 @@ use super::error::{Error, Result};
 use super::ignore::Ignore;
 use crate::disk::local;
 use crate::docker::{Container, MountKind};
+use crate::model::native;
 use crate::model::shown::short;
 
 /// No Dockerfile and no `.dockerignore` is longer.
@@ -80,9 +81,9 @@ impl Map {
 impl Mapping {
     /// Is this local path left out?
     pub fn leaves_out(&self, path: &Path) -> bool {
-        self.scopes.iter().any(|scope| {
-            path.strip_prefix(&scope.top).is_ok_and(|below| scope.ignore.ignores(below.as_os_str().as_encoded_bytes()))
-        })
+        self.scopes
+            .iter()
+            .any(|scope| path.strip_prefix(&scope.top).is_ok_and(|below| scope.ignore.ignores(&native::slashed(below))))
     }
 
     pub fn may_bring_back(&self) -> bool {

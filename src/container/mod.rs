@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::disk::checkout;
 use crate::docker::{self, Change, Container, Engine, Mount, MountKind};
 use crate::model::shown::short;
 use crate::model::time::Time;
@@ -314,7 +315,7 @@ fn is_source(mappings: &[Mapping], place: &[u8]) -> bool {
     let mapping = mappings.iter().rev().find(|mapping| lies_in(place, mapping.inside.as_bytes()));
     let Some(mapping) = mapping.filter(|mapping| crate::disk::local::is_folder(&mapping.local)) else { return false };
     let below = place.strip_prefix(mapping.inside.trim_end_matches('/').as_bytes()).unwrap_or_default();
-    let below: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(below.strip_prefix(b"/").unwrap_or(below));
+    let below = checkout::place(Path::new(""), below.strip_prefix(b"/").unwrap_or(below));
     !mapping.leaves_out(&mapping.local.join(below))
 }
 

@@ -7,14 +7,20 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::clock;
 use super::error::{Error, ErrorKind, Result};
 use super::local::error;
+use crate::model::native;
+
+#[cfg(unix)]
+#[path = "checkout/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "checkout/windows.rs"]
+mod system;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +28,8 @@ pub enum Place {
     /// Nothing; also where something above it is no folder.
     Absent,
     File {
-        executable: bool,
+        /// `None` where the system keeps no such bit.
+        executable: Option<bool>,
         length: u64,
     },
     /// With its target.
@@ -30,6 +37,12 @@ pub enum Place {
     Folder,
     /// A FIFO, a socket, a device.
     Other,
+}
+
+/// The path of a file below a folder, by its bytes with `/` between the names. What the system cannot hold as it is becomes a path
+/// that no call takes.
+pub fn place(folder: &Path, path: &[u8]) -> PathBuf {
+    system::place(folder, path)
 }
 
 /// What stands at a path now.
@@ -41,10 +54,11 @@ pub fn look(path: &Path) -> Result<Place> {
         looked => looked.map_err(|source| error("look at", path, source))?,
     };
     Ok(match meta.file_type() {
-        kind if kind.is_file() => Place::File { executable: meta.mode() & 0o100 != 0, length: meta.len() },
+        kind if kind.is_file() => Place::File { executable: system::is_executable(&meta), length: meta.len() },
         kind if kind.is_dir() => Place::Folder,
         kind if kind.is_symlink() => {
-            Place::Link(fs::read_link(path).map_err(|source| error("read the link", path, source))?.into_os_string().into_vec())
+            let target = fs::read_link(path).map_err(|source| error("read the link", path, source))?;
+            Place::Link(native::slashed(&target).into_owned())
         }
         _ => Place::Other,
     })
@@ -52,8 +66,7 @@ pub fn look(path: &Path) -> Result<Place> {
 
 /// Opens a regular file for reading.
 fn open(path: &Path) -> Result<(File, Metadata)> {
-    let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
-    let opened = OpenOptions::new().read(true).custom_flags(careful).open(path).and_then(|file| {
+    let opened = system::careful(OpenOptions::new().read(true)).open(path).and_then(|file| {
         let meta = file.metadata()?;
         if meta.is_file() { Ok((file, meta)) } else { Err(io::Error::other("it is no regular file")) }
     });
@@ -83,15 +96,14 @@ const PAUSE: Duration = Duration::from_millis(25);
 ///
 /// RACE: a writer that pauses in the middle of its writing is not seen. The worst is a torn version, which the next one
 /// replaces; who writes beside the file and renames is never torn.
-pub fn read_once(path: &Path) -> Result<(Vec<u8>, bool)> {
+pub fn read_once(path: &Path) -> Result<(Vec<u8>, Option<bool>)> {
     for _ in 0..AGAIN {
         let (mut file, before) = open(path)?;
         let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
         file.read_to_end(&mut bytes).map_err(|source| error("read", path, source))?;
         let after = file.metadata().map_err(|source| error("read", path, source))?;
-        let facts = |meta: &Metadata| (meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec());
-        if facts(&before) == facts(&after) && bytes.len() as u64 == after.len() {
-            return Ok((bytes, after.mode() & 0o100 != 0));
+        if system::facts(&before) == system::facts(&after) && bytes.len() as u64 == after.len() {
+            return Ok((bytes, system::is_executable(&after)));
         }
         clock::pause(PAUSE);
     }
@@ -100,18 +112,11 @@ pub fn read_once(path: &Path) -> Result<(Vec<u8>, bool)> {
 
 /// Renames; an error of kind [`ErrorKind::Exists`] where something stands at `to`.
 pub fn move_to_free_place(from: &Path, to: &Path) -> Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    let moved = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // RACE: without that call, what comes to `to` between the look and the rename is replaced.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => match fs::symlink_metadata(to) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(_) => fs::rename(from, to),
-        },
+    match system::rename_to_free_place(from, to) {
         // The repository of a linked work tree may lie on another drive.
-        Err(rustix::io::Errno::XDEV) => return copy_and_remove(from, to),
-        moved => moved.map_err(io::Error::from),
-    };
-    moved.map_err(|source| error("rename", from, source))
+        Err(other) if other.kind() == io::ErrorKind::CrossesDevices => copy_and_remove(from, to),
+        moved => moved.map_err(|source| error("rename", from, source)),
+    }
 }
 
 /// The same between two drives.
@@ -122,7 +127,7 @@ fn copy_and_remove(from: &Path, to: &Path) -> Result<()> {
         Place::Link(target) => link(to, &target)?,
         _ => {
             let (bytes, executable) = read_once(from)?;
-            write_new(to, &bytes, executable)?;
+            write_new(to, &bytes, executable == Some(true))?;
             if read_once(from)?.0 != bytes {
                 let _ = fs::remove_file(to);
                 return Err(Error::new("move", from.display(), ErrorKind::Busy, io::Error::other("it is written to")));
@@ -148,8 +153,9 @@ pub fn write_new(path: &Path, content: &[u8], executable: bool) -> Result<()> {
 fn beside(path: &Path, content: &[u8], executable: bool) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
     fs::create_dir_all(folder)?;
-    let rights = std::os::unix::fs::PermissionsExt::from_mode(if executable { 0o777 } else { 0o666 });
-    let mut file = tempfile::Builder::new().prefix(".driftless-").permissions(rights).tempfile_in(folder)?;
+    let mut named = tempfile::Builder::new();
+    named.prefix(".driftless-");
+    let mut file = system::for_everybody(&mut named, executable).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
@@ -157,16 +163,15 @@ fn beside(path: &Path, content: &[u8], executable: bool) -> io::Result<tempfile:
 
 /// A new link; what stands there is an error.
 pub fn link(path: &Path, target: &[u8]) -> Result<()> {
-    let target = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(target);
     let make = || {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        std::os::unix::fs::symlink(target, path)
+        system::symlink(target, path)
     };
     make().map_err(|source| error("make the link", path, source))
 }
 
 /// Every file and link below a folder, as paths below it, sorted; none where it does not exist.
-pub fn files_below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let (mut open, mut found) = (vec![folder.to_owned()], Vec::new());
     while let Some(path) = open.pop() {
         let listed = match fs::read_dir(&path) {
@@ -205,21 +210,22 @@ pub fn age(path: &Path) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn a_place_is_told_without_following_its_last_link() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         write(&at("sub/file"), b"12", true).expect("written");
         link(&at("link"), b"sub/file").expect("a link");
-        assert_eq!(look(&at("sub/file")).expect("seen"), Place::File { executable: true, length: 2 });
+        assert_eq!(look(&at("sub/file")).expect("seen"), Place::File { executable: Some(true), length: 2 });
         assert_eq!(look(&at("link")).expect("seen"), Place::Link(b"sub/file".to_vec()));
         assert_eq!(look(&at("sub")).expect("seen"), Place::Folder);
         for absent in ["none", "sub/file/x", "sub/none"] {
             assert_eq!(look(&at(absent)).expect("seen"), Place::Absent, "{absent}");
         }
-        assert_eq!(read_once(&at("sub/file")).expect("read"), (b"12".to_vec(), true));
+        assert_eq!(read_once(&at("sub/file")).expect("read"), (b"12".to_vec(), Some(true)));
         assert!(read_once(&at("link")).is_err(), "a link is not followed");
-        assert_eq!(files_below(folder.path()).expect("listed"), ["link", "sub/file"].map(std::path::PathBuf::from));
+        assert_eq!(files_below(folder.path()).expect("listed"), ["link", "sub/file"].map(PathBuf::from));
     }
 
     #[test]

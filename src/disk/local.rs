@@ -3,19 +3,34 @@
 //! Paths here are whole ones and links are followed, because the user's own folders are trusted. A configuration file
 //! in a shared root is read by [`read_text`], which takes regular files up to a limit only, so that a FIFO or an
 //! endless file in its place cannot hold the program up.
+//!
+//! What systems do differently is in `system`: [`unix`] or [`windows`], with the same functions.
 
 #![expect(clippy::disallowed_methods, reason = "disk is the door to the file system")]
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Chain;
 use super::error::{Error, ErrorKind, Result};
 use crate::model::time::Time;
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(windows)]
+pub use system::open_to_hear;
+pub(super) use system::{careful, identity_of, names as names_of, private_and_careful, read_exact_at};
+pub use system::{free, host_name, open_file_limit, system, user_id};
 
 /// The text of a regular file; `None` where there is none.
 pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
@@ -28,8 +43,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
         Ok(_) => {}
     }
     // A FIFO or a link put here since the look above: the open neither blocks nor follows.
-    let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
-    let mut file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).map_err(failed)?;
+    let mut file = careful().read(true).open(path).map_err(failed)?;
     // It may have changed since the look, too: half of what it says is not what it says.
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is no regular file")));
@@ -45,44 +59,49 @@ pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
 /// Writes a new file, flushed; an error where one is there already. Killed in the middle it leaves no part of one under
 /// that name.
 pub fn create_text(path: &Path, text: &str) -> Result<()> {
-    create(path, text, 0o666)
+    create(path, text, Readers::AsTheFolderSays)
 }
 
 /// The same for this user alone.
 pub fn create_private_text(path: &Path, text: &str) -> Result<()> {
-    create(path, text, PRIVATE)
+    create(path, text, Readers::ThisUser)
 }
 
 /// A new file for this user alone, for another program to write to.
 pub fn create_private_file(path: &Path) -> Result<fs::File> {
-    fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path).map_err(|source| error("create", path, source))
+    let made = system::private().write(true).create_new(true).open(path);
+    made.and_then(|file| system::close_to_others(path).map(|()| file)).map_err(|source| error("create", path, source))
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// Who may read a file that is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    ThisUser,
+    AsTheFolderSays,
+}
+
+fn create(path: &Path, text: &str, readers: Readers) -> Result<()> {
     let write = || {
         let folder = path.parent().ok_or_else(|| io::Error::other("it is no file in a folder"))?;
-        let rights = fs::Permissions::from_mode(mode);
-        let mut file = tempfile::Builder::new().permissions(rights).tempfile_in(folder)?;
+        let mut file = system::temporary(folder, readers == Readers::ThisUser)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
-            Ok(_) => Ok(()),
+            Ok(file) => system::flush_name(&file),
             Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => Err(taken.error),
             // RACE: where a rename can neither refuse to replace nor a second name be made, a kill can leave a part of it.
             Err(_) => {
-                let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+                let options = if readers == Readers::ThisUser { system::private() } else { fs::OpenOptions::new() };
+                let mut file = options.clone().write(true).create_new(true).open(path)?;
+                if readers == Readers::ThisUser {
+                    system::close_to_others(path)?;
+                }
                 file.write_all(text.as_bytes())?;
                 file.sync_all()
             }
         }
     };
     write().map_err(|source| error("create", path, source))
-}
-
-/// Bytes that may still be written at a path; `None` where that is not told.
-pub fn free(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok().filter(|stat| stat.f_blocks > 0)?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Replaces a file as a whole, flushed: a reader or a power failure sees the old text or the new one.
@@ -94,8 +113,14 @@ pub fn replace_text(path: &Path, text: &str) -> Result<()> {
         // As it was: a person may have opened it to others.
         file.as_file().set_permissions(fs::metadata(path)?.permissions())?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        fs::File::open(folder)?.sync_all()
+        let (file, new) = file.keep().map_err(|error| error.error)?;
+        drop(file);
+        let renamed = system::rename_for_good(&new, path);
+        if renamed.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        renamed?;
+        system::flush_folder(folder)
     };
     write().map_err(|source| error("replace", path, source))
 }
@@ -104,10 +129,7 @@ pub fn replace_text(path: &Path, text: &str) -> Result<()> {
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     let new = path.with_added_extension("new");
     let write = || {
-        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let options =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE).custom_flags(nofollow).open(&new);
-        options?.write_all(text.as_bytes())?;
+        system::private_and_unlinked().write(true).create(true).truncate(true).open(&new)?.write_all(text.as_bytes())?;
         fs::rename(&new, path)
     };
     write().map_err(|source| error("write", path, source))
@@ -118,7 +140,7 @@ pub fn remove_for_good(path: &Path, flush: bool) -> Result<()> {
     let remove = || {
         fs::remove_file(path)?;
         match path.parent().filter(|_| flush) {
-            Some(folder) => fs::File::open(folder)?.sync_all(),
+            Some(folder) => system::flush_folder(folder),
             None => Ok(()),
         }
     };
@@ -189,9 +211,9 @@ pub fn make_folders(path: &Path) -> Result<()> {
 /// Makes a folder that others may enter no more than they may enter `like`, with those above it.
 pub fn make_folders_like(path: &Path, like: &Path) -> Result<()> {
     let make = || {
-        let mode = fs::metadata(like)?.mode() & 0o777 | 0o700;
+        let like = fs::metadata(like)?;
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+        system::builder_like(&like).recursive(true).create(path)
     };
     make().map_err(|source| error("make the folder", path, source))
 }
@@ -199,29 +221,16 @@ pub fn make_folders_like(path: &Path, like: &Path) -> Result<()> {
 /// Makes a folder that only this user may enter, with those above it; one that is open to others is closed to them. One
 /// that belongs to somebody else, or that somebody else's link leads to, is refused.
 pub fn make_private_folder(path: &Path) -> Result<()> {
-    let failed = |source| error("make the folder", path, source);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    for meta in [fs::symlink_metadata(path), fs::metadata(path)] {
-        if meta.map_err(failed)?.uid() != user_id() {
-            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
-        }
-    }
-    if fs::metadata(path).map_err(failed)?.mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(())
+    system::make_private_folder(path).map_err(|source| error("make the folder", path, source))
 }
 
 /// Makes an empty file that only this user may read, where nothing stands yet.
 pub fn make_private_file(path: &Path) -> Result<()> {
-    match fs::OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
+    match system::private().write(true).create_new(true).open(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(error("create", path, source)),
         _ => Ok(()),
     }
 }
-
-/// The mode of files that are nobody else's business.
-const PRIVATE: u32 = 0o600;
 
 pub fn remove_file(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(|source| error("remove", path, source))
@@ -236,7 +245,7 @@ pub fn remove_folder(path: &Path) -> Result<()> {
 pub fn real_path(path: &Path) -> PathBuf {
     let (mut there, mut missing) = (path.to_path_buf(), Vec::new());
     loop {
-        if let Ok(real) = fs::canonicalize(&there) {
+        if let Ok(real) = system::canonicalize(&there) {
             return missing.iter().rev().fold(real, |whole: PathBuf, name: &OsString| match name.as_os_str() {
                 dots if dots == Component::ParentDir.as_os_str() => whole.parent().unwrap_or(&whole).to_path_buf(),
                 name => whole.join(name),
@@ -248,23 +257,14 @@ pub fn real_path(path: &Path) -> PathBuf {
     }
 }
 
-pub fn user_id() -> u32 {
-    rustix::process::getuid().as_raw()
-}
-
 pub(super) fn error(op: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
+        _ if system::is_gone(&source) => ErrorKind::Gone,
         io::ErrorKind::NotFound => ErrorKind::Absent,
         io::ErrorKind::AlreadyExists => ErrorKind::Exists,
         io::ErrorKind::PermissionDenied => ErrorKind::Denied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
         io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
-        io::ErrorKind::NotConnected
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown
-        | io::ErrorKind::TimedOut
-        | io::ErrorKind::StaleNetworkFileHandle => ErrorKind::Gone,
         _ => ErrorKind::Other,
     };
     Error::new(op, path.display(), kind, source)
@@ -277,12 +277,12 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// Makes the names in a folder durable.
 pub fn flush_folder(path: &Path) -> Result<()> {
-    fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(|source| error("flush", path, source))
+    system::flush_folder(path).map_err(|source| error("flush", path, source))
 }
 
 /// The path without links and dots; it exists.
 pub fn canonicalize(path: &Path) -> Result<PathBuf> {
-    fs::canonicalize(path).map_err(|source| error("find", path, source))
+    system::canonicalize(path).map_err(|source| error("find", path, source))
 }
 
 /// The target of a link; `None` for everything else.
@@ -292,10 +292,10 @@ pub fn link_target(path: &Path) -> Option<PathBuf> {
 
 /// The device and number of a folder and of all above it; one above that may not be searched is passed over.
 pub fn chain(path: &Path) -> Result<Chain> {
-    let meta = fs::metadata(path).map_err(|source| error("look at", path, source))?;
-    let above = path.ancestors().skip(1).filter_map(|folder| fs::metadata(folder).ok());
-    let ids = std::iter::once((meta.dev(), meta.ino())).chain(above.map(|meta| (meta.dev(), meta.ino()))).collect();
-    Ok(Chain { is_folder: meta.is_dir(), ids })
+    let looked = || Ok((fs::metadata(path)?.is_dir(), system::identity(path)?));
+    let (is_folder, own) = looked().map_err(|source| error("look at", path, source))?;
+    let above = path.ancestors().skip(1).filter_map(|folder| system::identity(folder).ok());
+    Ok(Chain { is_folder, ids: std::iter::once(own).chain(above).collect() })
 }
 
 pub fn is_folder(path: &Path) -> bool {
@@ -308,17 +308,17 @@ pub fn is_file(path: &Path) -> bool {
 
 /// Is a socket there, or a link to one?
 pub fn is_socket(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()))
+    fs::metadata(path).is_ok_and(|meta| system::is_socket(&meta))
 }
 
 /// Device and number of what stands at a path; `None` where it cannot be asked.
 pub fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+    system::identity(path).ok()
 }
 
 /// The permission bits of a folder or file; `None` where it cannot be asked.
 pub fn mode(path: &Path) -> Option<u32> {
-    fs::metadata(path).ok().map(|meta| meta.mode() & 0o777)
+    fs::metadata(path).ok().map(|meta| system::mode(&meta))
 }
 
 /// When something came to be what it is.
@@ -334,10 +334,10 @@ pub struct Times {
 /// The times of what lies at a path, links followed; `None` where that cannot be told.
 pub fn times(path: &Path) -> Option<Times> {
     let found = fs::metadata(path).ok()?;
-    let at = |seconds, nanoseconds: i64| Time::from_parts(seconds, u32::try_from(nanoseconds).unwrap_or_default());
     let born = found.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let born = born.and_then(|since| Some(at(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos().into())));
-    Some(Times { born, content: at(found.mtime(), found.mtime_nsec()), inode: at(found.ctime(), found.ctime_nsec()) })
+    let born = born.and_then(|since| Some(Time::from_parts(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos())));
+    let (content, inode) = system::changes(path, &found)?;
+    Some(Times { born, content, inode })
 }
 
 /// A file's length in bytes and its mtime; `None` where it cannot be asked.
@@ -349,23 +349,6 @@ pub fn length_and_time(path: &Path) -> Option<(u64, SystemTime)> {
 /// Does anything stand there, a dangling link included?
 pub fn is_taken(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
-}
-
-/// This machine's name on the network, as far as it has one.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The operating system's name, its release, and the hardware.
-pub fn system() -> (String, String, String) {
-    let uname = rustix::system::uname();
-    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
-    (text(uname.sysname()), text(uname.release()), text(uname.machine()))
-}
-
-/// How many files this process may have open; `None` is no limit.
-pub fn open_file_limit() -> Option<u64> {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 /// An empty folder somewhere temporary, gone when this value goes.
@@ -441,16 +424,13 @@ impl Lock {
     /// would be overwritten under that name too.
     pub fn try_take(path: &Path, holder: &str) -> Result<Option<Lock>> {
         let failed = |source| error("lock", path, source);
-        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let options =
-            fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(nofollow).open(path);
+        let options = system::unlinked().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = options.map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        if !meta.is_file() || meta.nlink() > 1 {
+        if !file.metadata().map_err(failed)?.is_file() || system::names(&file).map_err(failed)? > 1 {
             let odd = "it is no file of our own; what it says is left as it is. Take it away and run again";
             return Err(failed(io::Error::other(odd)));
         }
-        match file.try_lock() {
+        match system::try_lock(&file) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
@@ -463,9 +443,8 @@ impl Lock {
     ///
     /// RACE: a run that asks in the same moment takes us for a holder, and asks again; one that does not wait is busy.
     pub fn is_held(path: &Path) -> Option<bool> {
-        let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
-        let file = fs::OpenOptions::new().read(true).custom_flags(careful).open(path).ok()?;
-        match file.try_lock_shared() {
+        let file = careful().read(true).open(path).ok()?;
+        match system::try_lock_shared(&file) {
             Ok(()) => Some(false),
             Err(fs::TryLockError::WouldBlock) => Some(true),
             Err(fs::TryLockError::Error(_)) => None,

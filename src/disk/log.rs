@@ -8,13 +8,12 @@
 #![expect(clippy::disallowed_methods, reason = "disk is the door to the file system")]
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::Result;
-use super::local::{error, make_private_folder};
+use super::local::{careful, error, identity_of, make_private_folder, names_of, private_and_careful, read_exact_at};
 
 /// Bytes after which a file gets no more lines.
 const FULL: u64 = 4 << 20;
@@ -50,7 +49,7 @@ impl Log {
     pub fn append(&mut self, line: &[u8]) -> Result<()> {
         let mut append = || {
             let meta = self.file.metadata()?;
-            if meta.nlink() == 0 {
+            if names_of(&self.file)? == 0 {
                 // Somebody cleared the folder.
                 self.file = appendable(&self.path)?;
             } else if meta.len() > 0 && meta.len() + line.len() as u64 > self.full {
@@ -65,11 +64,10 @@ impl Log {
 
 /// Opened for this user alone. A line that a power cut tore gets its end, so that the next one begins a line.
 fn appendable(path: &Path) -> io::Result<File> {
-    let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(careful).open(path)?;
+    let mut file = private_and_careful().read(true).append(true).create(true).open(path)?;
     let length = regular(&file)?;
     let mut last = [b'\n'];
-    if length > 0 && file.read_at(&mut last, length - 1)? == 1 && last != [b'\n'] {
+    if length > 0 && read_exact_at(&file, &mut last, length - 1).is_ok() && last != [b'\n'] {
         file.write_all(b"\n")?;
     }
     Ok(file)
@@ -148,7 +146,7 @@ impl Reading {
                 self.open.pop_front();
                 continue;
             }
-            let known = id(file.get_ref())?;
+            let known = identity_of(file.get_ref())?;
             self.open.extend(newer_than(&self.path, Some(known))?);
             // Where there is a newer file, this one is complete from here on, and its end is read once more.
             if self.open.len() == 1 {
@@ -158,21 +156,16 @@ impl Reading {
     }
 }
 
-fn id(file: &File) -> io::Result<(u64, u64)> {
-    file.metadata().map(|meta| (meta.dev(), meta.ino()))
-}
-
 /// The files of the log that are newer than the one with that id, oldest first; all of them where there is none such.
 fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<BufReader<File>>> {
     let (mut newer, mut seen) = (VecDeque::new(), Vec::new());
     for number in 0..=FORMER {
-        let careful = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
-        let file = match OpenOptions::new().read(true).custom_flags(careful).open(numbered(path, number)) {
+        let file = match careful().read(true).open(numbered(path, number)) {
             Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
             opened => opened?,
         };
         regular(&file)?;
-        let id = id(&file)?;
+        let id = identity_of(&file)?;
         if known == Some(id) {
             break;
         }
@@ -193,7 +186,7 @@ fn seek_lines(file: &mut File, count: u64) -> io::Result<u64> {
     while at > 0 && count > 0 {
         let start = at.saturating_sub(BLOCK);
         block.resize(usize::try_from(at - start).expect("a block fits into memory"), 0);
-        file.read_exact_at(&mut block, start)?;
+        read_exact_at(file, &mut block, start)?;
         for (offset, _) in block.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
             let line = start + offset as u64 + 1;
             if line == length {
@@ -217,6 +210,7 @@ fn seek_lines(file: &mut File, count: u64) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use std::os::unix::fs::PermissionsExt;
 
     fn place() -> (tempfile::TempDir, PathBuf) {
@@ -252,8 +246,11 @@ mod tests {
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("a list").count(), files.len());
         for file in files {
             let meta = fs::metadata(&file).expect("there");
-            assert!(meta.len() <= 30 && meta.permissions().mode() & 0o777 == 0o600, "{file:?}");
+            assert!(meta.len() <= 30, "{file:?}");
+            #[cfg(unix)]
+            assert!(meta.permissions().mode() & 0o777 == 0o600, "{file:?}");
         }
+        #[cfg(unix)]
         assert_eq!(fs::metadata(path.parent().expect("a folder")).expect("there").permissions().mode() & 0o777, 0o700);
         assert_eq!(last(&path, 1000), lines(489..500));
         for count in [0, 1, 2, 3, 5, 11] {
@@ -314,8 +311,14 @@ mod tests {
         fs::remove_file(&path).expect("cleared");
         write(&mut log, 2..3);
         assert_eq!(last(&path, 9), ["line 002"]);
-        fs::remove_file(&path).expect("cleared");
-        std::os::unix::fs::symlink("elsewhere", &path).expect("a link");
-        assert!(log.append(b"x\n").is_err() && Reading::of_last(&path, 1).is_err(), "no link is followed");
+        #[cfg(unix)]
+        no_link_is_followed(&path, &mut log);
+    }
+
+    #[cfg(unix)]
+    fn no_link_is_followed(path: &Path, log: &mut Log) {
+        fs::remove_file(path).expect("cleared");
+        std::os::unix::fs::symlink("elsewhere", path).expect("a link");
+        assert!(log.append(b"x\n").is_err() && Reading::of_last(path, 1).is_err(), "no link is followed");
     }
 }

@@ -8,29 +8,28 @@
 //! [`Root`] and [`Folder`] are the port: the real disk is [`unix`]; state files and configuration outside the roots
 //! go through [`local`].
 
-#[cfg(unix)]
 pub mod apart;
 pub mod beside;
-#[cfg(unix)]
 pub mod checkout;
 pub mod clock;
 pub mod error;
-#[cfg(unix)]
 pub mod group;
 pub mod local;
-#[cfg(unix)]
 pub mod log;
 pub mod signals;
 #[cfg(test)]
 pub mod sim;
 #[cfg(unix)]
 pub mod unix;
-#[cfg(unix)]
 pub mod users;
+#[cfg(windows)]
+pub mod windows;
 
 pub use error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 pub use unix::{is_gone, open_root};
+#[cfg(windows)]
+pub use windows::{is_gone, open_root};
 
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +199,7 @@ pub trait Folder: Send + Sync {
     /// between the reading of the folder and the stat is looked at once more and then left out.
     fn list(&self) -> Result<Listing<Node>>;
     /// The same, handed over in parts as they are known: who waits for a large folder sees that it goes on.
+    #[cfg_attr(windows, expect(dead_code, reason = "nobody waits for a listing by a process apart there"))]
     fn list_in_parts(&self, take: &mut dyn FnMut(Listing<Node>)) -> Result<()> {
         take(self.list()?);
         Ok(())
@@ -242,6 +242,10 @@ pub trait Folder: Send + Sync {
     fn flush(&self) -> Result<()>;
     /// Has another program the file open for writing? `None` where that cannot be asked.
     fn has_writer(&self, name: &Name) -> Result<Option<bool>>;
+    /// Who has the file open, as a sentence for people; `None` where the system does not tell.
+    fn holders(&self, _name: &Name) -> Option<String> {
+        None
+    }
     /// Tries something out with new files in this folder, which the caller made for trials and clears; `None` where
     /// it cannot be asked. What the file system refuses is `false`, no error.
     fn attempt(&self, _trial: Trial) -> Result<Option<bool>> {
@@ -281,6 +285,11 @@ pub trait Reader: Send {
     fn opened(&self) -> Stamp;
     /// Allocated bytes were fewer than the size said: worth asking for holes.
     fn sparse(&self) -> bool;
+    /// What the file holds beside its content, which is not carried: a sentence without the path (alternate data streams
+    /// of Windows).
+    fn left_behind(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A temporary file open for writing.

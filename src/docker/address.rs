@@ -211,6 +211,7 @@ mod tests {
         assert!(url(&place.around()).contains("cannot be found out"), "{}", url(&place.around()));
     }
 
+    #[cfg(unix)]
     #[test]
     fn where_nothing_is_named_and_no_default_is_there_others_are_tried() {
         let place = Place::new();

@@ -243,7 +243,7 @@ impl Built {
             self.written[side] = true;
         }
         for outcome in end.chunk.outcomes {
-            if !matches!(outcome.result, Ending::Done { .. }) {
+            if !matches!(outcome.result, Ending::Done { .. } | Ending::Noted(_)) {
                 self.failed.insert(outcome.path.clone());
             }
             self.outcomes.push((outcome, eventful(&action).then(|| action.clone())));

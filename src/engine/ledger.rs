@@ -116,7 +116,7 @@ impl<'a> Ledger<'a> {
             Ending::Torn { side, took } => self.torn(path, side, took)?,
             Ending::Problem(problem) => self.problems.push(problem),
             Ending::Conflict(conflict) => self.conflicts.push(conflict),
-            Ending::Later(note) => self.notes.push(note),
+            Ending::Later(note) | Ending::Noted(note) => self.notes.push(note),
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::stream::{Commit, Content, Stream};
 use super::tree::{self, Change, Mode, Version, difference, status};
 use crate::disk::checkout::{self, Place};
 use crate::disk::{clock, local};
-use crate::model::utc;
+use crate::model::{native, utc};
 
 const PREFIX: &str = "refs/driftless/backup/";
 
@@ -89,7 +89,7 @@ fn content(path: &Path, place: &Place) -> Result<Content> {
         Place::Link(target) => Content::Bytes(Mode::Link, target.clone()),
         Place::File { executable, .. } => {
             let (file, length) = checkout::stream(path)?;
-            Content::File(if *executable { Mode::Executable } else { Mode::File }, file, length)
+            Content::File(if *executable == Some(true) { Mode::Executable } else { Mode::File }, file, length)
         }
         Place::Folder | Place::Other => {
             let message = format!("The path {} is no file.", crate::model::shown::short(&path.to_string_lossy()));
@@ -163,7 +163,7 @@ pub fn resume(repository: &Repository, head: &Head) -> Result<()> {
             continue;
         }
         let files = checkout::files_below(&folder.join(&id))?;
-        let paths: Vec<Vec<u8>> = files.iter().map(|path| path.as_os_str().as_encoded_bytes().to_vec()).collect();
+        let paths: Vec<Vec<u8>> = files.iter().map(|path| native::slashed(path).into_owned()).collect();
         let at_head = match &head.commit {
             Some(commit) => tree::versions(repository, commit.as_str(), &paths)?,
             None => vec![None; paths.len()],
@@ -179,7 +179,7 @@ pub fn resume(repository: &Repository, head: &Head) -> Result<()> {
 }
 
 fn below(folder: &Path, path: &[u8]) -> PathBuf {
-    folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
+    checkout::place(folder, path)
 }
 
 /// What was moved goes back where nothing stands now; did all of it? What does not stays where it is, and in the backup.
@@ -214,7 +214,7 @@ fn prove(repository: &Repository, id: &str) -> Result<()> {
     };
     let mut more = Vec::new();
     for below_it in checkout::files_below(&folder)? {
-        let path = below_it.as_os_str().as_encoded_bytes().to_vec();
+        let path = native::slashed(&below_it).into_owned();
         let place = checkout::look(&folder.join(&below_it))?;
         let now = hash(repository, &folder.join(&below_it), &place)?;
         if kept.get(&path).and_then(|version| version.as_ref()).is_none_or(|version| version.oid != now) {

@@ -7,9 +7,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -20,7 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use super::error::{Error, Result};
 use super::version;
 use super::words::told;
-use crate::disk::group;
+use crate::disk::group::{self, Group};
 
 /// How long a step on this machine may take: a checkout of a large tree with filters is the longest.
 const LOCAL: Duration = Duration::from_secs(600);
@@ -211,7 +210,7 @@ impl Git {
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
         command.env("GIT_EDITOR", ":").env("GIT_SEQUENCE_EDITOR", ":").env("GIT_PAGER", "cat");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }
@@ -264,15 +263,19 @@ impl Call<'_> {
         let mut command = self.git.command(&self.arguments);
         command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         let verb = self.verb();
-        let mut child = command.spawn().map_err(Error::NoGit)?;
+        let mut child = group::spawn(&mut command).map_err(Error::NoGit)?;
         let feeder = child.stdin.take().map(|stdin| feed(stdin, self.input));
         let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
         let ended = Streams::read(stdout, stderr).wait(&mut child, self.limit, self.stoppable.then_some(&*self.git.stop), &verb);
         // The process is gone, so its end of the pipe is; the feeder ends by itself.
         let fed = feeder.map(|feeder| feeder.join().unwrap_or_else(|_| Err(io::Error::other("the input broke off"))));
         let (status, stdout, stderr) = ended?;
-        let output =
-            Output { code: code_of(status), killed: status.code().is_none(), stdout, message: told(&stderr, &self.git.secrets) };
+        let output = Output {
+            code: group::code_of(status),
+            killed: group::was_killed(status),
+            stdout,
+            message: told(&stderr, &self.git.secrets),
+        };
         match fed {
             // Half of the input arrived, and git took it for the whole.
             Some(Err(error)) if output.code == 0 => Err(Error::Git { verb, message: error.to_string() }),
@@ -311,11 +314,6 @@ impl Output {
     pub fn was_killed(&self) -> bool {
         self.killed
     }
-}
-
-fn code_of(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 fn feed(mut stdin: ChildStdin, parts: Vec<Part>) -> thread::JoinHandle<io::Result<()>> {
@@ -376,7 +374,7 @@ impl Streams {
 
     fn wait(
         self,
-        child: &mut Child,
+        child: &mut Group,
         limit: Duration,
         stop: Option<&AtomicBool>,
         verb: &str,
@@ -445,14 +443,13 @@ fn silent(verb: &str, limit: Duration) -> Error {
     Error::Silent { verb: verb.to_owned(), seconds: limit.as_secs() }
 }
 
-/// Ends the whole group of a child that was not waited for yet, so that its number is still its own.
-fn end(child: &mut Child) {
-    drop(group::end(child, GRACE));
+fn end(child: &mut Group) {
+    drop(child.end(GRACE));
 }
 
 /// A command that is talked to line by line.
 pub struct Talk {
-    child: Child,
+    child: Group,
     stdin: Option<ChildStdin>,
     lines: Receiver<Vec<u8>>,
     stderr: Arc<Mutex<Vec<u8>>>,
@@ -464,7 +461,7 @@ pub struct Talk {
 impl Talk {
     pub fn start(git: &Git, words: &[&str]) -> Result<Talk> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let mut child = git.command(&words).stdin(Stdio::piped()).spawn().map_err(Error::NoGit)?;
+        let mut child = group::spawn(git.command(&words).stdin(Stdio::piped())).map_err(Error::NoGit)?;
         let stdin = child.stdin.take();
         let (stdout, mut stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
         let (tell, lines) = bounded(16);
@@ -554,13 +551,13 @@ impl Drop for Talk {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     fn said(script: &str) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-        let mut command = Command::new("sh");
-        let mut child = command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh starts");
+        let mut command = group::shell(script);
+        let mut child = group::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())).expect("a shell starts");
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         Streams::read(stdout, stderr).wait(&mut child, LOCAL, None, "test")
     }

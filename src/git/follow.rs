@@ -199,7 +199,9 @@ impl Look<'_> {
 
 fn may_be(place: &Place, mode: Mode) -> bool {
     match place {
-        Place::File { executable, .. } => mode == if *executable { Mode::Executable } else { Mode::File },
+        Place::File { executable: Some(executable), .. } => mode == if *executable { Mode::Executable } else { Mode::File },
+        // Without such a bit, and perhaps without links.
+        Place::File { executable: None, .. } => matches!(mode, Mode::File | Mode::Executable | Mode::Link),
         Place::Link(_) => mode == Mode::Link,
         _ => false,
     }

@@ -14,6 +14,7 @@ use super::repository::{Head, Repository};
 use super::tree::{ALL, Mode, Untracked, Version, above, difference, empty_tree, status, versions};
 use crate::disk::checkout::{self, Place};
 use crate::disk::local;
+use crate::model::native;
 
 /// A line of two commits; the first is the empty tree where there was none.
 const LIMIT: u64 = 200;
@@ -151,7 +152,7 @@ fn is_part(repository: &Repository, path: &[u8], commit: &str) -> Result<bool> {
         return Ok(false);
     }
     let mut name = std::ffi::OsString::from(format!("{commit}:"));
-    name.push(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path));
+    name.push(native::spelled(path));
     let whole = repository.git.call(&["cat-file", "--filters"]).arg(name).ok()?;
     let (here, _) = checkout::read_once(&repository.place(path))?;
     Ok(here != whole && here.len() <= whole.len() && here.iter().zip(&whole).all(|(here, whole)| here == whole || *here == 0))

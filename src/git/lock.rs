@@ -164,7 +164,7 @@ mod tests {
     fn a_holder_reads_back_and_steers_no_terminal() {
         let me = Holder::me("publish", Time::from_parts(1_795_234_500, 7));
         assert_eq!(Holder::parse(&me.text()), me);
-        assert!(!me.start.is_empty() && !me.boot.is_empty(), "{me:?}");
+        assert!(cfg!(windows) || (!me.start.is_empty() && !me.boot.is_empty()), "{me:?}");
         let hostile = Holder::parse("host \x1b[2J\nprocess x\npurpose a\u{202e}b");
         assert_eq!((hostile.host.as_str(), hostile.process, hostile.purpose.as_str()), ("\\u{1b}[2J", 0, "a\\u{202e}b"));
     }

@@ -3,8 +3,6 @@
 //! edits that git was told not to look at.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::backup::Item;
 use super::error::{Error, Result};
@@ -14,6 +12,7 @@ use super::repository::Repository;
 use super::tree::{Change, Dirty, Mode, Status, Version};
 use crate::disk::ErrorKind;
 use crate::disk::checkout::{self, Place};
+use crate::model::native;
 
 /// A folder that is, or holds, a repository of its own.
 pub fn repository_in_the_way(path: &[u8]) -> Error {
@@ -42,7 +41,7 @@ pub fn files_below(repository: &Repository, folder: &[u8]) -> Result<Vec<Vec<u8>
 }
 
 fn below(folder: &[u8], file: std::path::PathBuf) -> Vec<u8> {
-    let file = file.into_os_string().into_vec();
+    let file = native::slashed(&file);
     let parts = [folder, &file[..]].into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(&b'/')
 }
@@ -102,7 +101,7 @@ pub fn hidden(repository: &Repository, changes: &[Change], status: &Status) -> R
         let now = match checkout::look(&repository.place(&path))? {
             Place::Absent => continue,
             Place::Link(target) => Some(repository.git.call(&["hash-object", "--stdin"]).input(target).ok()?),
-            Place::File { .. } => Some(repository.git.call(&["hash-object", "--"]).arg(OsStr::from_bytes(&path)).ok()?),
+            Place::File { .. } => Some(repository.git.call(&["hash-object", "--"]).arg(native::spelled(&path)).ok()?),
             Place::Folder | Place::Other => None,
         };
         let now = now.map(|now| Oid::of("hash-object", &now)).transpose()?;
@@ -152,7 +151,7 @@ pub fn place_ignored<'a>(
             checkout::link(&place, &target)
         } else {
             let mut path = std::ffi::OsString::from("--path=");
-            path.push(OsStr::from_bytes(&change.path));
+            path.push(native::spelled(&change.path));
             let call = repository.git.call(&["cat-file", "--filters"]).arg(path).arg(after.oid.as_str());
             checkout::write_new(&place, &call.ok()?, after.mode == Mode::Executable)
         };

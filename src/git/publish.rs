@@ -1,8 +1,6 @@
 //! Publishing named files: exactly these, as they are on the disk, as one commit on the remote's tip. HEAD, the index and
 //! the work tree are not touched.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::backup;
@@ -20,6 +18,7 @@ use super::seen;
 use super::stream::Content;
 use super::tree::{Mode, versions};
 use crate::disk::checkout::{self, Place};
+use crate::model::native;
 use crate::model::shown::short;
 
 /// What is to be published.
@@ -250,7 +249,7 @@ pub fn content(repository: &Repository, attributes: &Attributes, tip: Option<&Oi
                 return Ok(Content::Bytes(mode, bytes));
             }
             let mut name = std::ffi::OsString::from("--path=");
-            name.push(OsStr::from_bytes(path));
+            name.push(native::spelled(path));
             let stdout = repository.git.call(&["hash-object", "-w", "--stdin"]).arg(name).input(bytes).ok()?;
             Ok(Content::There(super::tree::Version { mode, oid: Oid::of("hash-object", &stdout)? }))
         }
@@ -273,15 +272,17 @@ pub fn gone(repository: &Repository, path: &[u8]) -> Result<Content> {
     Ok(Content::Gone)
 }
 
-/// Where the file system has no such bit, the one that the branch has.
-fn mode(repository: &Repository, tip: Option<&Oid>, path: &[u8], executable: bool) -> Result<Mode> {
-    if repository.is_on("core.filemode") != Some(false) {
+/// Where the file system has no such bit, or no links, what the branch has.
+fn mode(repository: &Repository, tip: Option<&Oid>, path: &[u8], executable: Option<bool>) -> Result<Mode> {
+    if let Some(executable) = executable.filter(|_| repository.is_on("core.filemode") != Some(false)) {
         return Ok(if executable { Mode::Executable } else { Mode::File });
     }
     let Some(tip) = tip else { return Ok(Mode::File) };
+    // Where git makes no links, it checks them out as files that hold their targets.
+    let as_files = repository.is_on("core.symlinks") == Some(false);
+    let kept = |mode: &Mode| *mode == Mode::Executable || (as_files && *mode == Mode::Link);
     let at_tip = versions(repository, tip.as_str(), &[path.to_vec()])?;
-    let was = at_tip.into_iter().flatten().map(|version| version.mode).find(|mode| *mode == Mode::Executable);
-    Ok(was.unwrap_or(Mode::File))
+    Ok(at_tip.into_iter().flatten().map(|version| version.mode).find(kept).unwrap_or(Mode::File))
 }
 
 /// The files that a word of the command line means: a folder is all that git would see below it.
@@ -292,7 +293,7 @@ pub fn files(repository: &Repository, word: &[u8]) -> Result<Vec<Vec<u8>>> {
     }
     let words = ["--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--"];
     let whole = if word.is_empty() { b"." } else { word };
-    let listed = repository.git.call(&words).arg(OsStr::from_bytes(whole)).ok()?;
+    let listed = repository.git.call(&words).arg(native::spelled(whole)).ok()?;
     let mut found = Vec::new();
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty() && !path.ends_with(b"/")) {
         // What is gone from a folder is not published by naming the folder: --delete says so.

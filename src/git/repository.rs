@@ -1,14 +1,13 @@
 //! A clone: where its parts lie, what its settings say, which branch is checked out, and what stands open in it.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::command::{Git, both};
 use super::error::{Error, Result};
 use super::names::{Oid, Target};
-use crate::disk::local;
+use crate::disk::{checkout, local};
+use crate::model::native;
 
 /// A clone with a work tree.
 pub struct Repository {
@@ -53,7 +52,7 @@ impl Repository {
         if output.code != 0 || lines.len() != 5 {
             return Err(no_clone(git.folder(), &lines, &output.message));
         }
-        let path = |line: &[u8]| PathBuf::from(OsStr::from_bytes(line));
+        let path = |line: &[u8]| PathBuf::from(native::spelled(line).into_owned());
         let top = path(lines[4]);
         let mut git = fitted.at(&top);
         if config.code != 0 {
@@ -225,12 +224,12 @@ impl Repository {
 
     /// The path of a file below the top, by its bytes.
     pub fn place(&self, path: &[u8]) -> PathBuf {
-        self.top.join(OsStr::from_bytes(path))
+        checkout::place(&self.top, path)
     }
 
     /// The path below the top of something that the user named; empty for the top itself.
     pub fn below_top(&self, path: &Path) -> Option<Vec<u8>> {
-        let below = path.strip_prefix(&self.top).ok()?.to_owned().into_os_string().into_vec();
+        let below = native::slashed(path.strip_prefix(&self.top).ok()?).into_owned();
         (below.is_empty() || is_path(&below)).then_some(below)
     }
 }

@@ -4,11 +4,8 @@
 //! makes the commit anew on the new tip. So a tick never makes the branch diverge, and one whose push failed goes out with the
 //! next, also after a restart.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::command::Git;
@@ -28,7 +25,7 @@ use super::tree::{Dirty, Mode, Untracked, status};
 use crate::disk::checkout::{self, Place};
 use crate::disk::group::{self, End};
 use crate::disk::{clock, local};
-use crate::model::utc;
+use crate::model::{native, utc};
 
 /// What a tick does.
 pub struct Tick {
@@ -120,7 +117,7 @@ fn push_commits(repository: &Repository, wish: &Wish, target: &Target, standing:
 
 /// Makes the publish that waits, of all that differs from HEAD in the paths; `None` where nothing does.
 fn commit(repository: &Repository, tick: &Tick, target: &Target, tip: Option<&Oid>) -> Result<Option<Pending>> {
-    let specs: Vec<&OsStr> = tick.paths.iter().map(|path| OsStr::from_bytes(path)).collect();
+    let specs: Vec<_> = tick.paths.iter().map(|path| native::spelled(path)).collect();
     let before = undisturbed(repository);
     let seen_now = status(repository, Untracked::All, &specs)?;
     if let Some(unmerged) = seen_now.dirty.iter().find(|dirty| dirty.unmerged) {
@@ -187,10 +184,10 @@ pub fn run(git: &Git, line: &str, limit: Option<Duration>) -> Result<()> {
     let failed = |what: String| {
         Error::refused(format!("The command `{}` {what}.", crate::model::shown::short(line)), "Nothing was committed.")
     };
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(line).current_dir(git.folder()).stdin(Stdio::null()).stdout(io::stderr()).process_group(0);
-    let mut child = command.spawn().map_err(|error| failed(format!("does not start: {error}")))?;
-    match group::wait(&mut child, limit, GRACE, git.stop()).map_err(|error| failed(format!("is lost: {error}")))? {
+    let mut command = group::shell(line);
+    command.current_dir(git.folder()).stdin(Stdio::null()).stdout(io::stderr());
+    let mut child = group::spawn(&mut command).map_err(|error| failed(format!("does not start: {error}")))?;
+    match child.wait_for(limit, GRACE, git.stop()).map_err(|error| failed(format!("is lost: {error}")))? {
         End::Own(status) if status.success() => Ok(()),
         End::Own(status) => Err(failed(format!("ended with {status}"))),
         End::Late => Err(failed(format!("took longer than {} s and was ended", limit.unwrap_or_default().as_secs_f32()))),

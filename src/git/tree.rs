@@ -1,8 +1,8 @@
 //! Trees and differences as git tells them, with `-z`, so that any name comes through.
+use crate::model::native;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 use super::error::{Error, Result};
 use super::names::Oid;
@@ -156,7 +156,7 @@ pub fn entries(repository: &Repository, tree: &str, paths: &[Vec<u8>]) -> Result
 fn list_into(repository: &Repository, tree: &str, paths: &[Vec<u8>], entries: &mut Entries) -> Result<()> {
     // A command line has an end.
     for some in paths.chunks(400) {
-        let names = some.iter().map(|path| OsStr::from_bytes(path));
+        let names = some.iter().map(|path| native::spelled(path));
         let words = ["--literal-pathspecs", "ls-tree", "-t", "-z", "--full-tree", tree, "--"];
         let stdout = repository.git.call(&words).args(names).ok()?;
         for line in stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
@@ -178,7 +178,7 @@ pub fn below(repository: &Repository, tree: &str, folder: &[u8]) -> Result<Vec<(
     let words = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", tree, "--"];
     let mut name = folder.to_vec();
     name.push(b'/');
-    let stdout = repository.git.call(&words).arg(OsStr::from_bytes(&name)).ok()?;
+    let stdout = repository.git.call(&words).arg(native::spelled(&name)).ok()?;
     let mut found = Vec::new();
     for line in stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         match entry(line).ok_or_else(|| unknown("ls-tree"))? {

@@ -79,7 +79,7 @@ impl Keychain {
     /// Where this user's are: by the variables of Docker and Podman, else in his home.
     pub fn of_user() -> Keychain {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let home = set("HOME");
+        let home = set("HOME").or_else(|| set("USERPROFILE"));
         let below = |base: Option<PathBuf>, path: &str| base.map(|base| base.join(path));
         let config = set("XDG_CONFIG_HOME").or_else(|| below(home.clone(), ".config"));
         let files = [
@@ -299,6 +299,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_keeper_of_logins_that_hangs_is_ended() {
         let folder = tempfile::tempdir().expect("a folder");

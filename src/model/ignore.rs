@@ -136,15 +136,13 @@ fn is_junk(name: &[u8], folder: bool, at_root: bool) -> bool {
     (at_root && folder && name == b"lost+found") || JUNK.iter().any(|(junk, kind)| *kind == only && *junk == name)
 }
 
-#[cfg(unix)]
+/// Bytes that the system cannot spell are of no file that it holds; they are matched as far as they can be read.
 fn as_path(bytes: &[u8]) -> std::borrow::Cow<'_, std::path::Path> {
-    use std::os::unix::ffi::OsStrExt;
-    std::path::Path::new(std::ffi::OsStr::from_bytes(bytes)).into()
-}
-
-#[cfg(not(unix))]
-fn as_path(bytes: &[u8]) -> std::borrow::Cow<'_, std::path::Path> {
-    std::path::PathBuf::from(String::from_utf8_lossy(bytes).into_owned()).into()
+    match super::native::from_bytes(bytes) {
+        Some(std::borrow::Cow::Borrowed(name)) => std::path::Path::new(name).into(),
+        Some(std::borrow::Cow::Owned(name)) => std::path::PathBuf::from(name).into(),
+        None => std::path::PathBuf::from(String::from_utf8_lossy(bytes).into_owned()).into(),
+    }
 }
 
 #[cfg(test)]

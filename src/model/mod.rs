@@ -12,11 +12,11 @@ pub mod database;
 pub mod digest;
 pub mod entry;
 pub mod finding;
-
 pub mod growing;
 pub mod guard;
 pub mod ignore;
 pub mod listing;
+pub mod native;
 pub mod path;
 pub mod plan;
 pub mod reconcile;

@@ -91,12 +91,22 @@ pub fn check(roots: &PerSide<Place>, known: &[KnownRoot]) -> Result<(), Refusal>
 
 /// Is `inner` the folder `outer` or somewhere below it?
 fn is_within(inner: &Place, outer: &Place) -> bool {
-    inner.path.starts_with(&outer.path) || outer.chain.first().is_some_and(|own| inner.chain.contains(own))
+    lies_within(&inner.path, &outer.path) || outer.chain.first().is_some_and(|own| inner.chain.contains(own))
+}
+
+/// By the text of canonical paths. Windows folds case nearly everywhere; two folders that differ by case alone are taken for
+/// one there, which refuses too much rather than too little.
+fn lies_within(inner: &Path, outer: &Path) -> bool {
+    if cfg!(windows) { folded(inner).starts_with(folded(outer)) } else { inner.starts_with(outer) }
+}
+
+fn folded(path: &Path) -> PathBuf {
+    PathBuf::from(path.to_string_lossy().to_lowercase())
 }
 
 fn beside(path: &Path, known: &KnownRoot) -> Result<(), Refusal> {
     let KnownRoot { pair, side, path: other } = known.clone();
-    match (path.starts_with(&other), other.starts_with(path)) {
+    match (lies_within(path, &other), lies_within(&other, path)) {
         (true, true) if side == Side::Staging => Err(Refusal::StagingTaken { path: path.into(), pair }),
         (true, true) | (false, false) => Ok(()),
         (true, false) => Err(Refusal::InsideKnown { side, path: path.into(), other, pair }),

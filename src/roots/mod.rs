@@ -9,16 +9,17 @@ pub mod claim;
 pub mod edges;
 pub mod error;
 pub mod identity;
+#[cfg(unix)]
 mod kinds;
 pub mod lease;
 pub mod marker;
-#[cfg(any(target_os = "linux", test))]
+#[cfg(any(target_os = "linux", all(test, unix)))]
 mod mountinfo;
 pub mod mounts;
 pub mod own;
 pub mod probe;
 pub mod reach;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 
 pub use error::Error;

@@ -4,19 +4,29 @@
 //! answer comes from the text of `/proc/self/mountinfo`, and a link is only read where its folder is already known
 //! to be local. A file system that is not known to be local is never said to be.
 
-use std::ffi::{OsStr, OsString};
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use std::ffi::OsString;
+#[cfg(not(windows))]
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 #[cfg(target_vendor = "apple")]
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result};
+#[cfg(not(windows))]
+use super::error::Error;
+use super::error::Result;
+#[cfg(unix)]
 use super::kinds::{self, Place};
 #[cfg(target_os = "linux")]
 use super::mountinfo;
+#[cfg(target_os = "linux")]
 pub use super::mountinfo::Mounts;
 use crate::disk::local;
+#[cfg(windows)]
+pub(super) use windows::detect_by;
 
 /// The answer for one path, with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +120,7 @@ pub(super) fn detect_by(path: &Path, _: &mut dyn FnMut(&Path, &Verdict) -> Optio
     Err(failed(io::ErrorKind::NotFound.into()))
 }
 
-#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", windows)))]
 pub(super) fn detect_by(path: &Path, _: &mut dyn FnMut(&Path, &Verdict) -> Option<PathBuf>) -> Result<Verdict> {
     Err(Error::Mounts { path: path.display().to_string(), source: io::ErrorKind::Unsupported.into() })
 }
@@ -128,6 +138,23 @@ pub fn seen_by(process: Option<u32>) -> Option<Mounts> {
 #[cfg(not(target_os = "linux"))]
 pub fn seen_by(_process: Option<u32>) -> Option<Mounts> {
     None
+}
+
+/// What only Linux tells.
+#[cfg(not(target_os = "linux"))]
+pub enum Mounts {}
+
+#[cfg(not(target_os = "linux"))]
+impl Mounts {
+    /// Where `path` lies.
+    pub fn spot(&self, _path: &Path) -> Option<()> {
+        match *self {}
+    }
+
+    /// The mount points at `path` and below it.
+    pub fn points(&self, _path: &Path) -> Vec<PathBuf> {
+        match *self {}
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -152,6 +179,7 @@ fn read_table_of(path: &str) -> io::Result<Vec<u8>> {
 }
 
 /// What a kernel says of one mount.
+#[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) point: PathBuf,
@@ -159,6 +187,7 @@ pub(super) struct Mount {
     pub(super) source: OsString,
 }
 
+#[cfg(unix)]
 pub(super) fn verdict(mount: Option<&Mount>, path: &Path) -> Verdict {
     let Some(mount) = mount else {
         return Verdict {
@@ -170,7 +199,7 @@ pub(super) fn verdict(mount: Option<&Mount>, path: &Path) -> Verdict {
         };
     };
     let source = mount.source.to_string_lossy().into_owned();
-    let place = kinds::place(&mount.kind, OsStr::as_bytes(&mount.source));
+    let place = kinds::place(&mount.kind, mount.source.as_encoded_bytes());
     Verdict {
         network: place.is_network(),
         reason: sentence(&place, mount, &source),
@@ -180,6 +209,7 @@ pub(super) fn verdict(mount: Option<&Mount>, path: &Path) -> Verdict {
     }
 }
 
+#[cfg(unix)]
 fn sentence(place: &Place, Mount { point, kind, .. }: &Mount, source: &str) -> String {
     match place {
         Place::Local => format!("{point:?} is a file system of this machine ({kind} on {source:?})."),

@@ -26,10 +26,10 @@ const TICK: i64 = 10 * MILLISECOND;
 const PATTERNS: [Time; 2] = [Time(1_700_000_001_123_456_789), Time(1_700_000_002_123_456_789)];
 
 /// File systems whose driver makes file numbers up at each mount, or changes them when a file is first written.
-const IDS_MADE_UP: &[&str] = &["aufs", "exfat", "msdos", "overlay", "unionfs", "vfat"];
+const IDS_MADE_UP: &[&str] = &["aufs", "exfat", "fat", "fat32", "msdos", "overlay", "unionfs", "vfat"];
 
 /// File systems whose driver does not store change times.
-const CTIME_MADE_UP: &[&str] = &["exfat", "msdos", "vfat"];
+const CTIME_MADE_UP: &[&str] = &["exfat", "fat", "fat32", "msdos", "vfat"];
 
 /// A root's traits, and whether they were tried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,12 +120,12 @@ pub(super) fn traits_in(root: &dyn Root, path: &RelPath, verdict: &Verdict) -> R
     // Change times and ids are believed only of file systems of this machine. Network mounts and FUSE daemons invent
     // them anew at each mount, and a tool that trusts them reads everything again (restic, for hours, time and again).
     let local = !verdict.network && !verdict.is_fuse();
-    let kind = verdict.file_system.as_str();
+    let kind = verdict.file_system.to_ascii_lowercase();
     Ok(Traits {
         granularity_ns,
         clock_step_ns: granularity_ns.max(TICK),
-        ctime: local && !CTIME_MADE_UP.contains(&kind),
-        ids: local && !IDS_MADE_UP.contains(&kind),
+        ctime: local && !CTIME_MADE_UP.contains(&kind.as_str()),
+        ids: local && !IDS_MADE_UP.contains(&kind.as_str()),
         modes: keeps_modes(folder)?,
         links: makes_links(folder)?,
         hard_links: makes_hard_links(root, folder, path)?,

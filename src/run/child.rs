@@ -4,12 +4,20 @@
 //! terminal has given to it too is not given a second time.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
+
+#[cfg(unix)]
+#[path = "child/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "child/windows.rs"]
+mod system;
+
+pub use system::become_the_command;
+use system::{KILLED, Reach, code, notice_end};
 
 /// A signal that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub struct Caught {
 
 /// On a terminal, one that comes later than this after a first is a first one again: in a prompt, Ctrl-C only ends a line.
 const AGAIN: Duration = Duration::from_secs(3);
-/// After the second, how long until it is ended by SIGTERM, and then by SIGKILL.
+/// After the second, how long until it is ended by SIGTERM (where there are signals), and then killed.
 const TERM_AFTER: Duration = Duration::from_secs(2);
 const KILL_AFTER: Duration = Duration::from_secs(10);
 /// Nobody can be waited for that a signal does not end.
@@ -106,17 +114,18 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
     // First: a command that runs and that nobody waits for would work on while its results are sent.
     let (begun, over) = notice_end()?;
     let mut child = command.spawn()?;
-    begun.send(Pid::from_child(&child)).expect("the thread waits for it");
+    let reach = Reach::of(&child);
+    begun.say(&child)?;
     let mut ends = Ends::Never;
     loop {
         let due = ends.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
         select! {
             recv(over) -> _ => return Ok(Ended { code: code(child.wait()?), given_up: false }),
-            recv(due) -> _ => ends = ends.next(&child),
+            recv(due) -> _ => ends = ends.next(&mut child, &reach),
             recv(words) -> caught => {
                 let Ok(caught) = caught else { return Ok(Ended { code: code(child.wait()?), given_up: false }) };
                 if !caught.from_terminal {
-                    send_signal(&child, caught.number);
+                    reach.pass_on(&child, caught.number);
                 }
                 match if caught.asks_to_end { presses.press(caught, Instant::now()) } else { 0 } {
                     0 | 1 => {}
@@ -125,7 +134,7 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
                         ends = Ends::Term(Instant::now() + TERM_AFTER);
                     }
                     _ => {
-                        send_signal(&child, Signal::KILL.as_raw());
+                        reach.kill(&mut child);
                         return given_up(&mut child, &over);
                     }
                 }
@@ -135,9 +144,8 @@ pub fn work(mut command: Command, words: &Receiver<Caught>, presses: &mut Presse
 }
 
 fn given_up(child: &mut Child, over: &Receiver<()>) -> io::Result<Ended> {
-    let killed = 128 + 9;
     let code = match over.recv_timeout(GONE_AFTER) {
-        Err(RecvTimeoutError::Timeout) => killed,
+        Err(RecvTimeoutError::Timeout) => KILLED,
         _ => code(child.wait()?),
     };
     Ok(Ended { code, given_up: true })
@@ -159,44 +167,19 @@ impl Ends {
         }
     }
 
-    fn next(self, child: &Child) -> Ends {
+    fn next(self, child: &mut Child, reach: &Reach) -> Ends {
         match self {
             Ends::Term(at) => {
-                send_signal(child, Signal::TERM.as_raw());
+                reach.ask(child);
                 Ends::Kill(at + KILL_AFTER)
             }
             Ends::Kill(_) => {
-                send_signal(child, Signal::KILL.as_raw());
+                reach.kill(child);
                 Ends::Never
             }
             Ends::Never => Ends::Never,
         }
     }
-}
-
-/// Given a child's number, `over` closes when it has ended. It is not reaped then, so that its number stays its own.
-fn notice_end() -> io::Result<(Sender<Pid>, Receiver<()>)> {
-    let (begun, child) = bounded::<Pid>(1);
-    let (told, over) = bounded::<()>(1);
-    // Not joined: a process that the kernel does not let go would keep it.
-    std::thread::Builder::new().name("command".to_owned()).spawn(move || {
-        let _until_over = told;
-        let Ok(id) = child.recv() else { return };
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
-    })?;
-    Ok((begun, over))
-}
-
-/// It is there: nobody has reaped it. What may not be signalled (a program with more rights) is left alone.
-fn send_signal(child: &Child, number: i32) {
-    if let Some(signal) = Signal::from_named_raw(number) {
-        let _ = kill_process(Pid::from_child(child), signal);
-    }
-}
-
-fn code(status: ExitStatus) -> u8 {
-    let by_signal = || 128_i32.saturating_add(status.signal().unwrap_or_default());
-    u8::try_from(status.code().unwrap_or_else(by_signal)).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -236,12 +219,24 @@ mod tests {
         assert_eq!(gives_up(2), [true, true, true]);
     }
 
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]);
-        command
+    use crate::disk::group::shell;
+
+    #[cfg(windows)]
+    #[test]
+    fn it_ends_with_the_commands_code_and_a_third_press_ends_what_it_started_too() {
+        let (told, words) = bounded(4);
+        let code = |line: &str| work(shell(line), &words, &mut Presses::default(), &|_| {}).expect("started").code;
+        assert_eq!([code("exit 0"), code("exit 7"), code("exit 256")], [0, 7, 255]);
+        let missing = work(Command::new("no-such-program"), &words, &mut Presses::default(), &|_| {}).expect_err("not there");
+        assert_eq!(code_of(&missing), 127);
+        (0..3).for_each(|_| told.send(caught(2, true)).expect("there is room"));
+        let began = Instant::now();
+        let ended = work(shell("ping -n 60 127.0.0.1 >NUL"), &words, &mut Presses::default(), &|_| {});
+        assert_eq!(ended.expect("started"), Ended { code: KILLED, given_up: true });
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
 
+    #[cfg(unix)]
     #[test]
     fn it_ends_with_the_commands_code() {
         let (_told, words) = bounded(1);
@@ -251,6 +246,7 @@ mod tests {
         assert_eq!(code_of(&missing), 127);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_program_that_asks_is_passed_on_and_the_terminal_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -270,6 +266,7 @@ mod tests {
         assert_eq!((ended.code, ended.given_up, presses.count, presses.signal), (5, false, 2, Some(2)));
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_third_one_ends_what_hears_nothing() {
         let (told, words) = bounded(4);

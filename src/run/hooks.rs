@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
@@ -79,18 +78,18 @@ pub fn run(
     let Some(line) = hooks.get(&occasion) else { return Ok(()) };
     let word = occasion.word();
     let failed = |error: io::Error| format!("the hook {word} could not be run: {error}");
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", line]).current_dir(&pair.state).env(VARIABLE, word).env("DRIFTLESS_PAIR", &pair.name);
+    let mut command = group::shell(line);
+    command.current_dir(&pair.state).env(VARIABLE, word).env("DRIFTLESS_PAIR", &pair.name);
     command.env("NETWORK_PROJECT_PATH", &pair.network).env("LOCAL_PROJECT_PATH", &pair.staging);
     // A group of its own, so that all of it can be ended. Its words are no result of ours.
-    command.process_group(0).stdin(Stdio::piped()).stdout(io::stderr());
-    let mut child = command.spawn().map_err(failed)?;
+    command.stdin(Stdio::piped()).stdout(io::stderr());
+    let mut child = group::spawn(&mut command).map_err(failed)?;
     let mut stdin = child.stdin.take().expect("asked for above");
     let text = input.to_owned();
     // One that does not read is not waited for: the thread ends with the pipe.
     thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
     // Its time is over: it was told how long it may take.
-    match group::wait(&mut child, Some(patience), Duration::ZERO, stop).map_err(failed)? {
+    match child.wait_for(Some(patience), Duration::ZERO, stop).map_err(failed)? {
         End::Own(status) if status.success() => Ok(()),
         End::Own(status) => Err(format!("the hook {word} failed ({status})")),
         End::Late => Err(format!("the hook {word} took longer than {} s and was ended", patience.as_secs_f32())),
@@ -102,6 +101,23 @@ pub fn run(
 mod tests {
     use super::*;
 
+    #[cfg(windows)]
+    #[test]
+    fn a_hook_is_a_line_for_cmd_and_its_end_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = folder.path().to_path_buf();
+        let pair = Pair { name: "p".to_owned(), state, staging: "s".into(), network: "n".into(), others: Vec::new() };
+        let run = |line: &str| {
+            let hooks = Hooks::from([(Occasion::AfterUp, line.to_owned())]);
+            run(&hooks, Occasion::AfterUp, &pair, "a=1\n", PATIENCE, &AtomicBool::new(false))
+        };
+        assert_eq!(run("(echo %DRIFTLESS_HOOK% \"%DRIFTLESS_PAIR%\")>got"), Ok(()));
+        let got = std::fs::read_to_string(folder.path().join("got")).expect("written");
+        assert_eq!(got.trim_end(), "after_up \"p\"");
+        assert!(run("exit 3").expect_err("failed").contains("after_up failed"));
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_hook_gets_the_report_and_its_end_is_told() {
         let folder = tempfile::tempdir().expect("a folder");

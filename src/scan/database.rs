@@ -183,6 +183,6 @@ pub(super) fn single(folder: &dyn Folder, side: Side, name: &Name, node: Node, f
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 #[path = "database_tests.rs"]
 mod tests;

@@ -4,6 +4,9 @@
 //! size. Nothing is written by [`open`] itself, so that a file can be looked at before it is touched;
 //! [`write_ahead`] is the first step that may write.
 
+#[cfg(windows)]
+mod windows;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,6 +102,10 @@ pub enum Synchronous {
 
 /// Opens a database without writing to it. `cache_kib` bounds the page cache.
 pub fn open(path: &Path, access: Access, cache_kib: u32) -> Result<Connection> {
+    #[cfg(windows)]
+    if access == Access::ReadOnly {
+        windows::refuse_shares(path)?;
+    }
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
         | match access {
             Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
@@ -141,6 +148,8 @@ fn immutable_uri(path: &Path) -> String {
 
 /// Turns on write-ahead logging, so that readers and the writer never wait for each other.
 pub fn write_ahead(connection: &Connection, synchronous: Synchronous) -> Result<()> {
+    #[cfg(windows)]
+    windows::refuse_shares(Path::new(connection.path().unwrap_or_default()))?;
     let level = match synchronous {
         Synchronous::Normal => "NORMAL",
         Synchronous::Full => "FULL",

@@ -245,7 +245,10 @@ impl<'a, 'r> Chunk<'a, 'r> {
         }
         let kept = place(self.run, &spot, temp, &staged.node.stamp, expect)?;
         let tally = Tally::File { bytes: staged.node.stamp.size - staged.resumed, revived: *revived };
-        let Staged { from, node, sent, .. } = staged;
+        let Staged { from, node, sent, left_behind, .. } = staged;
+        if let Some(left) = left_behind {
+            self.end.outcomes.push(outcome(action, Ending::Noted(Note::of(&action.path, &left))));
+        }
         Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).with_sent(sent).keeping(kept))
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Staged {
     pub database: bool,
     /// What it holds, where that is not the source's content byte for byte.
     pub sent: Option<Sent>,
+    /// What the source has beside its content, which stays there.
+    pub left_behind: Option<String>,
 }
 
 /// What the bytes that are copied are.
@@ -166,6 +168,7 @@ pub(crate) fn fill(
         resumed: done + older.map_or(0, |older| older.kept),
         database: false,
         sent,
+        left_behind: reader.left_behind(),
     })
 }
 

@@ -20,7 +20,7 @@ mod remove;
 mod restamp;
 mod snapshot;
 mod structure;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 pub mod trash;
 
@@ -103,6 +103,8 @@ pub enum Ending {
     Conflict(Conflict),
     /// Left for the next run, with a word about it.
     Later(Note),
+    /// A word about what is told as done by itself.
+    Noted(Note),
 }
 
 /// What the base learns from an action.

@@ -251,7 +251,10 @@ pub(crate) fn expect_quiet(spot: &Spot<'_>, old: &Found) -> Result<(), Failure> 
     }
     match spot.folder.has_writer(spot.name) {
         Ok(Some(true)) => {
-            let message = "is open for writing in another program; the next run tries again".to_owned();
+            let message = match spot.folder.holders(spot.name) {
+                Some(who) => format!("is open for writing: {who}; the next run tries again"),
+                None => "is open for writing in another program; the next run tries again".to_owned(),
+            };
             Err(Failure::Path(spot.side, ProblemKind::Busy, message))
         }
         // RACE: where it cannot be asked, what a program writes into the old file afterwards is only in the trash.

@@ -166,6 +166,14 @@ fn shown(top: &Path, wanted: &dyn Fn(&str) -> bool) -> BTreeMap<String, String> 
     all
 }
 
+/// `false` where this system lets not everybody make links.
+fn make_link(target: &str, at: &Path) -> bool {
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(target, at).expect("a link");
+    let _ = (target, at);
+    cfg!(unix)
+}
+
 fn tree(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
     entries.iter().map(|&(path, content)| (path.to_owned(), content.to_owned())).collect()
 }

@@ -6,6 +6,7 @@ use notify::event::{CreateKind, Event, EventKind, ModifyKind};
 
 use super::Said;
 use crate::model::ignore::{is_own_name, is_temp_name};
+use crate::model::native;
 use crate::model::path::{Name, RelPath};
 use crate::model::target::{Reach, Target};
 
@@ -47,30 +48,13 @@ fn hint(root: &Path, at: &Path, kind: EventKind) -> Option<Said> {
 /// `None` for what lies elsewhere, and for names that cannot be ours.
 fn below(root: &Path, at: &Path) -> Option<RelPath> {
     let rest = at.strip_prefix(root).ok()?;
-    RelPath::parse(&bytes(rest)).ok()
+    let names = rest.components().map(|name| native::to_bytes(name.as_os_str()));
+    RelPath::parse(&names.collect::<Vec<&[u8]>>().join(&b'/')).ok()
 }
 
-#[cfg(unix)]
-fn bytes(path: &Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes().to_vec()
-}
-
-#[cfg(not(unix))]
-fn bytes(path: &Path) -> Vec<u8> {
-    path.to_string_lossy().replace('\\', "/").into_bytes()
-}
-
-#[cfg(unix)]
-pub(super) fn under(root: &Path, path: &RelPath) -> PathBuf {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    if path.is_root() { root.to_owned() } else { root.join(OsStr::from_bytes(path.as_bytes())) }
-}
-
-#[cfg(not(unix))]
-pub(super) fn under(root: &Path, path: &RelPath) -> PathBuf {
-    path.names().fold(root.to_owned(), |whole, name| whole.join(String::from_utf8_lossy(name).as_ref()))
+/// `None` where the system cannot spell it: nothing is there then.
+pub(super) fn under(root: &Path, path: &RelPath) -> Option<PathBuf> {
+    path.names().try_fold(root.to_owned(), |whole, name| Some(whole.join(native::from_bytes(name)?)))
 }
 
 #[cfg(test)]

@@ -8,16 +8,24 @@
 //! Deliberately missing: what an event says of a file (systems differ, and some lie), and polling.
 
 mod hint;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::{Config, ErrorKind, EventKindMask, RecommendedWatcher, RecursiveMode, WatchPathConfig, Watcher as _};
+use notify::ErrorKind;
 
 use crate::model::path::RelPath;
 use crate::model::target::Target;
 use hint::{hints, under};
+#[cfg(unix)]
+use unix::Ears;
+#[cfg(windows)]
+use windows::Ears;
 
 /// Systems on which each folder has a watch of its own; elsewhere one covers all that is below.
 const SINGLY: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -45,7 +53,7 @@ pub struct Error {
 /// Watches one root.
 pub struct Watcher {
     root: PathBuf,
-    inner: Mutex<RecommendedWatcher>,
+    ears: Mutex<Ears>,
     shared: Arc<Mutex<Covered>>,
 }
 
@@ -74,8 +82,6 @@ impl Watcher {
     pub fn start(root: &Path, own: &RelPath, say: impl Fn(Said) + Send + 'static) -> Result<Watcher, Error> {
         let shared = Arc::new(Mutex::new(Covered::default()));
         let at = |source| Error { path: root.to_owned(), source };
-        let config =
-            Config::default().with_follow_symlinks(false).with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE);
         let (here, known) = (root.to_owned(), shared.clone());
         let hear = move |event: notify::Result<notify::Event>| {
             for said in hints(&here, event) {
@@ -86,14 +92,12 @@ impl Watcher {
                 say(said);
             }
         };
-        let inner = RecommendedWatcher::new(hear, config).map_err(at)?;
-        let watcher = Watcher { root: root.to_owned(), inner: Mutex::new(inner), shared };
+        let ears = Ears::open(root, hear).map_err(at)?;
+        let watcher = Watcher { root: root.to_owned(), ears: Mutex::new(ears), shared };
         if SINGLY {
             for folder in [RelPath::root(), own.clone()] {
-                watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(at)?;
+                watcher.watch(&folder).map_err(at)?;
             }
-        } else {
-            watcher.watch(&RelPath::root(), RecursiveMode::Recursive).map_err(at)?;
         }
         Ok(watcher)
     }
@@ -114,7 +118,7 @@ impl Watcher {
         }
         // Before the watch: where the folder goes away between the two, its event takes the entry out again.
         lock(&self.shared).folders.insert(folder.clone());
-        let Err(error) = self.watch(folder, RecursiveMode::NonRecursive) else { return };
+        let Err(error) = self.watch(folder) else { return };
         let mut covered = lock(&self.shared);
         covered.folders.remove(folder);
         match error.kind {
@@ -154,9 +158,9 @@ impl Watcher {
         lock(&self.shared).folders.len()
     }
 
-    fn watch(&self, folder: &RelPath, mode: RecursiveMode) -> notify::Result<()> {
-        let config = WatchPathConfig::new(mode).with_dereference_symlinks(false);
-        lock(&self.inner).watch_with(&under(&self.root, folder), config)
+    fn watch(&self, folder: &RelPath) -> notify::Result<()> {
+        let Some(path) = under(&self.root, folder) else { return Err(notify::Error::path_not_found()) };
+        lock(&self.ears).watch(&path)
     }
 }
 

@@ -89,6 +89,7 @@ fn a_root_that_goes_away_is_told() {
     fs::rename(&moved, at).expect("moved back");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_link_is_not_followed() {
     let world = World::new();

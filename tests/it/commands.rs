@@ -303,6 +303,7 @@ fn ss_16_a_run_says_what_went_where() {
 
 /// SS-16: what takes longer than a second is told on stderr while it goes on, and stdout stays for the result; a signal
 /// ends the wait.
+#[cfg(unix)]
 #[test]
 fn ss_16_a_long_wait_is_told() {
     let world = World::paired(&[("a", "a")]);

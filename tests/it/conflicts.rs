@@ -1,12 +1,15 @@
 //! Conflicts: held with a copy on the network, settled by a policy, ended by a word, taken back.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{World, chmod, paths, read, stands, touch, wait_for, write, wrote_nothing};
+#[cfg(unix)]
+use crate::harness::chmod;
+use crate::harness::{World, paths, read, stands, touch, wait_for, write, wrote_nothing};
 use crate::tree::Tree;
 
 /// Both sides have changed `names`, and nothing else.
@@ -106,6 +109,7 @@ fn ss_11_both_versions_are_kept_under_two_names() {
 }
 
 /// SS-11: what was decided and could not be done is not told as done: who believes it may throw the other version away.
+#[cfg(unix)]
 #[test]
 fn ss_11_a_ruling_that_failed_is_not_told_as_done() {
     for (policy, locked) in [("prefer-staging", "network"), ("prefer-network", "staging"), ("keep-both", "staging")] {
@@ -281,6 +285,7 @@ fn a_copy_whose_manifest_was_lost_is_cleared_up() {
 }
 
 /// A folder's version is copied with everything that is synchronised in it.
+#[cfg(unix)]
 #[test]
 fn ss_11_a_folder_in_conflict_is_copied_whole() {
     let world = World::paired(&[("d", "a file"), ("driftless.toml", "ignore = [\"*.tmp\"]\n")]);
@@ -354,6 +359,7 @@ fn ss_11_resolve_looks_again() {
 }
 
 /// `revert`: any path becomes what it is on the network, and staging's version can be got back.
+#[cfg(unix)]
 #[test]
 fn all_04_revert_makes_staging_what_the_network_is() {
     let world = World::paired(&[("a", "a"), ("b", "b"), ("gone", "gone"), ("dir/c", "c"), ("dir/keep", "k"), ("kind", "file")]);
@@ -387,6 +393,7 @@ fn all_04_revert_makes_staging_what_the_network_is() {
 }
 
 /// A revert of a conflict ends it; one of everything is held by the mass-delete guard.
+#[cfg(unix)]
 #[test]
 fn all_04_revert_ends_a_conflict_and_is_guarded() {
     let world = in_conflict(&["a"]);
@@ -433,6 +440,7 @@ fn ss_11_a_killed_ruling_leaves_nothing_that_looks_deleted() {
 }
 
 /// A link and times in conflict: taken as they are.
+#[cfg(unix)]
 #[test]
 fn ss_09_links_and_times_of_the_version_that_counts() {
     let world = World::paired(&[("a", "a")]);

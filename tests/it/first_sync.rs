@@ -1,18 +1,25 @@
 //! The first sync: a whole project arrives, and two folders that both hold something lose nothing.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 
-use crate::harness::{World, below, make_lab_project, paths, read, stands, touch, write, wrote_nothing};
-use crate::tree::{FolderTimes, Kind, Tree};
+use crate::harness::{World, paths, read, stands, touch, write, wrote_nothing};
+#[cfg(unix)]
+use crate::harness::{below, make_lab_project};
+use crate::tree::Tree;
+#[cfg(unix)]
+use crate::tree::{FolderTimes, Kind};
 
 /// What SS-08 leaves out, as the lab project has it; and its FIFO, which no copy can hold.
+#[cfg(unix)]
 fn left_out(path: &[u8]) -> bool {
     let junk = ["__pycache__", ".DS_Store", "Thumbs.db", "desktop.ini", ".sync_log.json"];
     path == b"instrument/live.fifo"
         || path.split(|&byte| byte == b'/').any(|name| junk.iter().any(|junk| junk.as_bytes() == name))
 }
 
+#[cfg(unix)]
 fn lab() -> World {
     let world = World::new();
     make_lab_project(&world.network);
@@ -20,6 +27,7 @@ fn lab() -> World {
 }
 
 /// SS-04, SS-07, SS-09: the whole project with its hidden files, old dates, modes, empty folders and odd names.
+#[cfg(unix)]
 #[test]
 fn ss_04_07_09_the_lab_project_arrives_identical() {
     let world = lab();
@@ -45,6 +53,7 @@ fn ss_04_07_09_the_lab_project_arrives_identical() {
 }
 
 /// SS-04: the FIFO is said, is not made, and costs no exit code.
+#[cfg(unix)]
 #[test]
 fn ss_04_what_is_no_file_is_noted() {
     let world = lab();
@@ -58,6 +67,7 @@ fn ss_04_what_is_no_file_is_noted() {
 }
 
 /// SS-04: holes stay holes.
+#[cfg(unix)]
 #[test]
 fn ss_04_a_sparse_file_stays_sparse() {
     let world = lab();
@@ -96,6 +106,7 @@ fn ss_08_junk_is_not_copied() {
 }
 
 /// SS-05: the second run has nothing to do, and still saw everything.
+#[cfg(unix)]
 #[test]
 fn ss_05_a_second_run_writes_nothing() {
     let world = lab();
@@ -221,6 +232,7 @@ fn ss_04_a_missing_staging_folder_is_made() {
 }
 
 /// SS-07: names that are not UTF-8 are told by their bytes.
+#[cfg(unix)]
 #[test]
 fn ss_07_a_name_that_is_not_utf_8_is_told_by_its_bytes() {
     let world = World::new();

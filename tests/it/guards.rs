@@ -414,6 +414,7 @@ fn ss_08_own_names_never_travel() {
 }
 
 /// Completeness: a folder that cannot be listed is unknown, not empty.
+#[cfg(unix)]
 #[test]
 fn ss_11_a_folder_that_cannot_be_listed_is_not_empty() {
     let mut world = World::new();

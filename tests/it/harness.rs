@@ -5,9 +5,6 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,8 +15,16 @@ use tempfile::TempDir;
 
 use crate::tree::Tree;
 
-/// The user that owns nothing.
-pub(crate) const NOBODY: u32 = 65_534;
+#[cfg(unix)]
+#[path = "harness/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "harness/windows.rs"]
+mod system;
+
+pub(crate) use system::place_of_networks;
+#[cfg(unix)]
+pub(crate) use system::{NOBODY, below, chmod, is_root};
 
 /// No state is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +49,8 @@ const OF_A_PAIR: &[&str] = &[
 
 pub(crate) struct World {
     folder: TempDir,
+    /// On another drive.
+    _network: Option<TempDir>,
     pub(crate) network: PathBuf,
     pub(crate) staging: PathBuf,
     pub(crate) state: PathBuf,
@@ -62,7 +69,14 @@ pub(crate) struct Ended {
 impl World {
     /// Two empty folders; no pair yet.
     pub(crate) fn new() -> World {
-        World::below(None)
+        let mut world = World::below(None);
+        if let Some(place) = place_of_networks() {
+            let folder = tempfile::Builder::new().prefix("driftless-it-").tempdir_in(place).expect("a folder of the moment");
+            world.network = folder.path().join("network");
+            fs::create_dir(&world.network).expect("a network folder");
+            world._network = Some(folder);
+        }
+        world
     }
 
     /// The same, made below another folder: on another file system.
@@ -70,17 +84,17 @@ impl World {
         let mut name = tempfile::Builder::new();
         name.prefix("driftless-it-");
         let folder = place.map_or_else(|| name.tempdir(), |place| name.tempdir_in(place)).expect("a folder of the moment");
-        let top = fs::canonicalize(folder.path()).expect("its real path");
+        let top = system::real_path(folder.path());
         let [network, staging, state] = ["network", "staging", "state"].map(|name| top.join(name));
         fs::create_dir(&network).expect("a network folder");
         fs::create_dir(&staging).expect("a staging folder");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_driftless"));
-        World { folder, network, staging, state, program, user: None, environment: Vec::new() }
+        World { folder, _network: None, network, staging, state, program, user: None, environment: Vec::new() }
     }
 
     /// The folder that holds everything of this test.
     pub(crate) fn top(&self) -> PathBuf {
-        fs::canonicalize(self.folder.path()).expect("its real path")
+        system::real_path(self.folder.path())
     }
 
     /// A pair that is in step: `files` on both sides.
@@ -93,31 +107,6 @@ impl World {
         world
     }
 
-    /// From now on everything here belongs to an ordinary user and the program runs as one. Where the tests do not run
-    /// as root they are that user already.
-    pub(crate) fn as_nobody(&mut self) {
-        if !rustix::process::geteuid().is_root() {
-            return;
-        }
-        let top = self.top();
-        let program = top.join("driftless");
-        // The build folder may not be open to everybody.
-        fs::copy(&self.program, &program).expect("a copy of the program");
-        self.program = program;
-        self.user = Some(NOBODY);
-        self.give_away(&top);
-    }
-
-    /// Everything below `path` belongs to the user that the program runs as.
-    pub(crate) fn give_away(&self, path: &Path) {
-        let Some(user) = self.user else { return };
-        std::os::unix::fs::lchown(path, Some(user), Some(user)).expect("a new owner");
-        let is_folder = fs::symlink_metadata(path).expect("its kind").is_dir();
-        for entry in is_folder.then(|| fs::read_dir(path).expect("a listing")).into_iter().flatten() {
-            self.give_away(&entry.expect("an entry").path());
-        }
-    }
-
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.environment.push((variable.to_owned(), value.to_owned()));
     }
@@ -125,13 +114,12 @@ impl World {
     /// The program with the arguments as they are, in the folder `here`.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, here: &Path, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.program);
-        let home = self.top().join("home");
         command.args(arguments).current_dir(here).env_clear().stdin(Stdio::null());
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home).env("LC_ALL", "C");
+        system::surround(&mut command, &self.top().join("home"));
         command.env("DRIFTLESS_HOME", &self.state);
         command.envs(self.environment.iter().map(|(variable, value)| (variable, value)));
         if let Some(user) = self.user {
-            command.uid(user).gid(user);
+            system::run_as(&mut command, user);
         }
         command
     }
@@ -173,25 +161,6 @@ impl World {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
     }
 
-    /// The program on this world's two roots under strace, which does as `how` says.
-    pub(crate) fn traced(&self, how: &[&str], arguments: &[&str]) -> Command {
-        let plain = self.command(&self.top(), &self.arguments(arguments));
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null"]).args(how).arg(plain.get_program()).args(plain.get_args());
-        command.current_dir(self.top()).env_clear().stdin(Stdio::null());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command
-    }
-
-    /// Runs the program until before the call of that number, of all that `how` leaves; `false` where it made fewer.
-    pub(crate) fn killed_at(&self, arguments: &[&str], calls: &str, number: u32, how: &[&str]) -> bool {
-        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:signal=KILL:when={number}"));
-        let how = [&["-e", &trace, "-e", &inject], how].concat();
-        let ended = Ended::of(self.traced(&how, arguments).output().expect("strace starts"));
-        assert!([-9, 0, 6].contains(&ended.code), "{ended}");
-        ended.code == -9
-    }
-
     /// Both roots, each with what it holds.
     pub(crate) fn trees(&self) -> (Tree, Tree) {
         (Tree::of(&self.staging), Tree::of(&self.network))
@@ -209,7 +178,7 @@ impl World {
 
 impl Ended {
     pub(crate) fn of(output: Output) -> Ended {
-        let code = output.status.code().unwrap_or_else(|| -output.status.signal().expect("a signal where there is no code"));
+        let code = output.status.code().unwrap_or_else(|| -system::signal(output.status));
         let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
         Ended { code, stdout, stderr }
     }
@@ -270,10 +239,6 @@ pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub(crate) fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
-}
-
 /// Sets a file's or link's mtime.
 pub(crate) fn touch(path: &Path, seconds: i64, nanos: u32) {
     let time = FileTime::from_unix_time(seconds, nanos);
@@ -287,11 +252,6 @@ pub(crate) fn stands(path: &Path) -> bool {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => panic!("{}: {error}", path.display()),
     }
-}
-
-/// A path below `folder` by its bytes.
-pub(crate) fn below(folder: &Path, name: &[u8]) -> PathBuf {
-    folder.join(OsStr::from_bytes(name))
 }
 
 /// Makes the small laboratory project that the demonstration uses.
@@ -310,13 +270,4 @@ pub(crate) fn wait_for(what: &str, mut state: impl FnMut() -> bool) {
         assert!(began.elapsed() < PATIENCE, "waited in vain for: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Tests that need root or a mount ask this; where it is not to be had, they say so.
-pub(crate) fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("skipped: not root");
-    }
-    root
 }

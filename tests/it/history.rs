@@ -100,6 +100,7 @@ fn the_life_of_a_path_goes_through_all_runs_and_renames() {
     world.run(&["history", "1", "--path", "lab"]).ends_with(2);
 }
 
+#[cfg(unix)]
 #[test]
 fn odd_names_and_times_before_1970_are_told() {
     let world = World::paired(&[("a", "a")]);

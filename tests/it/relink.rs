@@ -340,6 +340,7 @@ fn ss_11_relink_waits_for_the_lock() {
 }
 
 /// A network root that could not be written when it was paired gets its marker, and deletes go through again.
+#[cfg(unix)]
 #[test]
 fn ss_11_an_unmarked_network_root_gets_its_marker() {
     let mut world = World::new();
@@ -360,6 +361,7 @@ fn ss_11_an_unmarked_network_root_gets_its_marker() {
 }
 
 /// Killed at any of its writes: the pair is refused or meets for the first time, and the same command completes it.
+#[cfg(unix)]
 #[test]
 fn ss_11_a_killed_relink_deletes_nothing_and_is_completed() {
     let rows: [fn(&mut World); 3] = [

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use filetime::FileTime;
 use serde_json::{Value, json};
 
-use crate::harness::{World, chmod, paths, read, stands, touch, write};
+#[cfg(unix)]
+use crate::harness::chmod;
+use crate::harness::{World, paths, read, stands, touch, write};
 use crate::tree::Tree;
 
 fn entries<'a>(object: &'a Value, path: &str) -> Vec<&'a Value> {
@@ -54,6 +56,7 @@ fn the_list_says_when_by_which_run_and_why() {
     world.run(&["trash", "list"]).ends_with(0).says("run 2").says("modified in staging");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_folder_comes_back_whole_and_never_over_anything() {
     let world = World::paired(&[("dir/a", "1"), ("dir/sub/b", "2"), ("keep", "k")]);
@@ -160,6 +163,7 @@ fn other_machines_runs() {
 }
 
 /// Another user's run cannot be looked into: it is passed over and named, the others are served.
+#[cfg(unix)]
 #[test]
 fn another_users_run_is_passed_over() {
     if !crate::harness::is_root() {

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use filetime::FileTime;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +51,10 @@ impl Tree {
         for item in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let item = item.expect("an entry");
             let name = item.file_name();
-            if below.is_empty() && name.as_bytes() == b".driftless" {
+            if below.is_empty() && name.as_encoded_bytes() == b".driftless" {
                 continue;
             }
-            let path = [below, name.as_bytes()].concat();
+            let path = [below, name.as_encoded_bytes()].concat();
             let entry = entry(&item.path(), times);
             let inside = entry.kind == Kind::Folder;
             self.0.insert(path.clone(), entry);
@@ -142,7 +141,7 @@ pub(crate) fn contents(roots: &[&Path]) -> BTreeSet<Content> {
 /// Names of files in the making that stand at project paths.
 pub(crate) fn temps(root: &Path) -> Vec<PathBuf> {
     let paths = Tree::of(root).0.into_keys().filter(|path| is_temp(path));
-    paths.map(|path| PathBuf::from(OsStr::from_bytes(&path))).collect()
+    paths.map(|path| PathBuf::from(native(&path))).collect()
 }
 
 fn is_temp(path: &[u8]) -> bool {
@@ -154,17 +153,50 @@ fn entry(path: &Path, times: FolderTimes) -> Entry {
     let of = metadata.file_type();
     let kind = match () {
         () if of.is_dir() => Kind::Folder,
-        () if of.is_symlink() => Kind::Link(fs::read_link(path).expect("a target").into_os_string().into_vec()),
+        () if of.is_symlink() => Kind::Link(fs::read_link(path).expect("a target").as_os_str().as_encoded_bytes().to_vec()),
         () if of.is_file() => Kind::File { size: metadata.len(), digest: digest(path) },
         () => {
-            assert!(of.is_fifo() || of.is_socket() || of.is_char_device() || of.is_block_device());
+            assert!(is_special(of));
             Kind::Special
         }
     };
     let timed = kind != Kind::Folder || times == FolderTimes::Compared;
-    let mtime = if timed { i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()) } else { 0 };
-    let mode = if of.is_symlink() { 0 } else { metadata.mode() & 0o7777 };
+    let time = FileTime::from_last_modification_time(&metadata);
+    let mtime = if timed { i128::from(time.unix_seconds()) * 1_000_000_000 + i128::from(time.nanoseconds()) } else { 0 };
+    let mode = if of.is_symlink() { 0 } else { mode(&metadata) };
     Entry { kind, mtime, mode }
+}
+
+#[cfg(unix)]
+fn is_special(kind: fs::FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device()
+}
+
+#[cfg(windows)]
+fn is_special(_: fs::FileType) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777
+}
+
+/// Of modes Windows has one bit.
+#[cfg(windows)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    if metadata.permissions().readonly() { 0o444 } else { 0o666 }
+}
+
+#[cfg(unix)]
+fn native(path: &[u8]) -> &OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(path)
+}
+
+#[cfg(windows)]
+fn native(path: &[u8]) -> &OsStr {
+    OsStr::new(str::from_utf8(path).expect("names of tests"))
 }
 
 fn digest(path: &Path) -> u128 {

@@ -65,6 +65,10 @@ pub enum What {
 #[derive(Debug, Args)]
 pub struct TickWork {
     /// A line for `sh`, run at the top of the work tree before the commit; several run one after the other
+    #[cfg_attr(
+        windows,
+        arg(help = "A line for `cmd`, run at the top of the work tree before the commit; several run one after the other")
+    )]
     #[arg(long, value_name = "COMMAND")]
     pub run: Vec<String>,
     /// How long a command may take before it is ended, like 10m; without it as long as it likes
@@ -103,6 +107,7 @@ pub struct Watch {
     #[arg(long, conflicts_with_all = ["tick_every", "run"])]
     pub no_tick: bool,
     /// A line for `sh`, run after the remote was followed somewhere
+    #[cfg_attr(windows, arg(help = "A line for `cmd`, run after the remote was followed somewhere"))]
     #[arg(long, value_name = "COMMAND")]
     pub after_change: Option<String>,
     /// Where to write how it stands after each event; without it driftless/watch.json in the repository's folder of git

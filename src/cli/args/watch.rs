@@ -30,6 +30,10 @@ pub struct Watch {
     /// Set by `--detach`: away from the terminal
     #[arg(long, hide = true)]
     pub in_background: bool,
+    /// Set by `service install`: the file that says what to start
+    #[cfg(windows)]
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub at_log_on: Option<std::path::PathBuf>,
 }
 
 fn loopback(typed: &str) -> Result<SocketAddr, String> {

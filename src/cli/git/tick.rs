@@ -9,6 +9,7 @@ use crate::git::repository::{Repository, is_path};
 use crate::git::sync::Wish;
 use crate::git::tend::tend;
 use crate::git::tick::{Tick, Ticked, tick};
+use crate::model::native;
 
 pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
     let began = std::time::Instant::now();
@@ -25,8 +26,8 @@ pub fn run(here: &Here<'_>, typed: &Typed) -> Result<Answer, Failure> {
 /// What was typed, as what is to be done. Paths count from the top.
 pub fn work(here: &Here<'_>, repository: Option<&Repository>, typed: &TickWork) -> Result<Tick, Failure> {
     let path = |typed: &std::path::PathBuf| {
-        let bytes = typed.as_os_str().as_encoded_bytes();
-        let plain = bytes.strip_suffix(b"/").unwrap_or(bytes).to_vec();
+        let bytes = native::slashed(typed);
+        let plain = bytes.strip_suffix(b"/").unwrap_or(&bytes).to_vec();
         if is_path(&plain) {
             return Ok(plain);
         }

@@ -324,6 +324,7 @@ mod tests {
         assert!(wrong.to_string().starts_with("the variable DRIFTLESS_DURABILITY: `non` is not valid"), "{wrong}");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_shared_file_that_is_no_regular_file_is_refused() {
         let (_dir, pair) = pair("", "");

@@ -7,17 +7,32 @@
 //! Invariants. Nothing here touches the path that it is asked about, nor ever has a handle on that mount open. Once a
 //! line was given up the root is gone for good: no call on it is made any more. The process apart ends with this one,
 //! unless it is stuck; it decides nothing, and holds no lock.
+//!
+//! On Windows there is no such process: calls on a share that does not answer end with an error of their own, after the
+//! time that the system's redirector gives them.
 
+#[cfg(unix)]
 mod client;
+#[cfg(windows)]
+mod here;
+#[cfg(unix)]
 mod line;
+#[cfg(unix)]
 mod process;
+#[cfg(unix)]
 mod protocol;
+#[cfg(unix)]
 mod server;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
+#[cfg(unix)]
 pub use client::Asking;
+#[cfg(windows)]
+pub use here::{Asking, second};
+#[cfg(unix)]
 pub use process::second;
+#[cfg(unix)]
 pub use server::serve_stdin;
 
 use std::sync::Arc;
@@ -25,6 +40,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The word on the command line by which the binary knows that it is the process apart.
+#[cfg(unix)]
 pub const WORD: &str = "serve-a-root-apart";
 
 /// Less is no time to answer in, in milliseconds.
@@ -36,6 +52,7 @@ pub struct Patience {
     /// No answer at all for so long: the mount hangs.
     silence_ms: Arc<AtomicU64>,
     /// Set once the user wants to stop: then no silence is waited for that is longer than a moment.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing is waited for in a process apart there"))]
     stop: Arc<AtomicBool>,
 }
 
@@ -52,10 +69,12 @@ impl Patience {
         self.silence_ms.store(silence.max(LEAST_MS), Ordering::Relaxed);
     }
 
+    #[cfg(unix)]
     fn silence(&self) -> Duration {
         Duration::from_millis(self.silence_ms.load(Ordering::Relaxed))
     }
 
+    #[cfg(unix)]
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

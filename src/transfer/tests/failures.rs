@@ -1,7 +1,6 @@
 //! Copies that go wrong: nothing half is ever shown, and nothing of ours is left lying about.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -137,7 +136,9 @@ fn an_overwrite_without_the_right_to_link_is_kept_all_the_same() {
 #[test]
 fn a_link_that_cannot_be_finished_leaves_nothing() {
     let world = world();
-    symlink("target", world.file(STAGING, "link")).expect("a link");
+    if !make_link("target", &world.file(STAGING, "link")) {
+        return;
+    }
     let action = world.write_to(NETWORK, "link");
     for op in ["make link", "touch", "rename"] {
         world.meddler.network.before_each(move |called, _| (called == op).then_some(ErrorKind::Unsupported));
@@ -214,18 +215,19 @@ fn a_stopped_copy_leaves_nothing() {
 fn what_a_killed_run_left_is_replaced() {
     let world = world();
     world.lay(STAGING, "file", "content");
-    symlink("target", world.file(STAGING, "link")).expect("a link");
+    let names = if make_link("target", &world.file(STAGING, "link")) { &["file", "link"][..] } else { &["file"] };
     let run = world.run();
-    for name in ["file", "link"] {
+    for name in names {
         let temp = run.temp_name(&path(name), &world.found(STAGING, name).stamp);
         world.lay(NETWORK, &String::from_utf8_lossy(&temp), "half of something longer than it");
     }
-    for name in ["file", "link"] {
+    for name in names {
         done(one(&run, world.write_to(NETWORK, name)));
     }
-    assert_eq!(world.shown(NETWORK), tree(&[("file", "content"), ("link", "-> target")]));
+    assert_eq!(world.shown(NETWORK), tree(&[("file", "content"), ("link", "-> target")][..names.len()]));
 }
 
+#[cfg(unix)]
 #[test]
 fn holes_are_copied_as_holes() {
     use std::os::unix::fs::MetadataExt;

@@ -178,6 +178,11 @@ impl Folder for MeddledFolder {
     fn has_writer(&self, name: &Name) -> Result<Option<bool>> {
         self.inner.has_writer(name)
     }
+
+    /// A failure that is asked for stands for a program that is known.
+    fn holders(&self, name: &Name) -> Option<String> {
+        self.call("holders", name).err().map(|_| "it is open in Editor".to_owned())
+    }
 }
 
 struct MeddledReader {
@@ -215,6 +220,11 @@ impl Reader for MeddledReader {
 
     fn sparse(&self) -> bool {
         self.inner.sparse()
+    }
+
+    /// A failure that is asked for stands for something that is left behind.
+    fn left_behind(&self) -> Option<String> {
+        self.meddler.call("left behind", &self.path).err().map(|_| "has more than its content".to_owned())
     }
 }
 

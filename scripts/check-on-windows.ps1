@@ -1,0 +1,239 @@
+<#
+.SYNOPSIS
+Tries what only a real Windows can show of driftless, and writes one text file with the results.
+
+.DESCRIPTION
+    powershell -ExecutionPolicy Bypass -File check-on-windows.ps1 -Program C:\path\driftless.exe [-Network Z:\somewhere] [-Visible]
+
+Everything happens in a folder that it makes on this machine, and in one that it makes below -Network. Both are removed at the end.
+Nothing else is touched, but for one value of the user's registry that `service install` makes and that is taken back.
+-Network: a folder on a mapped drive or a share; without it, what needs one is left out and said.
+-Visible: also asks the person at the screen two questions.
+#>
+param(
+    [Parameter(Mandatory = $true)] [string] $Program,
+    [string] $Network = '',
+    [string] $Result = "$PWD\driftless-on-windows.txt",
+    [switch] $Visible
+)
+Set-StrictMode -Version 2
+$ErrorActionPreference = 'Stop'
+$Program = (Resolve-Path $Program).Path
+$id = 'driftless-check-' + [guid]::NewGuid().ToString('N').Substring(0, 8)
+$top = Join-Path $env:LOCALAPPDATA $id
+$far = if ($Network) { Join-Path $Network $id } else { Join-Path $top 'network' }
+$near = Join-Path $top 'staging'
+$env:DRIFTLESS_HOME = Join-Path $top 'state'
+$lines = New-Object System.Collections.Generic.List[string]
+
+function Say([string] $text) {
+    $lines.Add($text)
+    Write-Host $text
+}
+
+# Runs the program; its code and all that it said.
+function Run([string[]] $words) {
+    $before = $ErrorActionPreference
+    $ErrorActionPreference = 'Continue'
+    $said = (& $Program @words 2>&1 | ForEach-Object { "$_" }) -join "`n"
+    $ErrorActionPreference = $before
+    [pscustomobject]@{ Code = $LASTEXITCODE; Said = $said }
+}
+
+function Sync([string[]] $more = @()) {
+    Run (@('sync') + $more + @('--pair', $id, '--json'))
+}
+
+# One check: it answers $true or $false, or a text that says why it could not be made.
+function Check([string] $what, [scriptblock] $try) {
+    try { $found = & $try } catch { $found = "could not be tried: $($_.Exception.Message)" }
+    if ($found -is [array]) { $found = $found[-1] }
+    $word = if ($found -is [bool]) { if ($found) { 'ok    ' } else { 'FAILED' } } else { "?      ($found)" }
+    Say "$word $what"
+}
+
+function Wait-For([scriptblock] $state, [int] $seconds = 60) {
+    $until = (Get-Date).AddSeconds($seconds)
+    while ((Get-Date) -lt $until) {
+        if (& $state) { return $true }
+        Start-Sleep -Milliseconds 200
+    }
+    return $false
+}
+
+function Text([string] $path) { [IO.File]::ReadAllText($path) }
+function Write([string] $path, [string] $text) {
+    [void] [IO.Directory]::CreateDirectory((Split-Path $path))
+    [IO.File]::WriteAllText($path, $text)
+}
+
+try {
+    [void] [IO.Directory]::CreateDirectory($far)
+    [void] [IO.Directory]::CreateDirectory($near)
+    Say "driftless on Windows, $(Get-Date -Format s)"
+    Say "system: $([Environment]::OSVersion.VersionString), PowerShell $($PSVersionTable.PSVersion)"
+    Say "program: $((Run @('--version')).Said)"
+    Say "network folder: $(if ($Network) { 'given' } else { 'none given: a local one stands for it' })"
+
+    Check 'a disk of this machine needs no staging' { (Run @('detect', "$env:SystemDrive\", '--json')).Said -match '"needs_staging":false' }
+    if ($Network) {
+        Check 'the network folder needs staging' { (Run @('detect', $far, '--json')).Said -match '"needs_staging":true' }
+    }
+    Write "$far\a.txt" 'one'
+    Check 'the pair is made and the first sync done' {
+        $init = Run @('init', '--name', $id, '--network', $far, '--staging', $near)
+        $down = Sync @('down')
+        $script:init = $init.Said
+        $init.Code -eq 0 -and $down.Code -eq 0 -and (Text "$near\a.txt") -eq 'one'
+    }
+    if ($Network -match '^[A-Za-z]:') {
+        Check 'a mapped letter becomes its share' { $script:init -match '\\\\[^\\?]' }
+    }
+    Check 'no path is shown in the form for programs' { -not ($script:init -match '\\\\\?\\') }
+    Check 'in the folder of the project nobody has to say which pair' {
+        Push-Location $far
+        try { (Run @('status')).Code -eq 0 } finally { Pop-Location }
+    }
+
+    Check 'a rename that changes case alone arrives' {
+        Write "$near\Case.txt" 'case'
+        [void] (Sync @('up'))
+        Rename-Item "$near\Case.txt" 'cASE.txt'
+        [void] (Sync @('up'))
+        @(Get-ChildItem $far | Where-Object { $_.Name -ceq 'cASE.txt' }).Count -eq 1
+    }
+    Check 'a read-only file is replaced' {
+        Write "$near\ro.txt" 'old'
+        [void] (Sync @('up'))
+        Set-ItemProperty "$far\ro.txt" IsReadOnly $true
+        [void] (Sync @('down'))
+        Set-ItemProperty "$near\ro.txt" IsReadOnly $false
+        Write "$near\ro.txt" 'newer'
+        $up = Sync @('up')
+        $up.Code -eq 0 -and (Text "$far\ro.txt") -eq 'newer'
+    }
+    Check 'a file that a program reads, letting others delete, is replaced below it' {
+        Write "$far\open.txt" 'newer text'
+        Write "$near\open.txt" 'newer text'
+        [void] (Sync)
+        $held = [IO.File]::Open("$near\open.txt", 'Open', 'Read', 'ReadWrite, Delete')
+        try {
+            Write "$far\open.txt" 'the newest text'
+            $down = Sync @('down')
+        } finally { $held.Dispose() }
+        $down.Code -eq 0 -and (Text "$near\open.txt") -eq 'the newest text'
+    }
+    Check 'a file that a program holds is busy, with the name of the program, and is carried later' {
+        Write "$near\held.txt" 'old'
+        [void] (Sync @('up'))
+        Write "$far\held.txt" 'newer'
+        $held = [IO.File]::Open("$near\held.txt", 'Open', 'Read', 'None')
+        try { $down = Run @('sync', 'down', '--pair', $id) } finally { $held.Dispose() }
+        $later = Sync @('down')
+        $script:busy = $down.Said
+        $down.Code -eq 6 -and $later.Code -eq 0 -and (Text "$near\held.txt") -eq 'newer'
+    }
+    Check '  and the program is named' { $script:busy -match 'powershell|pwsh' }
+    Check 'alternate data streams are told as not carried' {
+        Write "$near\streams.txt" 'plain'
+        Set-Content -Path "$near\streams.txt" -Stream 'extra' -Value 'hidden'
+        $up = Run @('sync', 'up', '--pair', $id)
+        $up.Said -match 'stream'
+    }
+    Check 'a junction is not followed' {
+        $aside = Join-Path $top 'aside'
+        Write "$aside\secret.txt" 'secret'
+        [void] (New-Item -ItemType Junction -Path "$near\junction" -Target $aside)
+        $up = Run @('sync', 'up', '--pair', $id)
+        $followed = Test-Path "$far\junction\secret.txt"
+        # The junction itself, not what it leads to.
+        [IO.Directory]::Delete("$near\junction")
+        -not $followed -and (Test-Path "$aside\secret.txt")
+    }
+    Check 'a path of more than 400 characters arrives' {
+        $deep = ('\' + ('long-name-' * 8)) * 6
+        $root = if ($near.StartsWith('\\')) { '\\?\UNC' + $near.Substring(1) } else { "\\?\$near" }
+        [void] [IO.Directory]::CreateDirectory($root + $deep)
+        [IO.File]::WriteAllText($root + $deep + '\x.txt', 'deep')
+        $up = Sync @('up')
+        $up.Code -eq 0
+    }
+    Check 'a command runs on the copy, and its code comes back' {
+        Push-Location $far
+        try { $run = Run @('run', '--', 'cmd', '/D', '/C', 'echo done>made.txt& exit 9') } finally { Pop-Location }
+        $run.Code -eq 9 -and (Test-Path "$far\made.txt")
+    }
+
+    Check 'a process in the background carries what is saved' {
+        $begun = Run @('watch', '--detach', '--pair', $id)
+        Write "$near\watched.txt" 'w'
+        $carried = Wait-For { Test-Path "$far\watched.txt" }
+        $begun.Code -eq 0 -and $carried
+    }
+    Check '  and has no window' {
+        $process = [int] ([regex]::Match((Run @('status', '--pair', $id, '--json')).Said, '"process":(\d+)').Groups[1].Value)
+        (Get-Process -Id $process).MainWindowHandle -eq 0
+    }
+    Check '  and its token is for this user alone' {
+        $rights = (Get-Acl "$env:DRIFTLESS_HOME\$id\control.token").Access | ForEach-Object { "$($_.IdentityReference)" }
+        $me = [Security.Principal.WindowsIdentity]::GetCurrent().Name
+        @($rights | Where-Object { $_ -ne $me -and $_ -notmatch 'SYSTEM|Administrat|S-1-5-18|S-1-5-32-544' }).Count -eq 0
+    }
+    Check '  and is ended by `stop`' { (Run @('stop', '--pair', $id)).Code -eq 0 }
+    Check 'Ctrl-C ends a watch process cleanly' {
+        $code = @'
+[DllImport("kernel32.dll")] public static extern bool GenerateConsoleCtrlEvent(uint what, uint group);
+[DllImport("kernel32.dll")] public static extern bool SetConsoleCtrlHandler(IntPtr ear, bool ignore);
+'@
+        $console = Add-Type -MemberDefinition $code -Name Console -Namespace Driftless -PassThru
+        $start = New-Object Diagnostics.ProcessStartInfo
+        $start.FileName = $Program
+        $start.Arguments = "watch --pair $id"
+        # In this console, so that its Ctrl-C reaches it.
+        $start.UseShellExecute = $false
+        $process = [Diagnostics.Process]::Start($start)
+        $seen = Wait-For { (Run @('status', '--pair', $id)).Said -match 'Watched by process' } 20
+        if (-not $seen) { return 'it did not begin to watch' }
+        # For all that share this console; this script ignores it for the moment.
+        [void] $console::SetConsoleCtrlHandler([IntPtr]::Zero, $true)
+        [void] $console::GenerateConsoleCtrlEvent(0, 0)
+        $ended = $process.WaitForExit(10000)
+        [void] $console::SetConsoleCtrlHandler([IntPtr]::Zero, $false)
+        if (-not $ended) { [void] (Run @('stop', '--pair', $id)) }
+        $ended -and $process.ExitCode -eq 130
+    }
+    Check 'the start at log-on is set up and taken back' {
+        $key = 'HKCU:\Software\Microsoft\Windows\CurrentVersion\Run'
+        $install = Run @('service', 'install', '--pair', $id)
+        $value = (Get-ItemProperty $key)."driftless-$id"
+        $script:value = $value
+        $uninstall = Run @('service', 'uninstall', '--pair', $id)
+        $gone = -not ((Get-ItemProperty $key).PSObject.Properties.Name -contains "driftless-$id")
+        $install.Code -eq 0 -and $value -match '--headless' -and $uninstall.Code -eq 0 -and $gone
+    }
+    Check 'conhost --headless starts a program' {
+        $mark = Join-Path $top 'headless.txt'
+        Start-Process conhost.exe -ArgumentList '--headless', $env:ComSpec, '/D', '/C', "echo x>`"$mark`""
+        Wait-For { Test-Path $mark } 15
+    }
+    if ($Visible) {
+        $answer = Read-Host 'Did any window of a console flash up while this ran? (y/n)'
+        Say "$(if ($answer -eq 'n') { 'ok    ' } else { 'FAILED' }) no window flashed up, says the person at the screen"
+        if ($Network) {
+            Read-Host 'Now take the network away (unplug, or switch the share off), wait 10 s, and press Enter' | Out-Null
+            $away = Sync @('up')
+            Say "$(if ($away.Code -eq 75) { 'ok    ' } else { 'FAILED' }) a share that is away is offline (code $($away.Code))"
+            Read-Host 'Bring it back, and press Enter' | Out-Null
+            Check 'a share that came back is in step again' { (Sync).Code -eq 0 }
+        }
+    }
+} finally {
+    try { [void] (Run @('service', 'uninstall', '--pair', $id)) } catch { }
+    try { [void] (Run @('stop', '--pair', $id)) } catch { }
+    # Read-only files and long paths too, and only what was made here.
+    foreach ($made in @($top) + $(if ($Network) { @($far) } else { @() })) {
+        if ($made -like "*$id*") { & $env:ComSpec /D /C "rmdir /S /Q `"$(if ($made.StartsWith('\\')) { '\\?\UNC' + $made.Substring(1) } else { "\\?\$made" })`"" 2>$null }
+    }
+    [IO.File]::WriteAllLines($Result, $lines)
+    Write-Host "Written: $Result"
+}

@@ -1,0 +1,144 @@
+//! Who this user is, and folders and files that are his alone, where the folder above does not see to that.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+
+use windows_sys::Win32::Foundation::{ERROR_SUCCESS, HANDLE, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, SDDL_REVISION_1,
+    SE_FILE_OBJECT, SetNamedSecurityInfoW,
+};
+use windows_sys::Win32::Security::{
+    ACL, DACL_SECURITY_INFORMATION, EqualSid, GetSecurityDescriptorDacl, GetSidSubAuthority, GetSidSubAuthorityCount,
+    GetTokenInformation, IsWellKnownSid, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
+    PSID, TOKEN_QUERY, TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid, WinLocalSystemSid,
+};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+use super::wide;
+
+/// What is to be closed to others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    /// With all that is made in it later.
+    Folder,
+}
+
+/// Lets this user and the system in, and nobody else. One that belongs to another user is refused.
+pub fn close(path: &Path, kind: Kind) -> io::Result<()> {
+    let user = User::of_this_process()?;
+    let name = wide(path)?;
+    if !is_ours(&name, &user)? {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    let down = if kind == Kind::Folder { "OICI" } else { "" };
+    let words = format!("D:P(A;{down};FA;;;{})(A;{down};FA;;;SY)", user.text()?);
+    let words: Vec<u16> = words.encode_utf16().chain([0]).collect();
+    let mut descriptor = Local(null_mut());
+    // SAFETY: the text ends with a zero; what is made is freed by `Local`.
+    let made = unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(words.as_ptr(), SDDL_REVISION_1, &raw mut descriptor.0, null_mut())
+    };
+    worked(made)?;
+    let (mut there, mut defaulted, mut list): (i32, i32, *mut ACL) = (0, 0, null_mut());
+    // SAFETY: the descriptor was just made; `list` points into it and is used while it lives.
+    worked(unsafe { GetSecurityDescriptorDacl(descriptor.0, &raw mut there, &raw mut list, &raw mut defaulted) })?;
+    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: the name ends with a zero, the list is that of a valid descriptor, and the parts left out are not set.
+    match unsafe { SetNamedSecurityInfoW(name.as_ptr(), SE_FILE_OBJECT, what, null_mut(), null_mut(), list, null()) } {
+        ERROR_SUCCESS => Ok(()),
+        number => Err(io::Error::from_raw_os_error(number.cast_signed())),
+    }
+}
+
+/// Does it belong to this user, or to those who may do everything on this machine anyway?
+fn is_ours(name: &[u16], user: &User) -> io::Result<bool> {
+    let (mut owner, mut descriptor): (PSID, Local) = (null_mut(), Local(null_mut()));
+    // SAFETY: the name ends with a zero; `owner` points into the descriptor, which `Local` frees.
+    let told = unsafe {
+        GetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &raw mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor.0,
+        )
+    };
+    if told != ERROR_SUCCESS {
+        return Err(io::Error::from_raw_os_error(told.cast_signed()));
+    }
+    let known = [WinBuiltinAdministratorsSid, WinLocalSystemSid];
+    // SAFETY: both SIDs are valid while their owners live.
+    let known = known.into_iter().any(|known| unsafe { IsWellKnownSid(owner, known) } != 0);
+    // SAFETY: as above.
+    Ok(known || unsafe { EqualSid(owner, user.sid()) } != 0)
+}
+
+/// The last part of the SID of who runs this process.
+pub fn user_number() -> io::Result<u32> {
+    let user = User::of_this_process()?;
+    // SAFETY: the SID is valid while `user` lives; it has one part at least, and the last one is asked for.
+    Ok(unsafe { *GetSidSubAuthority(user.sid(), u32::from((*GetSidSubAuthorityCount(user.sid())).max(1)) - 1) })
+}
+
+/// What the system says of a user: a `TOKEN_USER` at the start, its SID behind it.
+struct User(Vec<u64>);
+
+impl User {
+    fn of_this_process() -> io::Result<User> {
+        let mut token: HANDLE = null_mut();
+        // SAFETY: the process's own handle is always valid; the token is owned below.
+        worked(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) })?;
+        // SAFETY: it was just opened and nobody else has it.
+        let token = unsafe { OwnedHandle::from_raw_handle(token) };
+        // A SID has 68 bytes at most.
+        let (mut bytes, mut needed) = (vec![0_u64; 16], 0);
+        let room = size_of_val(&bytes[..]) as u32;
+        // SAFETY: `room` says how large the buffer is.
+        worked(unsafe {
+            GetTokenInformation(token.as_raw_handle(), TokenUser, bytes.as_mut_ptr().cast(), room, &raw mut needed)
+        })?;
+        Ok(User(bytes))
+    }
+
+    fn sid(&self) -> PSID {
+        // SAFETY: the buffer holds a `TOKEN_USER`, and 64-bit numbers are aligned for it.
+        unsafe { (*self.0.as_ptr().cast::<TOKEN_USER>()).User.Sid }
+    }
+
+    /// As in `S-1-5-21-…-1001`.
+    fn text(&self) -> io::Result<String> {
+        let mut text = Local(null_mut());
+        // SAFETY: the SID is valid; the text is freed by `Local`.
+        worked(unsafe { ConvertSidToStringSidW(self.sid(), (&raw mut text.0).cast()) })?;
+        let start = text.0.cast::<u16>();
+        // SAFETY: the text ends with a zero, and all units before that are its own.
+        let units = unsafe {
+            let length = (0..).take_while(|&at| *start.add(at) != 0).count();
+            std::slice::from_raw_parts(start, length)
+        };
+        Ok(String::from_utf16_lossy(units))
+    }
+}
+
+/// Memory that a call of the system handed out.
+struct Local(PSECURITY_DESCRIPTOR);
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let memory: *mut c_void = self.0;
+        // SAFETY: it came from a call that says that it is to be freed so, or is none.
+        unsafe { LocalFree(memory) };
+    }
+}
+
+fn worked(answer: i32) -> io::Result<()> {
+    if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,110 @@
+//! What files are here: read-only, hidden, held open, dated to 100 ns.
+
+use std::fs::{self, OpenOptions};
+use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::harness::{World, paths, read, stands, touch, write};
+
+fn set_read_only(path: &Path, read_only: bool) {
+    let mut rights = fs::metadata(path).expect("there").permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "on Windows that is what it says")]
+    rights.set_readonly(read_only);
+    fs::set_permissions(path, rights).expect("set");
+}
+
+#[test]
+fn a_read_only_file_is_replaced_and_deleted() {
+    let world = World::paired(&[("edit", "old"), ("gone", "gone"), ("keep", "keep")]);
+    for name in ["edit", "gone", "keep"] {
+        set_read_only(&world.network.join(name), true);
+    }
+    world.json(&["sync", "down"], 0);
+    set_read_only(&world.staging.join("edit"), false);
+    write(&world.staging.join("edit"), "newer");
+    set_read_only(&world.staging.join("gone"), false);
+    fs::remove_file(world.staging.join("gone")).expect("removed");
+    world.json(&["sync", "up"], 0);
+    assert_eq!(read(&world.network.join("edit")), "newer");
+    assert!(!stands(&world.network.join("gone")));
+    assert_eq!(read(&world.network.join("keep")), "keep");
+    world.in_step();
+}
+
+#[test]
+fn a_file_that_another_program_holds_is_busy_and_is_carried_later() {
+    let world = World::paired(&[("held", "old"), ("free", "old")]);
+    for name in ["held", "free"] {
+        write(&world.staging.join(name), "newer");
+    }
+    // As a program that lets nobody else in.
+    let held = OpenOptions::new().read(true).share_mode(0).open(world.staging.join("held")).expect("open");
+    let object = world.json(&["sync", "up"], 6);
+    assert_eq!(read(&world.network.join("free")), "newer", "the rest goes on: {object}");
+    assert_eq!(read(&world.network.join("held")), "old");
+    let told = object.to_string();
+    assert!(told.contains("held"), "{object}");
+    drop(held);
+    world.json(&["sync", "up"], 0);
+    assert_eq!(read(&world.network.join("held")), "newer");
+    world.in_step();
+}
+
+#[test]
+fn a_held_file_is_never_half_replaced() {
+    let world = World::paired(&[("held", "old")]);
+    write(&world.network.join("held"), "newer");
+    let held = OpenOptions::new().read(true).share_mode(0).open(world.staging.join("held")).expect("open");
+    world.json(&["sync", "down"], 6);
+    drop(held);
+    assert_eq!(read(&world.staging.join("held")), "old");
+    world.json(&["sync", "down"], 0);
+    assert_eq!(read(&world.staging.join("held")), "newer");
+    world.in_step();
+}
+
+#[test]
+fn times_are_kept_to_a_hundred_nanoseconds() {
+    let world = World::new();
+    for (name, seconds, nanos) in
+        [("a", 1_700_000_000, 123_456_700), ("b", 1, 100), ("c", 0, 0), ("d", -1_000_000_000, 999_999_900)]
+    {
+        write(&world.network.join(name), name);
+        touch(&world.network.join(name), seconds, nanos);
+    }
+    world.json(&["sync", "down"], 0);
+    for name in ["a", "b", "c", "d"] {
+        let time = |root: &Path| fs::metadata(root.join(name)).expect("there").last_write_time();
+        assert_eq!(time(&world.staging), time(&world.network), "{name}");
+    }
+    world.in_step();
+}
+
+#[test]
+fn what_was_replaced_and_deleted_comes_back() {
+    let world = World::paired(&[("edit", "old"), ("gone", "gone")]);
+    write(&world.staging.join("edit"), "newer");
+    fs::remove_file(world.staging.join("gone")).expect("removed");
+    world.json(&["sync", "up"], 0);
+    let kept = world.json(&["trash", "list"], 0);
+    assert_eq!(paths(&kept, "entries").len(), 2, "{kept}");
+    world.json(&["undo", "last"], 0);
+    assert_eq!(read(&world.network.join("edit")), "old");
+    assert_eq!(read(&world.network.join("gone")), "gone");
+}
+
+#[test]
+fn both_changed_is_a_conflict_and_both_are_kept() {
+    let world = World::paired(&[("notes.md", "old")]);
+    write(&world.staging.join("notes.md"), "mine");
+    write(&world.network.join("notes.md"), "theirs");
+    world.json(&["sync"], 3);
+    world.run(&["conflicts", "resolve", "notes.md", "--keep", "both"]).ends_with(0);
+    let contents: Vec<String> = fs::read_dir(&world.staging)
+        .expect("listed")
+        .filter_map(|entry| fs::read_to_string(entry.expect("an entry").path()).ok())
+        .collect();
+    for content in ["mine", "theirs"] {
+        assert!(contents.iter().any(|found| found == content), "{content} in {contents:?}");
+    }
+}
