@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests build their own trees"))]
 
+mod bench;
 pub mod cli;
 mod container;
 mod disk;
