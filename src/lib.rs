@@ -21,3 +21,9 @@ mod service;
 mod sqlite;
 mod transfer;
 mod watch;
+
+/// For the tests and benches of this package: no promise to anybody else.
+#[doc(hidden)]
+pub mod measured {
+    pub use crate::bench::layer;
+}

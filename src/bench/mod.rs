@@ -4,3 +4,5 @@
 //! Invariants. Nothing that somebody owns is written to: a given folder is copied first, and a place for roots gets one folder
 //! with a marker, beneath which alone things are changed and removed. A tool that fails gives no reading. What cannot be
 //! measured here is told as such, never as 0.
+
+pub mod layer;

@@ -4,6 +4,8 @@
 
 mod blocks;
 mod doctor;
+#[cfg(target_os = "linux")]
+mod layer;
 mod local;
 mod random;
 mod remote;
