@@ -15,11 +15,14 @@ pub mod beside;
 pub mod checkout;
 pub mod clock;
 pub mod error;
+pub mod ground;
 #[cfg(unix)]
 pub mod group;
 pub mod local;
 #[cfg(unix)]
 pub mod log;
+#[cfg(unix)]
+pub mod meter;
 pub mod signals;
 #[cfg(test)]
 pub mod sim;
