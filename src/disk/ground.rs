@@ -192,9 +192,9 @@ fn copy_link(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What killed measurements of this machine left in `place` is removed; `ready` lets go of what holds it (mounts) before.
-/// Returns how many there were.
-pub fn sweep(place: &Path, ready: &mut dyn FnMut(&Path)) -> Result<u64> {
+/// What killed measurements of this machine left in `place` is removed; their mounts are gone already. Returns how many there
+/// were.
+pub fn sweep(place: &Path) -> Result<u64> {
     let mut swept = 0;
     for name in local::folders(place)? {
         let path = place.join(&name);
@@ -203,7 +203,6 @@ pub fn sweep(place: &Path, ready: &mut dyn FnMut(&Path)) -> Result<u64> {
         }
         // One that lives holds it; where it cannot be asked nothing is taken away.
         let Ok(Some(lock)) = Lock::try_take(&path.join(LOCK), "") else { continue };
-        ready(&path);
         remove_marked(&path)?;
         drop(lock);
         swept += 1;
@@ -220,7 +219,11 @@ fn is_marked(path: &Path) -> bool {
 
 fn remove_marked(path: &Path) -> Result<()> {
     if !is_marked(path) {
-        return Err(error("remove", path, io::Error::other("it does not carry the marker of a measurement; it is left as it is")));
+        return Err(error(
+            "remove",
+            path,
+            io::Error::other("it does not carry the marker of a measurement; it is left as it is"),
+        ));
     }
     for name in local::names(path)? {
         if name != MARKER && name != LOCK {
@@ -425,4 +428,81 @@ fn is_program(path: &Path) -> bool {
     #[cfg(not(unix))]
     let may_run = |_: &fs::Metadata| true;
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && may_run(&meta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed() -> SystemTime {
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000)
+    }
+
+    #[test]
+    fn it_goes_with_all_that_is_in_it_and_never_through_a_link() {
+        let place = tempfile::tempdir().expect("a folder");
+        fs::create_dir(place.path().join("other")).expect("a folder");
+        fs::write(place.path().join("other/mine"), "mine").expect("a file");
+        let ground = Ground::make(place.path()).expect("made");
+        ground.write(Path::new("a/b/c"), &mut &b"text"[..], fixed()).expect("written");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(place.path().join("other"), ground.at("a/link")).expect("a link");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(place.path().join("other/mine"), ground.at("a/file")).expect("a link");
+        assert!(ground.write_into(Path::new("a/file"), None, b"more", fixed()).is_err(), "through a link");
+        ground.clear(Path::new("a/b")).expect("cleared");
+        assert!(!ground.at("a/b").exists() && ground.at("a").exists());
+        for out in ["../other/mine", "/etc/hostname", "", "a/../../other", "."] {
+            assert!(ground.clear(Path::new(out)).is_err(), "{out:?}");
+            assert!(ground.write_into(Path::new(out), None, b"more", fixed()).is_err(), "{out:?}");
+        }
+        ground.remove().expect("removed");
+        assert_eq!(local::names(place.path()).expect("names"), ["other"]);
+        assert_eq!(fs::read(place.path().join("other/mine")).expect("there"), b"mine");
+    }
+
+    #[test]
+    fn without_its_marker_nothing_is_removed() {
+        let place = tempfile::tempdir().expect("a folder");
+        let ground = Ground::make(place.path()).expect("made");
+        let path = ground.path().to_path_buf();
+        ground.write(Path::new("kept"), &mut &b"text"[..], fixed()).expect("written");
+        fs::write(path.join(MARKER), "something else").expect("written over");
+        assert!(ground.remove().is_err());
+        assert_eq!(sweep(place.path()).expect("swept"), 0);
+        assert!(path.join("kept").exists());
+    }
+
+    #[test]
+    fn a_sweep_takes_what_nobody_holds() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (held, left) = (Ground::make(place.path()).expect("made"), Ground::make(place.path()).expect("made"));
+        let left_path = left.path().to_path_buf();
+        left.write(Path::new("a/b"), &mut &b"text"[..], fixed()).expect("written");
+        // As a kill leaves it: there, and the lock free.
+        let mut left = std::mem::ManuallyDrop::new(left);
+        left.lock = None;
+        assert_eq!(sweep(place.path()).expect("swept"), 1);
+        assert!(!left_path.exists() && held.path().exists());
+    }
+
+    #[test]
+    fn differences_are_told_by_kind_length_time_and_target() {
+        let place = tempfile::tempdir().expect("a folder");
+        let ground = Ground::make(place.path()).expect("made");
+        for side in ["a", "b"] {
+            for name in ["same", "longer", "later", "only", "deep/below"] {
+                ground.write(&Path::new(side).join(name), &mut &b"text"[..], fixed()).expect("written");
+            }
+        }
+        let count = || differences(&ground.at("a"), &ground.at("b"), ".left-out").expect("compared");
+        assert_eq!(count(), (0, None));
+        fs::create_dir(ground.at("a/.left-out")).expect("a folder");
+        assert_eq!(count(), (0, None));
+        ground.write_into(Path::new("b/longer"), None, b"more", fixed()).expect("written");
+        ground.touch(Path::new("b/later"), fixed() + std::time::Duration::from_secs(60)).expect("touched");
+        ground.clear(Path::new("b/only")).expect("cleared");
+        ground.clear(Path::new("a/deep/below")).expect("cleared");
+        assert_eq!(count().0, 4);
+    }
 }

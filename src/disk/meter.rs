@@ -2,7 +2,7 @@
 //!
 //! Each figure is that of the system, and `None` where the system does not tell it. Processor time and memory are of the
 //! process and of all its descendants that it waited for; the memory is that of the largest of them. A child begins as a
-//! copy of this process, so that no reading of memory is below what this one had then ([`own_peak`]).
+//! copy of this process, so that small readings of memory are those of the copy.
 
 #![cfg_attr(target_os = "linux", expect(clippy::disallowed_methods, reason = "disk is the door to the file system"))]
 
@@ -151,11 +151,6 @@ fn written(id: u32) -> Option<u64> {
     field(&format!("/proc/{id}/io"), "wchar:")
 }
 
-/// The most memory that this process had so far, in bytes.
-pub fn own_peak() -> Option<u64> {
-    field("/proc/self/status", "VmHWM:").map(|kib| kib * 1024)
-}
-
 /// The most memory that a running process had so far, in bytes.
 pub fn peak_of(id: u32) -> Option<u64> {
     field(&format!("/proc/{id}/status"), "VmHWM:").map(|kib| kib * 1024)
@@ -229,7 +224,7 @@ mod tests {
         assert!(used.peak.is_some_and(|peak| peak > 100_000), "{used:?}");
         if cfg!(target_os = "linux") {
             assert!(used.written.is_some_and(|written| written >= 10), "{used:?}");
-            assert!(own_peak().is_some_and(|peak| peak > 100_000));
+            assert!(peak_of(std::process::id()).is_some_and(|peak| peak > 100_000));
             assert!(cpu_of(std::process::id()).is_some());
         }
         let stopped = run(Command::new("sleep").arg("60"), &AtomicBool::new(true)).expect("run");

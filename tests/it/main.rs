@@ -6,6 +6,7 @@
 
 mod background;
 mod bad_input;
+mod bench;
 mod commands;
 mod conflicts;
 mod container;
