@@ -25,5 +25,5 @@ mod watch;
 /// For the tests and benches of this package: no promise to anybody else.
 #[doc(hidden)]
 pub mod measured {
-    pub use crate::bench::layer;
+    pub use crate::bench::{layer, parts};
 }

@@ -11,6 +11,7 @@ pub mod fit;
 mod grow;
 pub mod layer;
 pub mod page;
+pub mod parts;
 pub mod peer;
 mod plot;
 pub mod profile;

@@ -317,7 +317,7 @@ fn what_a_killed_process_left_is_swept() {
     command.args(["--exact", "mounts::layer::what_a_killed_process_left_is_swept"]).env(SERVE, place.path());
     let mut serving = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     wait_for("the layer of the other process", || is_mounted(&at));
-    assert_eq!(Layer::sweep().expect("swept"), [PathBuf::new(); 0], "both are served");
+    assert!(Layer::sweep().expect("swept").is_empty(), "both are served");
     serving.kill().expect("killed");
     serving.wait().expect("its end");
     wait_for("the dead mount to say so", || at.metadata().is_err());
