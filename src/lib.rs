@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests build their own trees"))]
 
+mod bench;
 pub mod cli;
 mod container;
 mod disk;
@@ -20,3 +21,9 @@ mod service;
 mod sqlite;
 mod transfer;
 mod watch;
+
+/// For the tests and benches of this package: no promise to anybody else.
+#[doc(hidden)]
+pub mod measured {
+    pub use crate::bench::{layer, parts};
+}

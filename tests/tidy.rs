@@ -39,6 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("fuser", &["bench"]),
     ("getrandom", &["disk"]),
     ("httpdate", &["image"]),
     ("humantime", &["cli"]),

@@ -5,6 +5,7 @@
 
 mod apart;
 mod args;
+mod bench;
 mod check;
 mod conflicts;
 mod container;
@@ -179,6 +180,7 @@ fn answer(typed: Typed) -> Result<Answer, Failure> {
         Command::Container(container) => container::run(&context, &container),
         Command::Image(image) => image::run(&context, &image),
         Command::Check(check) => check::run(&context, &check),
+        Command::Bench(bench) => bench::run(&context, &bench),
         Command::Detect(_) | Command::Run(_) | Command::Completions(_) | Command::Man(_) => unreachable!("answered above"),
     };
     // Who stops a command that waits for a root has stopped it, whatever the root would have said.
@@ -216,6 +218,7 @@ impl Command {
             Command::Container(container) => container.what.name(),
             Command::Image(image) => image.what.name(),
             Command::Check(_) => "check",
+            Command::Bench(_) => "bench",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }

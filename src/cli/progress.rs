@@ -66,13 +66,8 @@ impl Shown {
         let line = state.tally.line(elapsed);
         match &self.bar {
             Some(bar) => {
-                if bar.is_hidden() {
-                    bar.set_draw_target(ProgressDrawTarget::stderr());
-                }
                 let (position, length) = state.tally.measure();
-                bar.set_length(length);
-                bar.set_position(position);
-                bar.set_message(line);
+                draw(bar, position, length, line);
             }
             // Nobody may be reading; the run goes on.
             None => drop(writeln!(std::io::stderr(), "{line}")),
@@ -86,6 +81,52 @@ impl Shown {
         }
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).tally.done
     }
+}
+
+/// What is shown of something that goes by steps.
+pub struct Steps {
+    started: Instant,
+    bar: Option<ProgressBar>,
+    last: Mutex<Option<Duration>>,
+}
+
+impl Steps {
+    pub fn start() -> Steps {
+        let Shown { started, bar, .. } = Shown::start();
+        Steps { started, bar, last: Mutex::default() }
+    }
+
+    /// `done` of `all` steps, and what is going on; the words are made only where they are shown.
+    pub fn tell(&self, done: u64, all: u64, line: impl FnOnce() -> String) {
+        let elapsed = self.started.elapsed();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = if self.bar.is_some() { DRAW } else { PACE };
+        if !due(elapsed, *last, pace) {
+            return;
+        }
+        *last = Some(elapsed);
+        match &self.bar {
+            Some(bar) => draw(bar, done, all, line()),
+            // Nobody may be reading; it goes on.
+            None => drop(writeln!(std::io::stderr(), "{}", line())),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn draw(bar: &ProgressBar, position: u64, length: u64, line: String) {
+    if bar.is_hidden() {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
+    bar.set_length(length);
+    bar.set_position(position);
+    bar.set_message(line);
 }
 
 /// Is it time to show something?

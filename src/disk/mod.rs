@@ -13,9 +13,12 @@ pub mod beside;
 pub mod checkout;
 pub mod clock;
 pub mod error;
+pub mod ground;
 pub mod group;
 pub mod local;
 pub mod log;
+#[cfg(unix)]
+pub mod meter;
 pub mod signals;
 #[cfg(test)]
 pub mod sim;

@@ -49,6 +49,13 @@ pub(super) fn below(text: &[u8], path: &Path) -> Option<PathBuf> {
     points.into_iter().find(|point| point != path && point.starts_with(path))
 }
 
+/// The mounts whose source begins with `start`: where each is, and its source.
+pub(super) fn of_source(text: &[u8], start: &str) -> Vec<(PathBuf, String)> {
+    let mounts = text.split(|&byte| byte == b'\n').filter_map(parse).map(|line| line.mount);
+    let named = mounts.filter_map(|mount| Some((mount.point, mount.source.into_string().ok()?)));
+    named.filter(|(_, source)| source.starts_with(start)).collect()
+}
+
 /// Where something lies on its file system. Two paths with the same place, in two tables of one kernel, are the same file or folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {

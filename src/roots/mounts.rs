@@ -85,6 +85,12 @@ pub fn below(path: &Path) -> Result<Option<PathBuf>> {
     Ok(mountinfo::below(&text, path))
 }
 
+/// The mounts whose source begins with `start`: where each is, and its source.
+#[cfg(target_os = "linux")]
+pub fn of_source(start: &str) -> io::Result<Vec<(PathBuf, String)>> {
+    Ok(mountinfo::of_source(&read_table()?, start))
+}
+
 #[cfg(not(target_os = "linux"))]
 pub fn below(_path: &Path) -> Result<Option<PathBuf>> {
     Ok(None)

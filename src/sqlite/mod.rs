@@ -4,6 +4,7 @@
 //! size. Nothing is written by [`open`] itself, so that a file can be looked at before it is touched;
 //! [`write_ahead`] is the first step that may write.
 
+pub mod sample;
 #[cfg(windows)]
 mod windows;
 

@@ -116,6 +116,7 @@ const COMMANDS: &[&str] = &[
     "container",
     "image",
     "check",
+    "bench",
     "completions",
     "man",
 ];

@@ -8,6 +8,7 @@
 mod background;
 #[cfg(unix)]
 mod bad_input;
+mod bench;
 mod commands;
 mod conflicts;
 #[cfg(unix)]

@@ -180,3 +180,15 @@ Examples:
 Ends with 0 where all is in step, with 5 where something drifts, with 7 where that could not be told.
 Where others can write the repository's settings, git is started only after pair.toml agrees:
 [gates] with git = \"warn\" and image = \"warn\".";
+
+pub const BENCH_EXAMPLES: &str = "\
+Examples:
+  driftless bench --html bench.html    10,000 files of code, every tool that is installed
+  driftless bench --network /mnt/lab --rounds 5      on your own share
+  driftless bench --project ~/thesis --scenarios first,nothing,changed
+  driftless bench --latency 10 --peers rsync         as if the share were 10 ms away
+  driftless bench --scale 10k,100k,1M --profile tiny-million --scenarios nothing
+  driftless bench --files 500 --json > bench.json
+
+Ends with 6 where a tool failed. What a killed one left behind is removed by the next one with the same
+places. docs/benchmarks.md tells how to read it.";

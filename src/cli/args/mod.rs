@@ -1,6 +1,7 @@
 //! Arguments as typed; what they mean is resolved in `settings` and `pairs`.
 
 pub mod background;
+pub mod bench;
 pub mod container;
 mod examples;
 pub mod git;
@@ -123,6 +124,9 @@ pub enum Command {
     /// Show every drift of the project here (files, git, image, container), and what to mend first
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Measure this program beside other tools, on a project and places of your choice; nothing stays behind
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(Box<bench::Bench>),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),

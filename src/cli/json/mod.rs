@@ -2,6 +2,7 @@
 //!
 //! One file per command; here is what they share.
 
+mod bench;
 mod check;
 mod conflicts;
 mod container;
@@ -37,6 +38,7 @@ use crate::model::path::RelPath;
 use crate::model::shown::tame_json;
 use crate::model::side::PerSide;
 
+pub use bench::bench;
 pub use check::check;
 pub use conflicts::{conflicts, resolved};
 pub use container::{container_check, container_rebuild};

@@ -2,8 +2,12 @@
 //!
 //! Needs root, /dev/fuse, sshd, sshfs, exfat-fuse, btrfs-progs, python3 and strace; what is missing fails the test and is named.
 
+#[cfg(target_os = "linux")]
+mod bench;
 mod blocks;
 mod doctor;
+#[cfg(target_os = "linux")]
+mod layer;
 mod local;
 mod random;
 mod remote;
