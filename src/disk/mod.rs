@@ -21,7 +21,6 @@ pub mod group;
 pub mod local;
 #[cfg(unix)]
 pub mod log;
-#[cfg(unix)]
 pub mod meter;
 pub mod signals;
 #[cfg(test)]
