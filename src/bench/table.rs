@@ -96,7 +96,9 @@ pub fn cells(findings: &Findings, row: &Row) -> Vec<String> {
         row.scenario.word().to_owned(),
         row.tool.word().to_owned(),
         shown(row.wall(), span),
-        row.wall().map_or(NOTHING.to_owned(), |wall| format!("{:.0} %", wall.spread() * 100.0)),
+        row.wall()
+            .filter(|_| row.readings.len() > 1)
+            .map_or(NOTHING.to_owned(), |wall| format!("{:.0} %", wall.spread() * 100.0)),
         shown(row.cpu(), span),
         peak(findings, row),
         written(row),
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn figures_have_three_digits_and_a_unit() {
-        let spans = [0.000_02, 0.002_345, 0.023_45, 0.2345, 2.345, 23.45, 234.5].map(span);
+        let spans = [0.000_02, 0.002_346, 0.023_44, 0.2344, 2.346, 23.44, 234.4].map(span);
         assert_eq!(spans, ["20 µs", "2.35 ms", "23.4 ms", "234 ms", "2.35 s", "23.4 s", "234 s"]);
         assert_eq!([500.0, 2048.0, 20_480.0, 5e6, 3e9].map(bytes), ["500 B", "2.00 KiB", "20.0 KiB", "4.77 MiB", "2.79 GiB"]);
         assert_eq!([7.0, 999.0, 1000.0, 1_234_567.0].map(number), ["7", "999", "1,000", "1,234,567"]);

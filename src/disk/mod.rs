@@ -17,7 +17,6 @@ pub mod ground;
 pub mod group;
 pub mod local;
 pub mod log;
-#[cfg(unix)]
 pub mod meter;
 pub mod signals;
 #[cfg(test)]

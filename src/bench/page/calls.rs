@@ -14,7 +14,7 @@ const RIGHT: f64 = 272.0;
 const STEP: f64 = 27.0;
 const THICK: f64 = 15.0;
 /// So many kinds have a colour; the others share the last one.
-const COLOURS: usize = 8;
+const COLOURS: usize = 12;
 
 pub fn calls(html: &mut String, findings: &Findings) {
     let rows: Vec<&Row> = findings.rows.iter().filter(|row| row.calls_by_kind().is_some() && row.failed.is_none()).collect();

@@ -190,5 +190,5 @@ Examples:
   driftless bench --scale 10k,100k,1M --profile tiny-million --scenarios nothing
   driftless bench --files 500 --json > bench.json
 
-Ends with 6 where a tool failed. What a killed one left behind is removed by the next one with the same
-places. docs/benchmarks.md tells how to read it.";
+Ends with 6 where a tool failed. What a killed one left behind is removed by the next one
+with the same places. docs/benchmarks.md tells how to read it.";
