@@ -19,6 +19,7 @@ param(
 Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 $Program = (Resolve-Path $Program).Path
+if ($Network -and -not (Test-Path $Network)) { throw "there is no folder $Network" }
 $id = 'driftless-check-' + [guid]::NewGuid().ToString('N').Substring(0, 8)
 $top = Join-Path $env:LOCALAPPDATA $id
 $far = if ($Network) { Join-Path $Network $id } else { Join-Path $top 'network' }
@@ -62,7 +63,7 @@ function Wait-For([scriptblock] $state, [int] $seconds = 60) {
 }
 
 function Text([string] $path) { [IO.File]::ReadAllText($path) }
-function Write([string] $path, [string] $text) {
+function Save([string] $path, [string] $text) {
     [void] [IO.Directory]::CreateDirectory((Split-Path $path))
     [IO.File]::WriteAllText($path, $text)
 }
@@ -79,7 +80,7 @@ try {
     if ($Network) {
         Check 'the network folder needs staging' { (Run @('detect', $far, '--json')).Said -match '"needs_staging":true' }
     }
-    Write "$far\a.txt" 'one'
+    Save "$far\a.txt" 'one'
     Check 'the pair is made and the first sync done' {
         $init = Run @('init', '--name', $id, '--network', $far, '--staging', $near)
         $down = Sync @('down')
@@ -96,37 +97,37 @@ try {
     }
 
     Check 'a rename that changes case alone arrives' {
-        Write "$near\Case.txt" 'case'
+        Save "$near\Case.txt" 'case'
         [void] (Sync @('up'))
-        Rename-Item "$near\Case.txt" 'cASE.txt'
+        [IO.File]::Move("$near\Case.txt", "$near\cASE.txt")
         [void] (Sync @('up'))
         @(Get-ChildItem $far | Where-Object { $_.Name -ceq 'cASE.txt' }).Count -eq 1
     }
     Check 'a read-only file is replaced' {
-        Write "$near\ro.txt" 'old'
+        Save "$near\ro.txt" 'old'
         [void] (Sync @('up'))
         Set-ItemProperty "$far\ro.txt" IsReadOnly $true
         [void] (Sync @('down'))
         Set-ItemProperty "$near\ro.txt" IsReadOnly $false
-        Write "$near\ro.txt" 'newer'
+        Save "$near\ro.txt" 'newer'
         $up = Sync @('up')
         $up.Code -eq 0 -and (Text "$far\ro.txt") -eq 'newer'
     }
     Check 'a file that a program reads, letting others delete, is replaced below it' {
-        Write "$far\open.txt" 'newer text'
-        Write "$near\open.txt" 'newer text'
+        Save "$far\open.txt" 'newer text'
+        Save "$near\open.txt" 'newer text'
         [void] (Sync)
         $held = [IO.File]::Open("$near\open.txt", 'Open', 'Read', 'ReadWrite, Delete')
         try {
-            Write "$far\open.txt" 'the newest text'
+            Save "$far\open.txt" 'the newest text'
             $down = Sync @('down')
         } finally { $held.Dispose() }
         $down.Code -eq 0 -and (Text "$near\open.txt") -eq 'the newest text'
     }
     Check 'a file that a program holds is busy, with the name of the program, and is carried later' {
-        Write "$near\held.txt" 'old'
+        Save "$near\held.txt" 'old'
         [void] (Sync @('up'))
-        Write "$far\held.txt" 'newer'
+        Save "$far\held.txt" 'newer'
         $held = [IO.File]::Open("$near\held.txt", 'Open', 'Read', 'None')
         try { $down = Run @('sync', 'down', '--pair', $id) } finally { $held.Dispose() }
         $later = Sync @('down')
@@ -135,14 +136,14 @@ try {
     }
     Check '  and the program is named' { $script:busy -match 'powershell|pwsh' }
     Check 'alternate data streams are told as not carried' {
-        Write "$near\streams.txt" 'plain'
+        Save "$near\streams.txt" 'plain'
         Set-Content -Path "$near\streams.txt" -Stream 'extra' -Value 'hidden'
         $up = Run @('sync', 'up', '--pair', $id)
         $up.Said -match 'stream'
     }
     Check 'a junction is not followed' {
         $aside = Join-Path $top 'aside'
-        Write "$aside\secret.txt" 'secret'
+        Save "$aside\secret.txt" 'secret'
         [void] (New-Item -ItemType Junction -Path "$near\junction" -Target $aside)
         $up = Run @('sync', 'up', '--pair', $id)
         $followed = Test-Path "$far\junction\secret.txt"
@@ -166,7 +167,7 @@ try {
 
     Check 'a process in the background carries what is saved' {
         $begun = Run @('watch', '--detach', '--pair', $id)
-        Write "$near\watched.txt" 'w'
+        Save "$near\watched.txt" 'w'
         $carried = Wait-For { Test-Path "$far\watched.txt" }
         $begun.Code -eq 0 -and $carried
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::clock;
 use super::error::{Error, ErrorKind, Result};
-use super::local::error;
+use super::local::{error, is_absent};
 use crate::model::native;
 
 #[cfg(unix)]
@@ -48,9 +48,7 @@ pub fn place(folder: &Path, path: &[u8]) -> PathBuf {
 /// What stands at a path now.
 pub fn look(path: &Path) -> Result<Place> {
     let meta = match fs::symlink_metadata(path) {
-        Err(absent) if matches!(absent.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Place::Absent);
-        }
+        Err(absent) if is_absent(&absent) => return Ok(Place::Absent),
         looked => looked.map_err(|source| error("look at", path, source))?,
     };
     Ok(match meta.file_type() {
@@ -175,7 +173,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let (mut open, mut found) = (vec![folder.to_owned()], Vec::new());
     while let Some(path) = open.pop() {
         let listed = match fs::read_dir(&path) {
-            Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
+            Err(absent) if is_absent(&absent) => continue,
             listed => listed.map_err(|source| error("list", &path, source))?,
         };
         for entry in listed {
@@ -195,7 +193,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Removes a folder of our own with all that is in it; none there is fine.
 pub fn remove_own_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(absent) if is_absent(&absent) => Ok(()),
         removed => removed.map_err(|source| error("remove", folder, source)),
     }
 }

@@ -36,7 +36,7 @@ pub use system::{free, host_name, open_file_limit, system, user_id};
 pub fn read_text(path: &Path, limit: u64) -> Result<Option<String>> {
     let failed = |source: io::Error| error("read", path, source);
     match fs::symlink_metadata(path) {
-        Err(absent) if matches!(absent.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(absent) if is_absent(&absent) => return Ok(None),
         Err(source) => return Err(failed(source)),
         Ok(meta) if !meta.is_file() => return Err(failed(io::Error::other("it is no regular file"))),
         Ok(meta) if meta.len() > limit => return Err(failed(io::Error::other(format!("it is larger than {limit} bytes")))),
@@ -160,7 +160,7 @@ pub fn files(path: &Path) -> Result<Vec<(PathBuf, Duration)>> {
         Ok(files)
     };
     match list() {
-        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(absent) if is_absent(&absent) => Ok(Vec::new()),
         listed => listed.map_err(|source| error("list", path, source)),
     }
 }
@@ -179,7 +179,7 @@ pub fn folders(path: &Path) -> Result<Vec<OsString>> {
         Ok(names)
     };
     match list() {
-        Err(absent) if absent.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(absent) if is_absent(&absent) => Ok(Vec::new()),
         listed => listed.map_err(|source| error("list", path, source)),
     }
 }
@@ -199,7 +199,7 @@ pub fn names(path: &Path) -> Result<Vec<OsString>> {
 pub fn is_vacant(path: &Path) -> bool {
     match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
-        Err(source) => source.kind() == io::ErrorKind::NotFound,
+        Err(source) => is_absent(&source),
     }
 }
 
@@ -255,6 +255,12 @@ pub fn real_path(path: &Path) -> PathBuf {
         missing.push(last.as_os_str().to_os_string());
         there = there.parent().map(Path::to_path_buf).unwrap_or_default();
     }
+}
+
+/// Does the error say that nothing stands there? On Windows the standard library calls a share that is away `NotFound` too (53,
+/// 67), and nothing may be concluded from that.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) && !system::is_gone(error)
 }
 
 pub(super) fn error(op: &'static str, path: &Path, source: io::Error) -> Error {

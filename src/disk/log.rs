@@ -53,8 +53,12 @@ impl Log {
                 // Somebody cleared the folder.
                 self.file = appendable(&self.path)?;
             } else if meta.len() > 0 && meta.len() + line.len() as u64 > self.full {
-                turn(&self.path)?;
-                self.file = appendable(&self.path)?;
+                match turn(&self.path) {
+                    Ok(()) => self.file = appendable(&self.path)?,
+                    // Who reads a former one can keep it from going (Windows): the newest lines are worth some room.
+                    Err(error) if meta.len() > self.full * u64::from(FORMER) => return Err(error),
+                    Err(_) => {}
+                }
             }
             self.file.write_all(line)
         };
@@ -278,6 +282,8 @@ mod tests {
         assert_eq!(rest(&mut reading), ["eeeee"]);
     }
 
+    /// Not under Wine, which replaces and removes no file that is open; there the log waits for its reader.
+    #[cfg(unix)]
     #[test]
     fn a_reader_goes_on_where_the_log_turns() {
         let (_dir, path) = place();
@@ -308,11 +314,13 @@ mod tests {
         let mut log = Log::of_size(&path, 300).expect("again");
         write(&mut log, 1..2);
         assert_eq!(last(&path, 9), ["line 000", "torn", "line 001"]);
-        fs::remove_file(&path).expect("cleared");
-        write(&mut log, 2..3);
-        assert_eq!(last(&path, 9), ["line 002"]);
         #[cfg(unix)]
-        no_link_is_followed(&path, &mut log);
+        {
+            fs::remove_file(&path).expect("cleared");
+            write(&mut log, 2..3);
+            assert_eq!(last(&path, 9), ["line 002"]);
+            no_link_is_followed(&path, &mut log);
+        }
     }
 
     #[cfg(unix)]

@@ -190,10 +190,12 @@ mod tests {
         let place = Place::new();
         place.write("config.json", r#"{"currentContext":"lab","auths":{}}"#);
         place.write("contexts/meta/00/meta.json", "broken");
-        place.write("contexts/meta/aa/meta.json", r#"{"Name":"lab","Endpoints":{"docker":{"Host":"unix:///lab"}}}"#);
+        let lab = if cfg!(windows) { "npipe:////./pipe/lab" } else { "unix:///lab" };
+        let meta = r#"{"Name":"lab","Endpoints":{"docker":{"Host":"LAB"}}}"#.replace("LAB", lab);
+        place.write("contexts/meta/aa/meta.json", &meta);
         place.write("contexts/meta/bb/meta.json", r#"{"Name":"far","Endpoints":{"docker":{"Host":"ssh://far"}}}"#);
         let around = place.around();
-        assert_eq!(url(&around), "unix:///lab");
+        assert_eq!(url(&around), lab);
         let default = Surroundings { context: Some("default".to_owned()), ..around.clone() };
         assert_eq!(url(&default), DEFAULT);
         let far = Surroundings { context: Some("far".to_owned()), ..around.clone() };

@@ -68,6 +68,10 @@ pub fn place(side: Side, canonical: &Path, found: disk::Result<Chain>) -> Result
 /// The refusal for a root whose path could not be canonicalised or looked at.
 pub fn unreachable(side: Side, path: &Path, source: std::io::Error) -> Refusal {
     match source.kind() {
+        // A share that is away counts as such to the standard library.
+        std::io::ErrorKind::NotFound if !disk::local::is_absent(&source) => {
+            Refusal::Unreadable { side, path: path.into(), source }
+        }
         std::io::ErrorKind::NotFound => Refusal::Missing { side, path: path.into() },
         std::io::ErrorKind::NotADirectory => Refusal::NotAFolder { side, path: path.into() },
         _ => Refusal::Unreadable { side, path: path.into(), source },

@@ -20,10 +20,11 @@ use crate::model::traits::Traits;
 
 /// A root in a folder for the moment, and a folder beside it that nothing may touch.
 struct Ground {
-    _held: tempfile::TempDir,
     root: Arc<dyn Root>,
     path: PathBuf,
     beside: PathBuf,
+    /// Last: a folder that is open is not removed everywhere.
+    _held: tempfile::TempDir,
 }
 
 fn ground() -> Ground {

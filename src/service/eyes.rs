@@ -11,6 +11,9 @@ use crate::model::target::Target;
 use crate::roots::own;
 use crate::watch::Watcher;
 
+/// Servers of Windows shares may tell of changes, also of those of other machines; others tell half or nothing.
+const SHARES_TELL: bool = cfg!(windows);
+
 /// A watcher of each root that has one.
 #[derive(Default)]
 pub(super) struct Eyes(PerSide<RwLock<Eye>>);
@@ -20,6 +23,8 @@ struct Eye {
     watcher: Option<Watcher>,
     /// Events did come when they were waited for, as far as that was tried.
     proven: bool,
+    /// What is told is a hint, and silence says nothing: everything is looked at as if there were no watcher.
+    hearsay: bool,
     /// Why there is no watcher, or none to rely upon.
     why: Option<String>,
 }
@@ -36,7 +41,7 @@ impl Eyes {
     }
 
     /// Watches what is not watched yet. Events of a network mount tell of this machine's changes alone, so that it is not
-    /// worth a watch. Is a root watched from now on that was not before?
+    /// worth a watch; those of a share on Windows are hearsay. Is a root watched from now on that was not before?
     pub fn open(&self, pair: &Pair, options: &Options, inbox: &Arc<Inbox>) -> bool {
         let mut opened = false;
         for (side, path) in [(Side::Staging, &pair.staging), (Side::Network, &pair.network)] {
@@ -44,7 +49,8 @@ impl Eyes {
                 continue;
             }
             let far = options.reach.detect(path).is_ok_and(|verdict| verdict.network || verdict.is_fuse());
-            let eye = if far && side == Side::Network {
+            let hearsay = far && side == Side::Network;
+            let eye = if hearsay && !SHARES_TELL {
                 Eye {
                     why: Some("it lies on a network drive, which tells nothing of other machines".to_owned()),
                     ..Eye::default()
@@ -53,9 +59,13 @@ impl Eyes {
                 let inbox = inbox.clone();
                 let own = RelPath::root().join(own::FOLDER.as_bytes());
                 match Watcher::start(path, &own, move |said| inbox.hear(side, said)) {
+                    Ok(watcher) if hearsay => {
+                        let why = "it lies on a network drive: what its server tells is looked at, and everything now and then";
+                        Eye { watcher: Some(watcher), proven: false, hearsay, why: Some(why.to_owned()) }
+                    }
                     Ok(watcher) => {
                         opened = true;
-                        Eye { watcher: Some(watcher), proven: true, why: None }
+                        Eye { watcher: Some(watcher), proven: true, hearsay, why: None }
                     }
                     Err(error) => Eye { why: Some(error.to_string()), ..Eye::default() },
                 }
@@ -72,12 +82,16 @@ impl Eyes {
 
     pub fn prove(&self, side: Side, proven: bool) {
         let mut eye = self.0[side].write().unwrap_or_else(PoisonError::into_inner);
+        if eye.hearsay {
+            return;
+        }
         eye.proven = proven;
         eye.why = (!proven).then(|| "events did not come within 2 s".to_owned());
     }
 
+    /// Is there a watcher whose silence could be believed?
     pub fn is_open(&self, side: Side) -> bool {
-        self.with(side, |eye| eye.watcher.is_some())
+        self.with(side, |eye| eye.watcher.is_some() && !eye.hearsay)
     }
 
     /// Do events come? Folders without a watch are told by [`Eyes::bare`].

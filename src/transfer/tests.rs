@@ -33,7 +33,6 @@ const STAGING: Side = Side::Staging;
 
 /// Two roots with somebody who meddles at the network one and at staging.
 struct World {
-    _held: tempfile::TempDir,
     at: PerSide<PathBuf>,
     roots: PerSide<Arc<dyn Root>>,
     meddler: PerSide<Meddler>,
@@ -46,6 +45,8 @@ struct World {
     whole: Patterns,
     began: Time,
     scratch: PathBuf,
+    /// Last: a folder that is open is not removed everywhere.
+    _held: tempfile::TempDir,
 }
 
 fn world() -> World {

@@ -253,3 +253,84 @@ fn changes(units: &[u32], bytes: usize) -> Option<Vec<(u32, PathBuf)>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn what_does_not_fit_is_told_as_lost() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (say, said) = channel();
+        // Not even one of the names below fits.
+        let ears = Ears::with_room(folder.path(), 64, move |event| drop(say.send(event))).expect("it is watched");
+        let next = || said.recv_timeout(Duration::from_secs(30)).expect("something is told");
+        let make = |part: &str| {
+            (0..20).for_each(|number| {
+                fs::write(folder.path().join(format!("{part}{number}{}", "n".repeat(60))), "x").expect("made")
+            });
+        };
+        make("first");
+        while !next().is_ok_and(|event| event.need_rescan()) {}
+        while said.recv_timeout(Duration::from_millis(500)).is_ok() {}
+        make("second");
+        while !next().is_ok_and(|event| event.need_rescan()) {}
+        drop(ears);
+    }
+
+    #[test]
+    fn a_folder_that_goes_is_told_as_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("root");
+        fs::create_dir(&root).expect("made");
+        let (say, said) = channel();
+        let _ears = Ears::open(&root, move |event| drop(say.send(event))).expect("it is watched");
+        fs::rename(&root, folder.path().join("moved")).expect("a watch is in nobody's way");
+        let is_gone = |event: Result<Event>| event.is_ok_and(|event| event == gone(&root));
+        while !is_gone(said.recv_timeout(Duration::from_secs(30)).expect("something is told")) {}
+    }
+
+    /// A buffer with these events: action and name.
+    fn buffer(events: &[(u32, &str)]) -> Vec<u32> {
+        let mut units = Vec::new();
+        for (number, (action, name)) in events.iter().enumerate() {
+            let mut name: Vec<u16> = name.encode_utf16().collect();
+            let length = 2 * name.len() as u32;
+            name.resize(name.len().next_multiple_of(2), 0);
+            let next = if number + 1 == events.len() { 0 } else { 12 + 2 * name.len() as u32 };
+            units.extend([next, *action, length]);
+            units.extend(name.chunks(2).map(|pair| u32::from(pair[0]) | u32::from(pair[1]) << 16));
+        }
+        units
+    }
+
+    #[test]
+    fn a_buffer_is_read_whole_or_counts_as_lost() {
+        let units = buffer(&[(FILE_ACTION_ADDED, r"\a\b.txt"), (FILE_ACTION_REMOVED, "ä")]);
+        let expected = vec![(FILE_ACTION_ADDED, PathBuf::from(r"a\b.txt")), (FILE_ACTION_REMOVED, PathBuf::from("ä"))];
+        let bytes = size_of_val(&units[..]);
+        assert_eq!(changes(&units, bytes), Some(expected));
+        for cut in 0..bytes - 2 {
+            assert_eq!(changes(&units, cut), None, "{cut} of {bytes} bytes");
+        }
+        assert_eq!(changes(&[u32::MAX; 8], 32), None);
+    }
+
+    #[test]
+    fn above_what_may_be_a_short_name_everything_is_looked_at() {
+        for (path, above) in [
+            (r"a\b.txt", None),
+            (r"LONGNA~1.TXT", Some("")),
+            (r"a\LONGNA~1\c", Some("a")),
+            (r"a\LONGNA~1\DEEPER~2\c", Some("a")),
+            (r"a\not~one", None),
+            (r"a\too long for one~1", None),
+            (r".dl~0123abcd-89efabcd", None),
+        ] {
+            assert_eq!(above_a_short_name(Path::new(path)), above.map(Path::new), "{path}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 
-use crate::harness::{World, paths, read, stands, touch, write, wrote_nothing};
+use crate::harness::{World, paths, read, seconds, stands, touch, write, wrote_nothing};
 #[cfg(unix)]
 use crate::harness::{below, make_lab_project};
 use crate::tree::Tree;
@@ -141,7 +141,7 @@ fn ss_04_equal_content_is_adopted() {
     let object = world.json(&["sync"], 0);
     let counts = (&object["adopted"], &object["metadata"], &object["written"]["files"]);
     assert_eq!(counts, (&2.into(), &1.into(), &2.into()), "{object}");
-    assert_eq!(fs::metadata(world.staging.join("copied-by-hand")).expect("there").mtime(), 1_000_000_000);
+    assert_eq!(seconds(&world.staging.join("copied-by-hand")), 1_000_000_000);
     world.in_step();
 }
 

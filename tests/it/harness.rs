@@ -245,6 +245,11 @@ pub(crate) fn touch(path: &Path, seconds: i64, nanos: u32) {
     filetime::set_symlink_file_times(path, time, time).expect("a time");
 }
 
+/// When a file was last written to, in whole seconds.
+pub(crate) fn seconds(path: &Path) -> i64 {
+    FileTime::from_last_modification_time(&fs::metadata(path).expect("there")).unix_seconds()
+}
+
 /// Is there anything of that name?
 pub(crate) fn stands(path: &Path) -> bool {
     match fs::symlink_metadata(path) {

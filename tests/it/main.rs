@@ -2,7 +2,7 @@
 //! the disk.
 
 #![expect(clippy::disallowed_methods, reason = "tests build and look at their own trees")]
-#![cfg_attr(windows, expect(dead_code, reason = "some of what tests need is for those of Unix alone"))]
+#![cfg_attr(windows, expect(dead_code, unused_imports, reason = "some of what tests need is for those of Unix alone"))]
 
 #[cfg(unix)]
 mod background;

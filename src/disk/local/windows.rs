@@ -4,6 +4,8 @@
 //! lies elsewhere, and a secret in a folder that is not ours, get rights of their own.
 
 mod rights;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;

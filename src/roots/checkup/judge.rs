@@ -205,6 +205,11 @@ pub fn age(verdict: &Verdict, options: Option<&str>) -> Check {
         "rclone" => ("up to 5 min for folders, 1 min for files", Some("`--dir-cache-time 1s --attr-timeout 1s` make it shorter")),
         "nfs" | "nfs3" | "nfs4" => ("3 to 60 s, unless the mount says otherwise", Some("`-o actimeo=1` makes it shorter")),
         "cifs" | "smb3" => ("1 s, unless the mount says otherwise", Some("`-o actimeo=1` is the default")),
+        // Windows' own client keeps folders and what it was told of files for 10 s, and that there was none for 5 s.
+        "smb" => (
+            "up to 10 s",
+            Some("`Set-SmbClientConfiguration -DirectoryCacheLifetime 1 -FileInfoCacheLifetime 1 -FileNotFoundCacheLifetime 1`"),
+        ),
         "fuse" if verdict.source.starts_with("http") => ("as davfs2 is set up (dir_refresh 60 s)", Some("`dir_refresh 1`")),
         _ => ("not known for this kind of mount", None),
     };
@@ -252,7 +257,13 @@ pub fn of_traits(traits: &Traits, verdict: &Verdict, keeps_id: Option<bool>) -> 
             "links",
             traits.links,
             "a symbolic link of the other side is a problem of its path, never a copy",
-            smb.then_some("mount with `-o mfsymlinks`"),
+            match kind {
+                "cifs" | "smb3" => Some("mount with `-o mfsymlinks`"),
+                _ if cfg!(windows) && !verdict.network => {
+                    Some("turn on Developer Mode, or give the account the right to make links")
+                }
+                _ => None,
+            },
         ),
         one(
             "hard-links",
@@ -441,6 +452,7 @@ pub fn names(names: &Names) -> Check {
 /// The kernel's limit of watches for one user.
 pub fn watches(limit: Option<u64>) -> Check {
     match limit {
+        None if cfg!(windows) => Check::ok("watches", "one covers a whole root"),
         None => Check::new("watches", Unknown, "the system does not tell"),
         Some(limit) if limit < 65_536 => Check::new("watches", Limited, format!("{limit} folders"))
             .meaning("folders beyond that give no event and are found by looking")

@@ -8,6 +8,7 @@ use super::*;
 use crate::disk::ErrorKind;
 use crate::model::entry::Content;
 use crate::model::finding::ProblemKind;
+#[cfg(unix)]
 use crate::transfer::{carry_structure, finish_folders};
 
 #[cfg(unix)]

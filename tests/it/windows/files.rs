@@ -8,7 +8,6 @@ use crate::harness::{World, paths, read, stands, touch, write};
 
 fn set_read_only(path: &Path, read_only: bool) {
     let mut rights = fs::metadata(path).expect("there").permissions();
-    #[expect(clippy::permissions_set_readonly_false, reason = "on Windows that is what it says")]
     rights.set_readonly(read_only);
     fs::set_permissions(path, rights).expect("set");
 }

@@ -36,7 +36,9 @@ fn on_the_server(folder: &Path, line: &str) {
     let done = folder.join("linux-is-done");
     // The share lies beside Wine's own folder.
     let script = format!("cd \"$WINEPREFIX/../share/{below}\" && {line} && touch linux-is-done");
-    Command::new(r"Z:\bin\sh").args(["-c", &script]).spawn().expect("Wine starts programs of Linux");
+    let mut started = Command::new(r"Z:\bin\sh").args(["-c", &script]).spawn().expect("Wine starts programs of Linux");
+    // There is nothing that Wine could wait for.
+    drop(started.wait());
     wait_for("what Linux does", || done.exists());
     std::fs::remove_file(done).expect("removed");
 }

@@ -74,11 +74,47 @@ fn is_ours(name: &[u16], user: &User) -> io::Result<bool> {
     if told != ERROR_SUCCESS {
         return Err(io::Error::from_raw_os_error(told.cast_signed()));
     }
+    if owner.is_null() {
+        let open = "the disk keeps no rights, so that others could read it; choose a folder on an NTFS disk";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, open));
+    }
     let known = [WinBuiltinAdministratorsSid, WinLocalSystemSid];
     // SAFETY: both SIDs are valid while their owners live.
     let known = known.into_iter().any(|known| unsafe { IsWellKnownSid(owner, known) } != 0);
     // SAFETY: as above.
     Ok(known || unsafe { EqualSid(owner, user.sid()) } != 0)
+}
+
+/// Who may do what with a file, in the system's own words.
+#[cfg(test)]
+pub fn told(path: &Path) -> io::Result<String> {
+    use windows_sys::Win32::Security::Authorization::ConvertSecurityDescriptorToStringSecurityDescriptorW;
+    let (name, mut descriptor, mut words) = (wide(path)?, Local(null_mut()), Local(null_mut()));
+    let what = DACL_SECURITY_INFORMATION;
+    // SAFETY: the name ends with a zero; `Local` frees what is handed out.
+    worked(unsafe {
+        let told = GetNamedSecurityInfoW(
+            name.as_ptr(),
+            SE_FILE_OBJECT,
+            what,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor.0,
+        );
+        if told != ERROR_SUCCESS {
+            return Err(io::Error::from_raw_os_error(told.cast_signed()));
+        }
+        ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor.0,
+            SDDL_REVISION_1,
+            what,
+            (&raw mut words.0).cast(),
+            null_mut(),
+        )
+    })?;
+    Ok(words.text())
 }
 
 /// The last part of the SID of who runs this process.
@@ -118,18 +154,25 @@ impl User {
         let mut text = Local(null_mut());
         // SAFETY: the SID is valid; the text is freed by `Local`.
         worked(unsafe { ConvertSidToStringSidW(self.sid(), (&raw mut text.0).cast()) })?;
-        let start = text.0.cast::<u16>();
-        // SAFETY: the text ends with a zero, and all units before that are its own.
-        let units = unsafe {
-            let length = (0..).take_while(|&at| *start.add(at) != 0).count();
-            std::slice::from_raw_parts(start, length)
-        };
-        Ok(String::from_utf16_lossy(units))
+        Ok(text.text())
     }
 }
 
 /// Memory that a call of the system handed out.
 struct Local(PSECURITY_DESCRIPTOR);
+
+impl Local {
+    /// Where it is a text.
+    fn text(&self) -> String {
+        let start = self.0.cast::<u16>();
+        // SAFETY: the text ends with a zero, and all units before that are its own.
+        let units = unsafe {
+            let length = (0..).take_while(|&at| *start.add(at) != 0).count();
+            std::slice::from_raw_parts(start, length)
+        };
+        String::from_utf16_lossy(units)
+    }
+}
 
 impl Drop for Local {
     fn drop(&mut self) {
