@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use super::peer::{self, Purpose, Tool};
 use super::plot::{PROJECT, Plot};
 use super::stand::{Stand, Turn};
 use super::{Error, Stopped};
-use crate::disk::{ground, group, local, meter};
+use crate::disk::group::Group;
+use crate::disk::{ground, local, meter};
 
 /// How long a tool may take until it hears, and until a save has arrived.
 const READY: Duration = Duration::from_secs(600);
@@ -28,7 +29,7 @@ const STORM: u64 = 200;
 
 /// A tool at work, ended when this value goes.
 pub struct Watch {
-    child: Child,
+    child: Group,
     /// Empties what the tool prints, so that it never waits for us.
     reader: Option<thread::JoinHandle<()>>,
 }
@@ -36,7 +37,7 @@ pub struct Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         // One that is stuck on a mount is left behind; it ends with its mount.
-        let _ = group::end(&mut self.child, GRACE);
+        let _ = self.child.end(GRACE);
         if let Some(reader) = self.reader.take().filter(|_| self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
             let _ = reader.join();
         }
@@ -54,8 +55,7 @@ impl Watch {
         let mut command = stand.command(&words);
         let is_ours = stand.tool == Tool::Driftless;
         command.stdout(if is_ours { Stdio::piped() } else { Stdio::null() }).stderr(stand.complaints()?);
-        meter::tie(&mut command);
-        let mut child = command.spawn().map_err(|source| stand.cannot_start(source))?;
+        let mut child = meter::spawn(&mut command).map_err(|source| stand.cannot_start(source))?;
         let (ready, told) = crossbeam_channel::bounded(1);
         let reader = child.stdout.take().map(|output| {
             thread::spawn(move || {

@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::group;
+use super::group::{self, Group};
 
 /// How long a process that was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -34,21 +34,19 @@ pub struct Used {
 
 /// Runs a command to its end.
 pub fn run(command: &mut Command, stop: &AtomicBool) -> io::Result<Used> {
-    tie(command);
     let began = Instant::now();
-    let mut child = command.spawn()?;
+    let mut child = spawn(command)?;
     if wait_unreaped(&mut child, stop)? {
         let wall = began.elapsed();
         return reap(&mut child, wall);
     }
-    group::end(&mut child, GRACE)?;
+    child.end(GRACE)?;
     Ok(Used { wall: began.elapsed(), cpu: None, peak: None, written: None, status: None })
 }
 
-/// The child heads a group of its own: Ctrl-C is for us, who end it. Where the system can, it ends with us however we end.
-pub fn tie(command: &mut Command) {
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(command, 0);
+/// Starts a child at the head of a group of its own: Ctrl-C is for us, who end it. Where the system can, it ends with us however
+/// we end.
+pub fn spawn(command: &mut Command) -> io::Result<Group> {
     #[cfg(target_os = "linux")]
     {
         let last_words = || {
@@ -58,8 +56,7 @@ pub fn tie(command: &mut Command) {
         // SAFETY: between fork and exec it makes one system call that takes no memory and no lock.
         unsafe { std::os::unix::process::CommandExt::pre_exec(command, last_words) };
     }
-    #[cfg(not(unix))]
-    let _ = command;
+    group::spawn(command)
 }
 
 /// Waits until the child has ended, and leaves it to be reaped; `false` where somebody asked us to stop first.
