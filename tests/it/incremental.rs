@@ -240,6 +240,10 @@ fn ss_05_a_rename_transfers_nothing() {
         ("move.txt", "MOVE.txt"),
         ("dir/deep", "up-here"),
     ] {
+        // Wine says that it is done, and leaves the name as it is.
+        if cfg!(windows) && to == "MOVE.txt" {
+            continue;
+        }
         let world = project();
         fs::rename(world.staging.join(from), world.staging.join(to)).expect("renamed");
         let object = world.json(&["sync", "up"], 0);

@@ -183,10 +183,10 @@ fn mode(metadata: &fs::Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::mode(metadata) & 0o7777
 }
 
-/// Of modes Windows has one bit.
+/// Windows has one bit of them, which is not carried.
 #[cfg(windows)]
-fn mode(metadata: &fs::Metadata) -> u32 {
-    if metadata.permissions().readonly() { 0o444 } else { 0o666 }
+fn mode(_: &fs::Metadata) -> u32 {
+    0
 }
 
 #[cfg(unix)]
