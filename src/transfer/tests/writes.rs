@@ -249,6 +249,7 @@ fn folders_get_their_time_and_mode_when_they_are_filled() {
     }
 }
 
+#[cfg(unix)]
 fn filetime_of(world: &World, at: &str, seconds: i64) {
     let folder = world.roots.staging.folder(&path(at)).expect("opened");
     folder.touch_self(Some(Time::from_parts(seconds, 0)), None).expect("its time");
