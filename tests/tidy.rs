@@ -206,10 +206,13 @@ fn closing(code: &str, open: usize) -> usize {
     code.len() - 1
 }
 
-/// Code with the bodies of `#[cfg(test)]` modules blanked: some rules are for what ships.
+/// How modules begin that are compiled for tests alone, on all systems or on one.
+const TEST_MARKS: [&str; 3] = ["#[cfg(test)]", "#[cfg(all(test, unix))]", "#[cfg(all(test, windows))]"];
+
+/// Code with the bodies of modules for tests blanked: some rules are for what ships.
 fn shipped(code: &str) -> String {
     let mut kept = code.to_owned();
-    let marks: Vec<usize> = code.match_indices("#[cfg(test)]").map(|(at, _)| at).collect();
+    let marks: Vec<usize> = TEST_MARKS.iter().flat_map(|mark| code.match_indices(mark)).map(|(at, _)| at).collect();
     for mark in marks {
         let Some(open) = code[mark..].find(['{', ';']).map(|at| mark + at) else { continue };
         if code.as_bytes()[open] == b'{' {
@@ -471,7 +474,7 @@ mod tree {
         });
         let under_test = |text: &str| {
             let code = code_of(text);
-            code.match_indices("#[cfg(test)]").any(|(at, mark)| {
+            TEST_MARKS.iter().flat_map(|mark| code.match_indices(mark)).any(|(at, mark)| {
                 let after = code[at + mark.len()..].trim_start();
                 let after = after.strip_prefix("pub(crate) ").or_else(|| after.strip_prefix("pub ")).unwrap_or(after);
                 after.strip_prefix("mod ").is_some_and(|rest| rest.starts_with(&format!("{name};")))
@@ -669,6 +672,8 @@ mod bites {
         assert_eq!(file_system("src/engine/mod.rs", "use std::{fmt, io};"), []);
         let with_test = shipped("fn f() {}\n#[cfg(test)]\nmod tests { use std::fs; }\n");
         assert_eq!(file_system("src/engine/mod.rs", &with_test), []);
+        let of_one_system = shipped("fn f() {}\n#[cfg(all(test, unix))]\nmod tests { use std::fs; }\n");
+        assert_eq!(file_system("src/engine/mod.rs", &of_one_system), []);
         let after_test = shipped("#[cfg(test)]\nmod tests { fn f() { g() } }\nuse std::fs;\n");
         bites(file_system("src/engine/mod.rs", &after_test), "std::fs");
     }

@@ -73,7 +73,7 @@ fn may_be_another(mount: &Mount, container: &Container) -> bool {
     came || above.any(|folder| local::times(folder).is_none_or(|times| times.inode > started))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::disk::clock;
@@ -104,7 +104,6 @@ mod tests {
     }
 
     /// Where the tables are not told, what was touched on the way may have been exchanged.
-    #[cfg(unix)]
     #[test]
     fn a_path_on_which_something_came_later_may_be_another() {
         let dir = tempfile::tempdir().expect("a temporary folder");

@@ -220,9 +220,11 @@ pub(super) fn tried<T>(folder: &dyn Folder, result: crate::disk::Result<T>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use crate::disk::{Error as DiskError, open_root};
 
     /// An input/output error on a network root, as its kind has it.
+    #[cfg(unix)]
     fn gone() -> DiskError {
         DiskError::new("link", "name", ErrorKind::Gone, std::io::Error::from_raw_os_error(5))
     }

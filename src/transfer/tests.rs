@@ -59,7 +59,10 @@ fn world() -> World {
         Arc::new(Meddled { inner, meddler: meddler[side].clone() })
     };
     let roots = PerSide::new(root(STAGING), root(NETWORK));
-    let traits = PerSide::new(Traits::LOCAL, Traits::LOCAL);
+    // Windows keeps no modes, makes links for some, and exchanges no names.
+    let unix = cfg!(unix);
+    let own = Traits { exchange: unix, modes: unix, links: unix, ..Traits::LOCAL };
+    let traits = PerSide::new(own, own);
     let (partials, blocks) = (held.path().join("partial"), held.path().join("blocks"));
     // Long ago: nothing that a test lays out counts as changed since, unless it says so.
     let scratch = held.path().join("scratch");

@@ -32,7 +32,7 @@ impl World {
         fs::write(self.folder.path().join(".driftless").join(&mark), b"").expect("written");
         let mut told = Vec::new();
         loop {
-            let said = self.said.recv_timeout(Duration::from_secs(30)).expect("the mark is seen");
+            let said = self.said.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{mark} is not seen: {told:?}"));
             match said {
                 Said::Own(own) if own == path(&mark) => return told,
                 Said::Own(_) => {}

@@ -67,9 +67,11 @@ impl Ears {
             }
             begun => begun?,
         }
+        // Known before anybody can have moved it.
+        let known = local::identity(root);
         let (end, root) = (stop.clone(), root.to_owned());
         let thread = std::thread::Builder::new().name("watch".to_owned());
-        thread.spawn(move || listening.listen(&root, &end, &hear)).map_err(Error::io)?;
+        thread.spawn(move || listening.listen(&root, known, &end, &hear)).map_err(Error::io)?;
         Ok(Ears { stop })
     }
 
@@ -159,8 +161,7 @@ impl Listening {
         if told == 0 { Err(io::Error::last_os_error()) } else { Ok(bytes as usize) }
     }
 
-    fn listen(mut self, root: &Path, stop: &OwnedHandle, hear: &dyn Fn(Result<Event>)) {
-        let known = local::identity(root);
+    fn listen(mut self, root: &Path, known: Option<(u64, u64)>, stop: &OwnedHandle, hear: &dyn Fn(Result<Event>)) {
         loop {
             match self.wait(stop) {
                 Woken::Stop => return,

@@ -22,7 +22,8 @@ fn a_torn_copy_is_not_shown() {
             fs::write(at, "CONTENT").expect("written");
         }),
     ];
-    for (name, edit) in edits {
+    // Wine keeps the name of a file that is open.
+    for (name, edit) in edits.into_iter().filter(|(name, _)| cfg!(unix) || *name != "another file") {
         let world = world();
         world.lay(STAGING, "file", "content");
         let action = world.write_to(NETWORK, "file");
@@ -85,6 +86,8 @@ fn each_failure_is_the_roots_or_the_paths_and_leaves_nothing() {
 }
 
 /// Somebody puts a file in the place of the folder that was just written to: what was in it is theirs to miss.
+// Windows keeps the name of a folder that is open.
+#[cfg(unix)]
 #[test]
 fn a_folder_that_is_a_file_before_it_is_flushed_ends_no_run() {
     let mut world = world();
@@ -148,6 +151,8 @@ fn a_link_that_cannot_be_finished_leaves_nothing() {
     }
 }
 
+// Elsewhere files are flushed and shown one by one.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_chunk_that_halts_leaves_no_temporary_files() {
     let files: Vec<String> = (0..80).map(|n| format!("file{n:02}")).collect();

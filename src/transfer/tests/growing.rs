@@ -43,7 +43,8 @@ fn only_what_only_grew_is_sent() {
         // The file that was opened stood still.
         ("a.log", "another file in its place", longer_beside, true),
     ];
-    for (name, what, act, sent) in STORIES {
+    // Wine keeps the name of a file that is open.
+    for (name, what, act, sent) in STORIES.into_iter().filter(|story| cfg!(unix) || story.1 != "another file in its place") {
         let mut world = world();
         world.append = Patterns::new(["*.log"]).expect("a pattern");
         world.lay(STAGING, name, "first line\n");

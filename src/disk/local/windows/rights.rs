@@ -117,6 +117,12 @@ pub fn told(path: &Path) -> io::Result<String> {
     Ok(words.text())
 }
 
+/// The SID of who runs this process.
+#[cfg(test)]
+pub fn user_words() -> io::Result<String> {
+    User::of_this_process()?.text()
+}
+
 /// The last part of the SID of who runs this process.
 pub fn user_number() -> io::Result<u32> {
     let user = User::of_this_process()?;
