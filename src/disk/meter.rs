@@ -144,6 +144,7 @@ fn in_bytes(peak: libc::c_long) -> u64 {
 }
 
 /// Of a process that has ended and was not waited for, with what its waited-for children wrote.
+#[cfg(unix)]
 fn written(id: u32) -> Option<u64> {
     field(&format!("/proc/{id}/io"), "wchar:")
 }

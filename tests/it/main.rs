@@ -8,6 +8,7 @@
 mod background;
 #[cfg(unix)]
 mod bad_input;
+#[cfg(unix)]
 mod bench;
 mod commands;
 mod conflicts;
