@@ -150,9 +150,7 @@ impl Ground {
     fn take_away(&mut self) -> Result<()> {
         // Held until it is gone. The second call, by `drop`, finds nothing to do.
         let Some(lock) = self.lock.take() else { return Ok(()) };
-        let removed = remove_marked(&self.path);
-        drop(lock);
-        removed
+        remove_marked(&self.path, lock)
     }
 }
 
@@ -203,8 +201,7 @@ pub fn sweep(place: &Path) -> Result<u64> {
         }
         // One that lives holds it; where it cannot be asked nothing is taken away.
         let Ok(Some(lock)) = Lock::try_take(&path.join(LOCK), "") else { continue };
-        remove_marked(&path)?;
-        drop(lock);
+        remove_marked(&path, lock)?;
         swept += 1;
     }
     Ok(swept)
@@ -217,7 +214,7 @@ fn is_marked(path: &Path) -> bool {
     is_folder && text == format!("{SENTENCE}{}.\n", local::host_name())
 }
 
-fn remove_marked(path: &Path) -> Result<()> {
+fn remove_marked(path: &Path, lock: Lock) -> Result<()> {
     if !is_marked(path) {
         return Err(error(
             "remove",
@@ -230,6 +227,8 @@ fn remove_marked(path: &Path) -> Result<()> {
             remove_below(&path.join(name))?;
         }
     }
+    // Windows keeps the name of a file that is open.
+    drop(lock);
     for last in [LOCK, MARKER] {
         local::remove_file(&path.join(last))?;
     }

@@ -207,7 +207,7 @@ pub fn machine() -> (usize, Option<u64>) {
     (cores, field("/proc/meminfo", "MemTotal:").map(|kib| kib * 1024))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -58,7 +58,10 @@ fn read(file: &Path, text: &str) -> Result<Option<Container>, Mistake> {
         toml::from_str(text).map_err(|error| mistake(error.span().map_or(0, |span| span.start), short(error.message())))?;
     let Some(mut found) = read.container else { return Ok(None) };
     let locals = found.map.iter().map(|map| Path::new(map.rsplit_once(":/").map_or(map.as_str(), |(local, _)| local)));
-    let leads_out = |path: &Path| path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir);
+    // On Windows `/etc` is whole but for its drive.
+    let leads_out = |path: &Path| {
+        path.has_root() || path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir)
+    };
     if let Some(out) = locals.chain(found.files.iter().map(PathBuf::as_path)).find(|path| leads_out(path)) {
         let message = format!("`container`: `{}` leads out of the folder of this file", short(&out.to_string_lossy()));
         return Err(mistake(text.find("container").unwrap_or_default(), message));

@@ -167,15 +167,19 @@ mod tests {
     use crate::model::mutants::{hostile_text, is_tame};
     use proptest::prelude::*;
 
+    /// How a whole path begins.
+    const TOP: &str = if cfg!(windows) { "C:\\" } else { "/" };
+
     #[test]
     fn other_roots_leave_every_other_byte() {
-        let text = "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = \"/n\"";
+        let text = &format!("# mine\n staging='{TOP}s'   # here\r\nwait   = '7s'\nnetwork = '{TOP}n'");
         let file = Path::new("/s/p/pair.toml");
-        let changed = with_roots(file, text, "/new \"n\"", "/s").expect("valid");
-        assert_eq!(changed, "# mine\n staging='/s'   # here\r\nwait   = '7s'\nnetwork = '/new \"n\"'");
-        let changed = with_roots(file, &changed, "/n", "/a\nb").expect("valid");
+        let changed = with_roots(file, text, &format!("{TOP}new \"n\""), &format!("{TOP}s")).expect("valid");
+        assert_eq!(changed, format!("# mine\n staging='{TOP}s'   # here\r\nwait   = '7s'\nnetwork = '{TOP}new \"n\"'"));
+        let [network, staging] = [format!("{TOP}n"), format!("{TOP}a\nb")];
+        let changed = with_roots(file, &changed, &network, &staging).expect("valid");
         let roots = pair_roots(file, &changed).expect("valid");
-        assert_eq!((roots.network.to_str(), roots.staging.to_str()), (Some("/n"), Some("/a\nb")));
+        assert_eq!((roots.network.to_str(), roots.staging.to_str()), (Some(&*network), Some(&*staging)));
         assert!(changed.contains("   # here\r\nwait   = '7s'\n"), "{changed}");
     }
 
@@ -224,8 +228,9 @@ mod tests {
 
     #[test]
     fn a_new_pair_file_reads_back_whatever_the_roots_are_called() {
-        for (network, staging) in [("/mnt/lab", "/home/me/lab"), ("/a \"b\" \\c\n#d", "/x'y\u{1b}é")] {
-            let roots = pair_roots(Path::new("p"), &pair_text(network, staging)).expect(network);
+        for (network, staging) in [("mnt/lab", "home/me/lab"), ("a \"b\" \\c\n#d", "x'y\u{1b}é")] {
+            let [network, staging] = [network, staging].map(|path| format!("{TOP}{path}"));
+            let roots = pair_roots(Path::new("p"), &pair_text(&network, &staging)).expect(&network);
             assert_eq!(roots, Roots { network: network.into(), staging: staging.into() });
         }
         let missing = pair_roots(Path::new("p"), "network = \"/n\"\n").expect_err("no staging");

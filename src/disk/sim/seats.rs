@@ -21,7 +21,7 @@ impl Seated {
     /// machine has a folder there.
     pub fn begin<'n>(volumes: impl IntoIterator<Item = (&'n str, Volume)>) -> Seated {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
-        let at = fs::canonicalize(folder.path()).expect("its real path");
+        let at = crate::disk::local::canonicalize(folder.path()).expect("its real path");
         let seats = volumes.into_iter().map(|(name, volume)| {
             fs::create_dir_all(at.join(name).join(".driftless")).expect("a place for the lock");
             (at.join(name), volume)
