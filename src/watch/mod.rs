@@ -169,6 +169,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// Wine tells nothing of folders that were there before the watch; `windows` has tests of what it does tell.
+// Under Wine nothing comes of folders that were there before the watch (whose fault that is was not found out); `windows` has tests
+// of what does come.
 #[cfg(all(test, unix))]
 mod tests;

@@ -233,7 +233,7 @@ mod tests {
             let roots = pair_roots(Path::new("p"), &pair_text(&network, &staging)).expect(&network);
             assert_eq!(roots, Roots { network: network.into(), staging: staging.into() });
         }
-        let missing = pair_roots(Path::new("p"), "network = \"/n\"\n").expect_err("no staging");
+        let missing = pair_roots(Path::new("p"), &format!("network = '{TOP}n'\n")).expect_err("no staging");
         assert_eq!((missing.line, missing.message.contains("`staging`")), (2, true));
         assert!(pair_roots(Path::new("p"), "network = \"n\"\nstaging = \"/s\"").is_err());
     }
