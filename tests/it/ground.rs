@@ -30,7 +30,17 @@ pub struct Ended {
 
 impl Ground {
     pub fn new() -> Ground {
-        let dir = tempfile::Builder::new().prefix("driftless-it-").tempdir().expect("a temporary folder");
+        Ground::at(tempfile::Builder::new().prefix("driftless-it-").tempdir().expect("a temporary folder"))
+    }
+
+    /// In memory, where the machine has a folder there: for what is begun anew many times, and where no power is cut.
+    pub fn in_memory() -> Ground {
+        let mut name = tempfile::Builder::new();
+        name.prefix("driftless-it-");
+        Ground::at(name.tempdir_in("/dev/shm").or_else(|_| name.tempdir()).expect("a temporary folder"))
+    }
+
+    fn at(dir: tempfile::TempDir) -> Ground {
         let (staging, network) = (dir.path().join("staging"), dir.path().join("network"));
         fs::create_dir(&staging).expect("a staging root");
         fs::create_dir(&network).expect("a network root");

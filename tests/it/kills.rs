@@ -41,7 +41,7 @@ impl Story {
 
     /// The roots as this story's run finds them.
     fn begin(self, durability: &'static str) -> Ground {
-        let ground = Ground::new().durability(durability);
+        let ground = Ground::in_memory().durability(durability);
         project(&ground.network);
         if self != Story::First {
             ground.synced(&[]);
