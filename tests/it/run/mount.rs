@@ -160,7 +160,10 @@ fn a_drive_that_hangs_does_not_keep_a_run_from_ending() {
     let began = Instant::now();
     running.signal(Signal::INT);
     running.signal(Signal::TERM);
-    running.ends().ends_with(128 + 15).says("1 change is in");
+    let ended = running.ends();
+    // Two signals that wait at once are heard in either order.
+    assert!([128 + 2, 128 + 15].contains(&ended.code), "{ended}");
+    ended.says("1 change is in");
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
     world.server.wake();
     world.begins(&[], "true").ends().ends_with(0);
