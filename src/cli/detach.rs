@@ -10,6 +10,7 @@ use crate::cli::args::{Common, Watch};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{Answer, Context, json, steer};
+use crate::disk::error::{Error, ErrorKind};
 use crate::disk::local;
 use crate::engine::request::Pair;
 use crate::service::{Phase, Snapshot};
@@ -25,6 +26,8 @@ pub use system::{leave_terminal, prepare};
 
 /// A first look that takes longer goes on without anybody waiting for it.
 const BEGINNING: Duration = Duration::from_secs(30);
+/// What a process that was stopped may need for its end.
+const ENDING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 /// More than a last word on stderr.
 const LAST_WORDS: u64 = 64 * 1024;
@@ -57,9 +60,7 @@ pub fn run(context: &Context, typed: &Watch, pair: &Pair) -> Result<Answer, Fail
 fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Child, Failure> {
     let failed = |error: &dyn Display| Failure::failed(format!("No watch process can be started: {error}."));
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    // It may not be there.
-    drop(local::remove_file(trace));
-    let errors = local::create_private_file(trace).map_err(|error| failed(&error))?;
+    let errors = words_of(trace).map_err(|error| failed(&error))?;
     let mut arguments: Vec<OsString> = ["watch", "--in-background", "--pair", &pair.name].map(OsString::from).to_vec();
     arguments.extend(common.yes.then(|| "--yes".into()));
     arguments.extend(common.verbose.then(|| "--verbose".into()));
@@ -75,6 +76,22 @@ fn spawn(typed: &Watch, pair: &Pair, common: Common, trace: &Path) -> Result<Chi
     prepare(&mut command);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     command.spawn().map_err(|error| failed(&error))
+}
+
+/// An empty file for what the new process complains about. The name is free on Windows only when the process before it has ended,
+/// which takes a moment longer than that it answers no more.
+pub fn words_of(path: &Path) -> Result<Stdio, Error> {
+    let began = Instant::now();
+    loop {
+        // It may not be there.
+        drop(local::remove_file(path));
+        match local::create_private_file(path) {
+            Err(error) if matches!(error.kind, ErrorKind::Exists | ErrorKind::Busy) && began.elapsed() < ENDING => {
+                std::thread::sleep(PAUSE)
+            }
+            made => return made.map(Stdio::from),
+        }
+    }
 }
 
 fn watched(context: &Context, shown: &Snapshot, how: &str) -> Answer {

@@ -185,10 +185,7 @@ impl Start {
 
     fn launch(&self, unit: &Path) -> Result<(), Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("No watch process can be started: {error}."));
-        let errors = errors_of(unit);
-        // It may not be there.
-        drop(local::remove_file(&errors));
-        let errors = local::create_private_file(&errors).map_err(|error| failed(&error))?;
+        let errors = detach::words_of(&errors_of(unit)).map_err(|error| failed(&error))?;
         let mut command = Command::new(&self.program);
         detach::prepare(&mut command);
         command.args(["watch", "--in-background", "--pair", &self.pair]).envs(&self.variables);
