@@ -116,7 +116,7 @@ fn cs_05_what_is_written_while_it_builds_comes_back_too() {
     assert_eq!(project.serves(), second);
     // What cannot be kept is not said to be.
     folder("d1", "    image: other:2\n");
-    let layers = project.lab.top().join("e/data/image/vfs/layerdb/tmp");
+    let layers = project.lab.engine.data().join("image/vfs/layerdb/tmp");
     fs::remove_dir_all(&layers).expect("a folder of the engine's");
     write(&layers, "");
     project.lab.sh(&format!("docker exec {second} sh -c 'echo more > /app/more'"));

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use tempfile::TempDir;
+
 use super::Running;
 use crate::harness::wait_for;
 
@@ -13,6 +15,7 @@ use crate::harness::wait_for;
 pub struct Engine {
     containers: Containers,
     _process: Running,
+    data: TempDir,
 }
 
 /// Where the engine listens, as `DOCKER_HOST` names it.
@@ -26,16 +29,29 @@ impl Engine {
     pub fn start(folder: &Path) -> Engine {
         fs::create_dir(folder).expect("its folder");
         let at = |name: &str| folder.join(name).to_str().expect("text").to_owned();
+        // Each container is a whole copy of its image, and nothing here is about disks.
+        let mut name = tempfile::Builder::new();
+        name.prefix("driftless-it-");
+        let data = name.tempdir_in("/dev/shm").or_else(|_| name.tempdir()).expect("a folder of the moment");
         let host = format!("unix://{}", at("s"));
         let log = fs::File::create(folder.join("log")).expect("its log");
         let mut command = Command::new("dockerd");
-        command.args(["--host", &host, "--data-root", &at("data"), "--exec-root", &at("x"), "--pidfile", &at("pid")]);
+        command.args([
+            "--host",
+            &host,
+            "--data-root",
+            data.path().to_str().expect("text"),
+            "--exec-root",
+            &at("x"),
+            "--pidfile",
+            &at("pid"),
+        ]);
         // Nothing of this machine's own network is touched.
         command.args(["--storage-driver", "vfs", "--bridge", "none", "--iptables=false", "--ip6tables=false"]);
         command.args(["--ip-forward=false", "--ip-masq=false", "--log-level", "warn"]);
         command.stdout(Stdio::null()).stderr(log);
         let process = Running::start(&mut command);
-        let engine = Engine { containers: Containers { host, process: folder.join("pid") }, _process: process };
+        let engine = Engine { containers: Containers { host, process: folder.join("pid") }, _process: process, data };
         wait_for("the container engine", || engine.containers.docker(&["version"]).is_some());
         engine
     }
@@ -43,6 +59,11 @@ impl Engine {
     /// `DOCKER_HOST`, for programs that are to use it.
     pub fn host(&self) -> &str {
         &self.containers.host
+    }
+
+    /// Where the engine keeps what it has.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// The words for Compose: the engine's plug-in, where `DOCKER_CONFIG` or the system has it, else the program of its own that
