@@ -1,14 +1,14 @@
-//! How the time grows with the project, where several sizes were measured: both axes in powers of ten, so that a power law is a
-//! straight line and its exponent the slope.
+//! How time and memory grow with the project, where several sizes were measured: both axes in powers of ten, so that a power law
+//! is a straight line and its exponent the slope.
 
 use std::fmt::Write as _;
 
 use super::{escaped, keys, section};
-use crate::bench::findings::Findings;
-use crate::bench::fit::Fit;
+use crate::bench::findings::{Findings, Row};
+use crate::bench::fit::{Fit, power_law};
 use crate::bench::peer::Tool;
 use crate::bench::scenario::Scenario;
-use crate::bench::table::{number, span};
+use crate::bench::table::{bytes, number, span};
 
 const WIDTH: f64 = 340.0;
 const HEIGHT: f64 = 220.0;
@@ -19,14 +19,46 @@ const BOTTOM: f64 = 194.0;
 
 type Curve = (Tool, Vec<(f64, f64)>, Option<Fit>);
 
+/// What is drawn over the number of files.
+struct Figure {
+    title: &'static str,
+    sentence: &'static str,
+    /// In the unit of the axis.
+    of: fn(&Row) -> Option<f64>,
+    /// A power of ten of the unit.
+    tick: fn(f64) -> String,
+    shown: fn(f64) -> String,
+}
+
+const MIB: f64 = 1_048_576.0;
+const FIGURES: [Figure; 2] = [
+    Figure {
+        title: "How the time grows",
+        sentence: "Time by number of files, both in powers of ten. A slope of 1: twice the files take twice the time; of 0: as long.",
+        of: |row| Some(row.wall()?.median),
+        tick: span_of,
+        shown: span,
+    },
+    Figure {
+        title: "How the memory grows",
+        sentence: "The most memory of the tool's largest process by number of files, both in powers of ten. A slope of 0: it stays.",
+        of: |row| Some(row.peak()?.median / MIB),
+        tick: |power| format!("{:.0} MiB", 10_f64.powf(power)),
+        shown: |value| bytes(value * MIB),
+    },
+];
+
 pub fn growth(html: &mut String, findings: &Findings) {
-    let fits = findings.fits();
+    FIGURES.iter().for_each(|figure| cards(html, findings, figure));
+}
+
+fn cards(html: &mut String, findings: &Findings, figure: &Figure) {
     let curves = |scenario: Scenario| -> Vec<Curve> {
         let of_tool = |tool: Tool| {
             let rows = findings.rows.iter().filter(|row| (row.scenario, row.tool) == (scenario, tool) && row.failed.is_none());
-            let mut points: Vec<(f64, f64)> = rows.filter_map(|row| Some((row.files as f64, row.wall()?.median))).collect();
+            let mut points: Vec<(f64, f64)> = rows.filter_map(|row| Some((row.files as f64, (figure.of)(row)?))).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let fit = fits.iter().find(|(of, by, _)| (*of, *by) == (scenario, tool)).map(|(_, _, fit)| *fit);
+            let fit = power_law(&points);
             (tool, points, fit)
         };
         let all = findings.tools.iter().map(|present| of_tool(present.tool));
@@ -37,12 +69,10 @@ pub fn growth(html: &mut String, findings: &Findings) {
     if cards.is_empty() {
         return;
     }
-    let sentence =
-        "Time by number of files, both in powers of ten. A slope of 1: twice the files take twice the time; of 0: as long.";
-    section(html, "How the time grows", sentence);
+    section(html, figure.title, figure.sentence);
     keys(html, findings);
     html.push_str("<div class=\"grid\">\n");
-    cards.iter().for_each(|(scenario, curves)| card(html, *scenario, curves));
+    cards.iter().for_each(|(scenario, curves)| card(html, figure, *scenario, curves));
     html.push_str("</div>\n");
 }
 
@@ -72,26 +102,26 @@ impl Scale {
     }
 }
 
-fn card(html: &mut String, scenario: Scenario, curves: &[Curve]) {
+fn card(html: &mut String, figure: &Figure, scenario: Scenario, curves: &[Curve]) {
     let slopes = curves.iter().filter_map(|(tool, _, fit)| Some(format!("{} {:.2}", tool.word(), (*fit)?.exponent)));
     let slopes = slopes.collect::<Vec<_>>().join(", ");
     let _ = writeln!(html, "<div class=\"card\"><h3>{}</h3><p>slopes: {slopes}</p>", scenario.word());
     let label = format!("{}: slopes {slopes}", scenario.word());
     let _ = writeln!(html, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escaped(&label));
     let scale = Scale::of(curves);
-    axes(html, &scale, curves);
+    axes(html, figure, &scale, curves);
     for (tool, points, fit) in curves {
-        curve(html, &scale, *tool, points, *fit);
+        curve(html, figure, &scale, *tool, points, *fit);
     }
     html.push_str("</svg></div>\n");
 }
 
-fn axes(html: &mut String, scale: &Scale, curves: &[Curve]) {
+fn axes(html: &mut String, figure: &Figure, scale: &Scale, curves: &[Curve]) {
     let mut power = scale.y.0;
     while power <= scale.y.1 {
         let (_, y) = scale.at(1.0, 10_f64.powf(power));
         let _ = writeln!(html, "<line class=\"grid-line\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{RIGHT}\" y2=\"{y:.1}\"/>");
-        let shown = tick(power);
+        let shown = (figure.tick)(power);
         let _ = writeln!(
             html,
             "<text class=\"soft small\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{shown}</text>",
@@ -116,7 +146,7 @@ fn axes(html: &mut String, scale: &Scale, curves: &[Curve]) {
 }
 
 /// A power of ten of a second.
-fn tick(power: f64) -> String {
+fn span_of(power: f64) -> String {
     match power {
         p if p < -3.0 => format!("{:.0} µs", 10_f64.powf(p + 6.0)),
         p if p < 0.0 => format!("{:.0} ms", 10_f64.powf(p + 3.0)),
@@ -124,7 +154,7 @@ fn tick(power: f64) -> String {
     }
 }
 
-fn curve(html: &mut String, scale: &Scale, tool: Tool, points: &[(f64, f64)], fit: Option<Fit>) {
+fn curve(html: &mut String, figure: &Figure, scale: &Scale, tool: Tool, points: &[(f64, f64)], fit: Option<Fit>) {
     let name = tool.word();
     let placed: Vec<(f64, f64)> = points.iter().map(|(x, y)| scale.at(*x, *y)).collect();
     if let (Some(fit), [(first, _), .., (last, _)]) = (fit, points) {
@@ -136,12 +166,12 @@ fn curve(html: &mut String, scale: &Scale, tool: Tool, points: &[(f64, f64)], fi
     }
     let path = placed.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ");
     let _ = writeln!(html, "<polyline class=\"curve\" points=\"{path}\" stroke=\"var(--{name})\"/>");
-    for ((files, seconds), (x, y)) in points.iter().zip(&placed) {
+    for ((files, value), (x, y)) in points.iter().zip(&placed) {
         let _ = writeln!(
             html,
             "<circle class=\"knob\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"var(--{name})\"><title>{name}: {} files, {}</title></circle>",
             number(*files),
-            span(*seconds)
+            (figure.shown)(*value)
         );
     }
 }
