@@ -12,6 +12,8 @@ pub mod apart;
 pub mod beside;
 pub mod checkout;
 pub mod clock;
+#[cfg(test)]
+mod contract;
 pub mod error;
 pub mod ground;
 pub mod group;

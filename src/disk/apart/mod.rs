@@ -24,7 +24,7 @@ mod protocol;
 #[cfg(unix)]
 mod server;
 #[cfg(all(test, unix))]
-mod tests;
+pub(super) mod tests;
 
 #[cfg(unix)]
 pub use client::Asking;

@@ -16,7 +16,7 @@ use crate::disk::{self, ErrorKind, Folder, Freshness, Onto, Result, Root, Space}
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
 
-fn apart(path: &Path) -> Arc<dyn Root> {
+pub(in crate::disk) fn apart(path: &Path) -> Arc<dyn Root> {
     let patience = Patience::new(Duration::from_secs(20), Arc::default());
     let lines = Arc::new(Lines::to(Other::Here(Arc::new(Open::default())), &patience));
     client::open_root(lines, path, true).expect("opened")

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{Ground, ground, kind_of, name, path, write};
+use crate::disk::contract::{Ground, ground, kind_of, name, path, write};
 use crate::disk::{ErrorKind, Folder, Freshness, NodeContent, Onto};
 use crate::model::entry::Content;
-use crate::model::path::RelPath;
 use crate::model::time::Time;
 
 /// Everything below a folder: path, content, time.
@@ -146,21 +145,4 @@ fn a_folder_that_is_swapped_with_a_link_while_we_work_leads_nowhere() {
     });
     assert!(done > 0 && barred > 0, "nothing was tried: {done} done, {barred} barred");
     assert_eq!(picture(&ground.beside), before, "something outside the root was changed");
-}
-
-#[test]
-fn a_root_knows_whether_its_path_still_leads_to_it() {
-    let ground = ground();
-    assert!(ground.root.still_there().expect("asked"));
-    let away = ground.beside.join("away");
-    fs::rename(&ground.at, &away).expect("moved away");
-    assert!(!ground.root.still_there().expect("asked"));
-    fs::create_dir(&ground.at).expect("another folder in its place");
-    assert!(!ground.root.still_there().expect("asked"), "an empty folder where a mount dropped out is not the root");
-    write(&*ground.top(), &name("file"), b"x", Time(1));
-    assert!(away.join("file").exists() && fs::read_dir(&ground.at).expect("listed").next().is_none());
-    fs::remove_dir(&ground.at).expect("removed");
-    fs::rename(&away, &ground.at).expect("moved back");
-    assert!(ground.root.still_there().expect("asked"));
-    assert_eq!(kind_of(ground.root.rename(&RelPath::root(), &path("x"), Onto::Nothing)), Some(ErrorKind::BadName));
 }

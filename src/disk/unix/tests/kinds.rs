@@ -1,8 +1,7 @@
-//! What is no plain file: special files, holes, files in use, folders without permission.
+//! What is no plain file: special files, files in use, folders without permission.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +9,8 @@ use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, inotify, mknodat};
 
-use super::{ground, kind_of, name, path, read, write};
+use crate::disk::contract::{ground, kind_of, name, path};
 use crate::disk::{ErrorKind, Freshness, NodeContent, open_root};
-use crate::model::time::Time;
 
 fn make_fifo(at: &Path) {
     mknodat(CWD, at, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
@@ -48,50 +46,6 @@ fn what_is_special_is_listed_and_never_opened() {
     let devices = open_root(Path::new("/dev"), false).and_then(|root| root.folder(&path(""))).expect("opened");
     let null = devices.look(&name("null"), Freshness::Fresh).expect("looked").expect("there");
     assert_eq!(null.content, NodeContent::Special);
-}
-
-#[test]
-fn holes_stay_holes() {
-    const MIB: u64 = 1 << 20;
-    let ground = ground();
-    let folder = ground.top();
-    let mut writer = folder.stage(&name("file")).expect("a new file");
-    writer.skip(4 * MIB).expect("a hole");
-    writer.write_all(b"middle").expect("written");
-    writer.skip(4 * MIB).expect("a hole at the end");
-    let node = writer.finish(Time(1), Some(0o644), true).expect("finished");
-    assert_eq!(node.stamp.size, 8 * MIB + 6);
-    let meta = fs::metadata(ground.at.join("file")).expect("a stat");
-    assert!(meta.blocks() * 512 < MIB, "{} blocks are allocated", meta.blocks());
-    let mut reader = folder.read(&name("file")).expect("opened");
-    assert!(reader.sparse());
-    let (start, end) = reader.next_data(0).expect("asked").expect("data in the middle");
-    assert!((1..=4 * MIB).contains(&start) && (4 * MIB + 6..8 * MIB).contains(&end), "{start} to {end}");
-    assert_eq!(reader.next_data(end).expect("asked"), None);
-    let mut buffer = [1; 8];
-    reader.seek(4 * MIB - 1).expect("moved");
-    assert_eq!(reader.read(&mut buffer).expect("read"), 8, "the search for holes moves nothing");
-    assert_eq!(&buffer, b"\0middle\0");
-    write(&*folder, &name("whole"), b"no hole", Time(1));
-    assert!(!folder.read(&name("whole")).expect("opened").sparse());
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_file_that_somebody_writes_is_told_from_one_that_is_read() {
-    let ground = ground();
-    let (folder, file) = (ground.top(), name("file"));
-    fs::write(ground.at.join("file"), "x").expect("a file");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    let reading = fs::File::open(ground.at.join("file")).expect("opened");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    drop(reading);
-    let mut writing = fs::OpenOptions::new().append(true).open(ground.at.join("file")).expect("opened");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(true));
-    writing.write_all(b"y").expect("it is not disturbed");
-    drop(writing);
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    assert_eq!(read(&*folder, &file), b"xy");
 }
 
 /// The kernel tells who asks that a writer came, by a signal that ends a program which does not expect it.
@@ -175,16 +129,4 @@ fn what_may_not_be_read_is_denied_and_not_empty() {
     for folder in ["closed", "unlisted", "unsearched"] {
         open_to_all(&ground.at.join(folder));
     }
-}
-
-#[test]
-fn a_root_knows_its_room() {
-    let ground = ground();
-    let space = ground.root.space().expect("measured");
-    assert!(space.total > 0 && space.free <= space.total, "{space:?}");
-    let device = fs::metadata(&ground.at).expect("a stat").dev();
-    assert_eq!(ground.root.device().expect("asked"), device);
-    assert_eq!(kind_of(open_root(&ground.at.join("none"), false).map(drop)), Some(ErrorKind::Absent));
-    fs::write(ground.at.join("file"), "x").expect("a file");
-    assert_eq!(kind_of(open_root(&ground.at.join("file"), false).map(drop)), Some(ErrorKind::WrongKind));
 }

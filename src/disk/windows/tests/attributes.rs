@@ -1,4 +1,4 @@
-//! Times, the read-only attribute, and what stays with a name.
+//! The read-only attribute, and what stays with a name.
 
 use std::fs;
 use std::os::windows::fs::MetadataExt;
@@ -7,7 +7,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_SYSTEM, SetFileAttributesW,
 };
 
-use super::{Ground, ground, look, name, path, read, write};
+use crate::disk::contract::{Ground, ground, look, name, path, read, write};
 use crate::disk::{Onto, Root};
 use crate::model::path::RelPath;
 use crate::model::time::Time;
@@ -23,31 +23,6 @@ fn set_attributes(ground: &Ground, at: &str, attributes: u32) {
     let path: Vec<u16> = ground.at.join(at).as_os_str().encode_wide().chain([0]).collect();
     // SAFETY: the path ends in NUL and lives through the call.
     assert_ne!(unsafe { SetFileAttributesW(path.as_ptr(), attributes) }, 0, "{}", std::io::Error::last_os_error());
-}
-
-#[test]
-fn times_are_kept_in_steps_of_100_ns() {
-    let ground = ground();
-    let folder = ground.top();
-    write(&*folder, &name("file"), b"x", Time(0));
-    fs::create_dir(ground.at.join("folder")).expect("a folder");
-    let year_2100 = 4_102_444_800;
-    for (seconds, nanos) in
-        [(0, 0), (0, 100), (-1, 999_999_900), (-86_400 * 365, 500), (1_700_000_000, 123_456_700), (year_2100, 700)]
-    {
-        let time = Time::from_parts(seconds, nanos);
-        let staged = name("staged");
-        assert_eq!(write(&*folder, &staged, b"x", Time(time.0 + 99)).stamp.mtime, time, "down to a step");
-        folder.remove_file(&staged).expect("removed");
-        for entry in ["file", "folder"] {
-            folder.touch(&name(entry), Some(time), None).expect("touched");
-            assert_eq!(look(&*folder, entry).expect("there").stamp.mtime, time, "{entry}");
-        }
-        ground.folder("folder").touch_self(Some(Time(time.0 + 100)), None).expect("touched");
-        assert_eq!(look(&*folder, "folder").expect("there").stamp.mtime, Time(time.0 + 100));
-        let listed = folder.list().expect("listed");
-        assert_eq!(listed[0].value.stamp.mtime, time, "a listing says the same");
-    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::path::Path;
 use windows_sys::Win32::System::Ioctl::FSCTL_SET_REPARSE_POINT;
 use windows_sys::Win32::System::SystemServices::IO_REPARSE_TAG_MOUNT_POINT;
 
-use super::{CALLS, Ground, ground, kind_of, look, make_anyway, name, path, write};
+use super::{CALLS, make_anyway};
+use crate::disk::contract::{Ground, ground, kind_of, look, name, path, write};
 use crate::disk::windows::nt::{self, Ask};
 use crate::disk::{ErrorKind, Freshness, NodeContent, Onto};
 use crate::model::entry::Content;
@@ -155,15 +156,4 @@ fn a_link_is_made_as_it_was_meant_or_not_at_all() {
         Err(error) => assert!(matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Denied), "{error}"),
     }
     assert_eq!(folder.list().expect("listed"), []);
-}
-
-#[test]
-fn a_handle_that_was_moved_is_written_where_it_is() {
-    let ground = ground();
-    fs::create_dir(ground.at.join("sub")).expect("a folder");
-    let sub = ground.folder("sub");
-    fs::rename(ground.at.join("sub"), ground.at.join("moved")).expect("renamed");
-    fs::create_dir(ground.at.join("sub")).expect("another one");
-    write(&*sub, &name("file"), b"x", Time(100));
-    assert!(ground.at.join("moved/file").exists() && !ground.at.join("sub/file").exists());
 }

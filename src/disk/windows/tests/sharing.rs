@@ -6,13 +6,9 @@ use std::os::windows::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
 
-use super::{ground, kind_of, look, name, path, read, write};
+use crate::disk::contract::{ground, kind_of, look, name, read, write};
 use crate::disk::{ErrorKind, Onto};
 use crate::model::time::Time;
-
-const READ: u32 = 1;
-const WRITE: u32 = 2;
-const DELETE: u32 = 4;
 
 #[test]
 fn what_we_have_open_every_program_may_read_write_and_delete() {
@@ -80,26 +76,10 @@ fn who_holds_a_file_for_a_moment_is_waited_for() {
 }
 
 #[test]
-fn a_file_that_somebody_writes_is_told_from_one_that_is_read() {
+fn only_of_a_file_is_it_asked_who_writes_it() {
     let ground = ground();
-    let (folder, file) = (ground.top(), name("file"));
-    fs::write(ground.at.join("file"), "x").expect("a file");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    let reading = fs::File::open(ground.at.join("file")).expect("opened");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    drop(reading);
-    let share = READ | WRITE | DELETE;
-    let mut writing = fs::OpenOptions::new().append(true).share_mode(share).open(ground.at.join("file")).expect("opened");
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(true));
-    writing.write_all(b"y").expect("it is not disturbed");
-    drop(writing);
-    assert_eq!(folder.has_writer(&file).expect("asked"), Some(false));
-    assert_eq!(read(&*folder, &file), b"xy");
-    let far = ground.far().folder(&path("")).expect("opened");
-    assert_eq!(far.has_writer(&file).expect("asked"), None, "a server cannot be asked");
     fs::create_dir(ground.at.join("folder")).expect("a folder");
-    assert_eq!(kind_of(folder.has_writer(&name("folder"))), Some(ErrorKind::WrongKind));
-    assert_eq!(kind_of(folder.has_writer(&name("none"))), Some(ErrorKind::Absent));
+    assert_eq!(kind_of(ground.top().has_writer(&name("folder"))), Some(ErrorKind::WrongKind));
 }
 
 #[test]
