@@ -169,7 +169,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// Under Wine nothing comes of folders that were there before the watch (whose fault that is was not found out); `windows` has tests
-// of what does come.
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
