@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, World, paths, read, stands, write};
+use crate::harness::{Ended, World, paths, place_of_networks, read, stands, write};
 use crate::tree::Tree;
 
 fn keys(object: &Value) -> Vec<&str> {
@@ -155,10 +155,11 @@ fn all_03_conflicts_list() {
 #[test]
 fn ss_02_detect_leaves_a_local_project_alone() {
     let world = World::new();
-    let here = world.staging.to_str().expect("text");
-    let ended = world.run_in(&world.top(), &["detect", here, "--json"]);
-    assert_eq!(ended.ends_with(0).json()["needs_staging"], false, "{ended}");
-    printed_keys(&ended, &["schema", "exit_code", "path", "needs_staging", "file_system", "mount_point", "source", "reason"]);
+    for (root, needs_staging) in [(&world.staging, false), (&world.network, place_of_networks().is_some())] {
+        let ended = world.run_in(&world.top(), &["detect", root.to_str().expect("text"), "--json"]);
+        assert_eq!(ended.ends_with(0).json()["needs_staging"], needs_staging, "{ended}");
+        printed_keys(&ended, &["schema", "exit_code", "path", "needs_staging", "file_system", "mount_point", "source", "reason"]);
+    }
     world.run_in(&world.staging, &["detect", "."]).ends_with(0).says("needs no staging");
     world.run_in(&world.top(), &["detect", "not/there/yet"]).ends_with(0);
     assert!(Tree::of(&world.staging).0.is_empty() && !stands(&world.staging.join(".driftless")));

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{World, chmod, stands, touch, wait_for, write};
-use crate::services::below_all;
+#[cfg(unix)]
+use crate::harness::chmod;
+use crate::harness::{World, below_all, place_of_networks, stands, touch, wait_for, write};
 use crate::tree::Tree;
 
 /// The check of that name in a list of checks.
@@ -68,10 +69,15 @@ fn all_04_a_healthy_pair_is_told_and_left_as_it_is() {
         }
         stands_at(&root["checks"], "writable", "ok", "yes");
         stands_at(&root["checks"], "replace", "ok", "one step");
-        stands_at(&root["checks"], "replace-open", "ok", "yes");
         stands_at(&root["checks"], "locks", "ok", "work");
-        stands_at(&root["checks"], "open-files", "ok", "told");
-        stands_at(&root["checks"], "events", "ok", "come");
+        // Wine replaces no open file.
+        if cfg!(unix) {
+            stands_at(&root["checks"], "replace-open", "ok", "yes");
+        }
+        let is_near = place_of_networks().is_none() || root["side"] == "staging";
+        let (status, told, come) = if is_near { ("ok", "told", "come") } else { ("limited", "not told", "of this machine's") };
+        stands_at(&root["checks"], "open-files", status, told);
+        stands_at(&root["checks"], "events", status, come);
     }
     stands_at(&object["checks"], "identity", "ok", "the pair's");
     stands_at(&object["checks"], "manifest", "ok", "2 files");
@@ -99,6 +105,7 @@ fn all_04_a_folder_of_no_pair_is_left_without_a_trace() {
 }
 
 /// ALL-04: a root that may not be written is told as far as it can be, and is a problem.
+#[cfg(unix)]
 #[test]
 fn all_04_a_folder_that_may_not_be_written() {
     let mut world = World::new();
@@ -141,7 +148,7 @@ fn all_04_what_stops_sync_is_a_problem() {
     write(&pair_file, &kept);
     world.json(&["doctor"], 0);
     let text = world.run(&["doctor"]);
-    assert!(!text.stdout.contains("problem"), "{text}");
+    assert!(!text.stdout.contains("\n  problem"), "{text}");
 }
 
 /// ALL-04: a manifest that is damaged or gone stops nothing, and that is said.
@@ -167,7 +174,8 @@ fn all_04_the_lock_is_told_and_not_taken() {
     let lock = fs::OpenOptions::new().write(true).open(&path).expect("the lock file");
     lock.lock().expect("locked");
     stands_at(&world.json(&["doctor"], 0)["roots"][1]["checks"], "lock", "ok", "held");
-    assert!(lock.try_lock().is_ok(), "still ours");
+    let another = fs::OpenOptions::new().write(true).open(&path).expect("the lock file");
+    assert!(matches!(another.try_lock(), Err(fs::TryLockError::WouldBlock)), "still ours");
 }
 
 /// ALL-04: what a trial that was killed left behind goes with a later one.
@@ -182,6 +190,7 @@ fn all_04_leftovers_of_a_killed_trial_are_swept() {
 }
 
 /// ALL-04: a doctor that is killed leaves no probe: the looking process brings its trial to its end by itself.
+#[cfg(unix)]
 #[test]
 fn all_04_a_killed_doctor_leaves_no_probe() {
     let world = World::new();

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, World, chmod, is_root, paths, read, stands, wait_for, write, wrote_nothing};
+use crate::harness::{Ended, World, copy_all, paths, read, stands, wait_for, write, wrote_nothing};
+#[cfg(unix)]
+use crate::harness::{chmod, is_root};
 use crate::tree::Tree;
 
 /// A pair in step with `count` files, one in ten in a folder of its own name.
@@ -179,15 +181,13 @@ fn ss_11_an_older_generation_is_refused() {
     // Also where a run only took what others had put there.
     for (written, direction) in [("staging", "up"), ("network", "down")] {
         let world = many(5);
-        let copy = |from: &str, to: &str| {
-            let done = Command::new("cp").arg("-a").arg(world.top().join(from)).arg(world.top().join(to)).status().expect("cp");
-            assert!(done.success());
-        };
-        copy("network", "backup");
-        write(&world.top().join(written).join("later"), "later");
+        let backup = world.top().join("backup");
+        copy_all(&world.network, &backup);
+        let root = if written == "staging" { &world.staging } else { &world.network };
+        write(&root.join("later"), "later");
         world.run(&["sync", direction]).ends_with(0);
         fs::remove_dir_all(&world.network).expect("removed");
-        copy("backup", "network");
+        copy_all(&backup, &world.network);
         refused(&world, "generation");
         assert_eq!(read(&world.staging.join("later")), "later");
     }
@@ -217,8 +217,7 @@ fn ss_11_a_missing_root_costs_nothing() {
 fn ss_11_a_copied_staging_folder_is_refused() {
     let (world, other) = (many(5), many(3));
     fs::remove_dir_all(&other.staging).expect("removed");
-    let copied = Command::new("cp").arg("-a").arg(&world.staging).arg(&other.staging).status().expect("cp");
-    assert!(copied.success());
+    copy_all(&world.staging, &other.staging);
     refused(&other, "not the one");
     let fresh = World::new();
     fs::remove_dir(&fresh.staging).expect("removed");
@@ -243,8 +242,10 @@ fn ss_11_a_lost_manifest_deletes_nothing() {
 }
 
 /// A tiny file system of its own, gone with the test.
+#[cfg(unix)]
 pub(crate) struct Tiny(std::path::PathBuf);
 
+#[cfg(unix)]
 impl Tiny {
     pub(crate) fn mount(at: &Path, options: &str) -> Option<Tiny> {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).status();
@@ -256,6 +257,7 @@ impl Tiny {
     }
 }
 
+#[cfg(unix)]
 impl Drop for Tiny {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
@@ -263,6 +265,7 @@ impl Drop for Tiny {
 }
 
 /// SS-03, space: a run that cannot fit stops before it writes.
+#[cfg(unix)]
 #[test]
 fn ss_03_a_run_that_does_not_fit_writes_nothing() {
     let mut world = World::new();
@@ -280,6 +283,7 @@ fn ss_03_a_run_that_does_not_fit_writes_nothing() {
 }
 
 /// A target that cannot be written: `up` is refused, `down` works.
+#[cfg(unix)]
 #[test]
 fn ss_11_a_read_only_network_root_can_still_be_read() {
     let world = many(5);
@@ -437,17 +441,18 @@ fn ss_11_a_folder_that_cannot_be_listed_is_not_empty() {
 }
 
 /// Identity: a root that is mounted anew is said once, and in that run no delete is believed.
+#[cfg(unix)]
 #[test]
 fn ss_11_deletes_wait_while_a_root_is_mounted_anew() {
     let world = World::paired(&[("a", "a"), ("gone", "g")]);
     let backup = world.top().join("backup");
-    let copy = |from: &Path, to: &Path| {
-        let done = Command::new("cp").args(["-a", "-T"]).args([from, to]).status().expect("cp");
-        assert!(done.success());
-    };
-    copy(&world.network, &backup);
+    copy_all(&world.network, &backup);
     let Some(_tiny) = Tiny::mount(&world.network, "size=8m") else { return };
-    copy(&backup, &world.network);
+    for item in fs::read_dir(&backup).expect("a listing") {
+        let item = item.expect("an entry").path();
+        let done = Command::new("cp").arg("-a").arg(item).arg(&world.network).status().expect("cp");
+        assert!(done.success());
+    }
     fs::remove_file(world.network.join("gone")).expect("removed");
     write(&world.network.join("a"), "changed");
     let object = world.json(&["sync", "down"], 4);

@@ -239,6 +239,39 @@ pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Every path below `folder`, the tool's own included, sorted.
+pub(crate) fn below_all(folder: &Path) -> Vec<String> {
+    let mut open = vec![folder.to_owned()];
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        for entry in fs::read_dir(&path).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            found.push(path.strip_prefix(folder).expect("below").to_string_lossy().into_owned());
+            if path.is_dir() && !path.is_symlink() {
+                open.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Copies a folder of files with everything in it, times too.
+pub(crate) fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    for item in fs::read_dir(from).expect("a listing") {
+        let item = item.expect("an entry");
+        let (from, to) = (item.path(), to.join(item.file_name()));
+        if item.file_type().expect("its kind").is_dir() {
+            copy_all(&from, &to);
+            continue;
+        }
+        fs::copy(&from, &to).expect("copied");
+        let time = FileTime::from_last_modification_time(&fs::metadata(&from).expect("there"));
+        filetime::set_file_mtime(&to, time).expect("a time");
+    }
+}
+
 /// Sets a file's or link's mtime.
 pub(crate) fn touch(path: &Path, seconds: i64, nanos: u32) {
     let time = FileTime::from_unix_time(seconds, nanos);

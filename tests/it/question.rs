@@ -4,8 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+#[cfg(unix)]
 use crate::ground::Ground;
 use crate::harness::{Ended, World, paths, read, stands, touch, write};
+#[cfg(unix)]
 use crate::services::{Kind, Loop};
 use crate::tree::Tree;
 
@@ -22,6 +24,7 @@ fn strangers() -> World {
 }
 
 /// The program at a terminal of its own, where somebody types `answer`.
+#[cfg(unix)]
 fn asked(world: &World, answer: &str, words: &[&str]) -> Ended {
     let plain = world.command(&world.top(), &world.arguments(words));
     let quoted = |text: &std::ffi::OsStr| format!("'{}'", text.to_str().expect("text"));
@@ -34,6 +37,7 @@ fn asked(world: &World, answer: &str, words: &[&str]) -> Ended {
     Ended::of(child.wait_with_output().expect("it ends"))
 }
 
+#[cfg(unix)]
 #[test]
 fn ss_04_the_question_at_a_terminal() {
     let world = strangers();
@@ -72,6 +76,7 @@ impl Drop for Watched<'_> {
 }
 
 /// A watch process can ask nobody, so the command does it.
+#[cfg(unix)]
 #[test]
 fn ss_04_the_question_while_the_pair_is_watched() {
     let world = strangers();
@@ -138,6 +143,7 @@ fn ss_06_trusted_times_are_the_users_word() {
 }
 
 /// Whole seconds say too little: such times are never trusted.
+#[cfg(unix)]
 #[test]
 fn ss_06_coarse_times_are_not_trusted() {
     let ground = Ground::new();

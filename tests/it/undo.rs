@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+#[cfg(unix)]
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::{World, below, chmod, paths, read, stands, touch, write};
+use crate::harness::{World, paths, read, seconds, stands, touch, write};
+#[cfg(unix)]
+use crate::harness::{below, chmod};
 use crate::tree::{Content, FolderTimes, Tree};
 
 /// What came of a path.
@@ -37,9 +40,12 @@ fn project() -> World {
         touch(&root.join(path), 1_600_000_000 + i64::try_from(path.len()).expect("short"), 0);
     }
     fs::create_dir(root.join("gone/empty")).expect("a folder");
-    symlink("run.csv", root.join("data/link")).expect("a link");
-    touch(&root.join("data/link"), 1_600_000_100, 0);
-    chmod(&root.join("gone/deep"), 0o750);
+    #[cfg(unix)]
+    {
+        symlink("run.csv", root.join("data/link")).expect("a link");
+        touch(&root.join("data/link"), 1_600_000_100, 0);
+        chmod(&root.join("gone/deep"), 0o750);
+    }
     for folder in ["gone/empty", "gone/deep", "gone", "folder/sub", "folder"] {
         touch(&root.join(folder), 1_500_000_000, 0);
     }
@@ -70,9 +76,13 @@ fn edit(root: &Path) {
     write(&root.join("folder"), "a file now");
     fs::rename(root.join("name.txt"), root.join("renamed.txt")).expect("renamed");
     fs::rename(root.join("many"), root.join("moved")).expect("renamed");
-    fs::remove_file(root.join("data/link")).expect("removed");
-    symlink("elsewhere", root.join("data/link")).expect("a link");
-    for path in ["data/run.csv", "kind/inside", "folder", "data/link"] {
+    #[cfg(unix)]
+    {
+        fs::remove_file(root.join("data/link")).expect("removed");
+        symlink("elsewhere", root.join("data/link")).expect("a link");
+        touch(&root.join("data/link"), 1_700_000_000, 0);
+    }
+    for path in ["data/run.csv", "kind/inside", "folder"] {
         touch(&root.join(path), 1_700_000_000, 0);
     }
 }
@@ -145,6 +155,7 @@ fn what_was_changed_since_stays() {
     write(&root.join("kind/more"), "work in the folder that came");
     write(&root.join("folder"), "A file now");
     write(&root.join("name.txt"), "the old name is taken");
+    #[cfg(unix)]
     fs::remove_file(root.join("data/link")).expect("removed");
     let before = Tree::of(root);
     let all = everything(&world);
@@ -160,7 +171,7 @@ fn what_was_changed_since_stays() {
         assert!(word == "left" && message.contains(part), "{path}: {object}");
     }
     assert_eq!(result(&object, "gone/deep/b").0, "done", "the others go on: {object}");
-    assert_eq!(result(&object, "data/link").0, "done", "a name that is free is taken: {object}");
+    assert!(cfg!(windows) || result(&object, "data/link").0 == "done", "a name that is free is taken: {object}");
     let now = Tree::of(root);
     for (path, entry) in before.0.iter().filter(|(path, _)| *path != b"moved" && !path.starts_with(b"moved/")) {
         assert_eq!(now.0.get(path), Some(entry), "{} was touched", path.escape_ascii());
@@ -170,6 +181,7 @@ fn what_was_changed_since_stays() {
 }
 
 /// An edit of the same length and time is seen by its content.
+#[cfg(unix)] // a network drive has no change times that are believed: there size and time vouch
 #[test]
 fn the_digest_decides() {
     let world = World::paired(&[("a", "old")]);
@@ -190,8 +202,9 @@ fn paths_limit_it_and_the_rest_can_follow() {
     let (world, before) = ran_up();
     let object = world.json(&["undo", "2", "gone/deep"], 0);
     assert_eq!(paths(&object, "paths"), ["gone/deep", "gone/deep/b"], "{object}");
+    #[cfg(unix)]
     assert_eq!(fs::metadata(world.network.join("gone/deep")).expect("there").permissions().mode() & 0o777, 0o750);
-    assert_eq!(fs::metadata(world.network.join("gone")).expect("there").mtime(), 1_500_000_000);
+    assert_eq!(seconds(&world.network.join("gone")), 1_500_000_000);
     assert!(!stands(&world.network.join("gone/a")));
     let renamed = world.json(&["undo", "2", "name.txt"], 0);
     assert_eq!(renamed["paths"][0]["back_to"], "name.txt", "by its old name: {renamed}");
@@ -238,6 +251,7 @@ fn a_mass_delete_comes_back() {
     world.in_step();
 }
 
+#[cfg(unix)]
 #[test]
 fn names_with_odd_bytes_come_back() {
     let world = World::paired(&[("a", "a")]);
@@ -256,6 +270,7 @@ fn names_with_odd_bytes_come_back() {
 }
 
 /// A root that cannot be written: refused, and nothing is lost.
+#[cfg(unix)]
 #[test]
 fn a_trash_or_root_that_cannot_be_written() {
     let mut world = World::paired(&[("dir/a", "1"), ("dir/b", "2")]);
@@ -278,6 +293,7 @@ fn a_trash_or_root_that_cannot_be_written() {
 }
 
 /// Another user's files in a shared folder: what the rights allow is done, the rest is told, nothing is lost.
+#[cfg(unix)]
 #[test]
 fn another_users_version_is_exchanged_without_a_hard_link() {
     if !crate::harness::is_root() {
@@ -329,10 +345,12 @@ fn after_a_damaged_manifest() {
 }
 
 /// The steps at which an undo leaves something behind.
+#[cfg(unix)]
 const STEPS: &[&str] = &["renameat2", "linkat", "unlinkat", "mkdirat", "utimensat", "pwrite64"];
 
 /// Killed at any step: nothing is lost, no path holds anything but its old or new version, and the same command again ends as
 /// if it had never been killed.
+#[cfg(unix)]
 #[test]
 fn killed_anywhere_and_asked_again() {
     let end = {
@@ -367,6 +385,7 @@ fn killed_anywhere_and_asked_again() {
 
 /// A sync that was killed between a visible step and the history: what it displaced is in the trash, `undo` finds it there,
 /// and the next sync after it has nothing phantom to tell.
+#[cfg(unix)]
 #[test]
 fn after_a_sync_that_was_killed() {
     let mut killed = 0;
@@ -398,6 +417,7 @@ fn after_a_sync_that_was_killed() {
 
 /// A run that was killed after its deletes and before its manifest knew of them: what `undo` brings back is carried over by
 /// the next sync, as it says, and not deleted again because the old base still holds it.
+#[cfg(unix)]
 #[test]
 fn what_comes_back_after_a_kill_is_not_deleted_again() {
     for (way, back) in [("up", "down"), ("down", "up")] {

@@ -192,7 +192,7 @@ impl Cell {
 
 /// Every file of the work tree with its content.
 pub fn listing(clone: &Path) -> Vec<(PathBuf, String)> {
-    let files = crate::services::below_all(clone).into_iter().filter(|path| !path.starts_with(".git/"));
+    let files = crate::harness::below_all(clone).into_iter().filter(|path| !path.starts_with(".git/"));
     let files = files.map(|path| clone.join(path)).filter(|path| path.is_file());
     files.map(|path| (path.clone(), read(&path))).collect()
 }

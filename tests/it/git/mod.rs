@@ -175,7 +175,7 @@ fn sound_after_kills(folder: &Path) {
 #[track_caller]
 fn sound_but(folder: &Path, may_stay: &str) {
     git(folder, &["fsck", "--full", "--strict", "--no-dangling"]);
-    let below = crate::services::below_all(&folder.join(".git"));
+    let below = crate::harness::below_all(&folder.join(".git"));
     let odd = |path: &&String| {
         path.ends_with(".lock") || path.contains("displaced/") || path.contains("landing") || path.contains("cloning")
     };

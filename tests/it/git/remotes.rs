@@ -187,7 +187,7 @@ fn over_http_a_token_is_told_to_the_remote_alone() {
         let all = format!("{text}");
         assert!(!all.contains("t0ken") && !all.contains("wr0ng"), "{what}: {all}");
     }
-    for path in crate::services::below_all(&clone.join(".git")).into_iter().map(|path| clone.join(".git").join(path)) {
+    for path in crate::harness::below_all(&clone.join(".git")).into_iter().map(|path| clone.join(".git").join(path)) {
         let bytes = if path.is_file() { fs::read(&path).expect("a file") } else { Vec::new() };
         assert!(!bytes.windows(6).any(|part| part == b"t0ken-" || part == b"wr0ng-"), "{path:?}");
     }

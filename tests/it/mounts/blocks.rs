@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::ground::{Ground, bytes, then, write};
-use crate::services::{Kind, Loop, below_all};
+use crate::harness::below_all;
+use crate::services::{Kind, Loop};
 use crate::tree::Tree;
 
 const BLOCK: u64 = 64 << 10;

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::doctor::{check, stands_at};
 use crate::ground::Ground;
-use crate::harness::wait_for;
-use crate::services::{Kind, Loop, Server, below_all};
+use crate::harness::{below_all, wait_for};
+use crate::services::{Kind, Loop, Server};
 
 /// `doctor` for one folder; its code, its checks and its text for people.
 fn doctor(ground: &Ground, path: &Path, more: &[&str]) -> (Option<i32>, Value) {

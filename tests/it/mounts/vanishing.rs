@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::project;
 use crate::ground::{Ended, Ground, bytes, ended, then, write};
-use crate::harness::wait_for;
-use crate::services::{Server, Sshfs, below_all};
+use crate::harness::{below_all, wait_for};
+use crate::services::{Server, Sshfs};
 use crate::tree::{Tree, temps};
 
 /// Fields go in order: the mount before its server.

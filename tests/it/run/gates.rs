@@ -226,7 +226,7 @@ fn the_share_does_not_say_that_nothing_is_said_of_what_nobody_could_tell() {
 }
 
 fn objects(folder: &Path) -> usize {
-    crate::services::below_all(&folder.join(".git")).len()
+    crate::harness::below_all(&folder.join(".git")).len()
 }
 
 /// On a staged copy: between `down` and the command, with nothing left half done and nothing written into the copy's clone.

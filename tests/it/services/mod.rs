@@ -108,20 +108,3 @@ pub fn need_mounts() {
     let fuse = rustix::fs::stat("/dev/fuse").is_ok();
     assert!(fuse, "this machine has no /dev/fuse; leave out `mounts::`");
 }
-
-/// Every path below `folder`, the tool's own included, sorted.
-pub fn below_all(folder: &Path) -> Vec<String> {
-    let mut open = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(path) = open.pop() {
-        for entry in std::fs::read_dir(&path).into_iter().flatten() {
-            let path = entry.expect("an entry").path();
-            found.push(path.strip_prefix(folder).expect("below").to_string_lossy().into_owned());
-            if path.is_dir() && !path.is_symlink() {
-                open.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}

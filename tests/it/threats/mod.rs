@@ -2,11 +2,14 @@
 //! lost, and no command hangs. `docs/safety.md` ("Threats") names each of these tests.
 
 mod damage;
-mod printed;
+#[cfg(unix)]
+mod printed; // names that only Unix holds
+#[cfg(unix)]
 mod rights;
 mod settings;
 mod shapes;
-mod swaps;
+#[cfg(unix)]
+mod swaps; // folders that become links while we run
 
 use std::fs;
 use std::path::Path;
@@ -84,13 +87,13 @@ fn assert_tame(ended: &Ended, words: &[&str]) {
 
 /// Everything below a folder with content, time and mode: what must not change.
 fn picture(at: &Path) -> String {
-    use std::os::unix::fs::MetadataExt;
     let mut lines = Vec::new();
     let mut open = vec![at.to_owned()];
     while let Some(path) = open.pop() {
         let meta = fs::symlink_metadata(&path).expect("a stat");
         let content = if meta.is_file() && meta.len() < 1 << 20 { fs::read(&path).expect("read") } else { Vec::new() };
-        lines.push(format!("{path:?} {:o} {} {} {content:?}", meta.mode(), meta.mtime_nsec(), meta.len()));
+        let (rights, time) = (meta.permissions(), meta.modified().expect("a time"));
+        lines.push(format!("{path:?} {rights:?} {time:?} {} {content:?}", meta.len()));
         if meta.is_dir() {
             open.extend(fs::read_dir(&path).expect("listed").map(|entry| entry.expect("an entry").path()));
         }

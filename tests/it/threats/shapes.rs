@@ -1,6 +1,7 @@
 //! Links, FIFOs, huge files and forgeries in the place of the tool's own files in either root.
 
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,9 +10,11 @@ use super::{picture, run};
 use crate::harness::{World, read, stands, write};
 
 /// What somebody may put in the place of a file or folder of ours.
+#[cfg(unix)]
 const SHAPES: &[&str] =
     &["link to a folder", "link to a file", "dangling link", "FIFO", "huge", "garbage", "folder", "hard link"];
 
+#[cfg(unix)]
 fn put(shape: &str, at: &Path, outside: &Path) {
     let _ = fs::remove_file(at).or_else(|_| fs::remove_dir_all(at));
     match shape {
@@ -55,6 +58,7 @@ pub(super) fn holds(root: &Path, content: &str) -> bool {
 
 /// Whatever stands in the place of one of our own files in a root: no command hangs, panics, leaves the root or loses a
 /// version.
+#[cfg(unix)]
 #[test]
 fn whatever_stands_for_a_file_of_ours_leads_nowhere() {
     for name in ["root.toml", "lease.toml", "claim.toml", "lock"] {
@@ -65,6 +69,7 @@ fn whatever_stands_for_a_file_of_ours_leads_nowhere() {
 }
 
 /// The same for our folders: whatever is kept there is kept nowhere else.
+#[cfg(unix)]
 #[test]
 fn whatever_stands_for_the_trash_or_the_copies_leads_nowhere() {
     for name in ["trash", "conflicts"] {
@@ -82,6 +87,7 @@ fn whatever_stands_for_the_trash_or_the_copies_leads_nowhere() {
     }
 }
 
+#[cfg(unix)]
 fn one_shape(name: &str, shape: &str, commands: &[&[&str]]) {
     let world = World::paired(&[("a/f", "first"), ("b", "b"), ("c", "c"), ("gone", "gone")]);
     write(&world.staging.join("a/f"), "second");
@@ -112,6 +118,7 @@ fn one_shape(name: &str, shape: &str, commands: &[&[&str]]) {
 }
 
 /// The same for our folder itself.
+#[cfg(unix)]
 #[test]
 fn whatever_stands_for_our_folder_leads_nowhere() {
     for shape in SHAPES.iter().filter(|shape| **shape != "folder") {
@@ -235,8 +242,11 @@ fn hard_links_in_the_trash_lead_nowhere() {
         let _ = fs::remove_file(&at);
         fs::hard_link(outside.join("precious"), at).expect("a link");
     }
-    symlink(&outside, run_folder.join("link")).expect("a link");
-    symlink(outside.join("precious"), run_folder.join("a/link")).expect("a link");
+    #[cfg(unix)]
+    {
+        symlink(&outside, run_folder.join("link")).expect("a link");
+        symlink(outside.join("precious"), run_folder.join("a/link")).expect("a link");
+    }
     let before = picture(&outside);
     for words in [&["trash", "list"][..], &["trash", "restore", "g"], &["trash", "restore", "a"], &["undo", "2"], &["sync"]] {
         run(&world, words);
@@ -250,6 +260,7 @@ fn hard_links_in_the_trash_lead_nowhere() {
 }
 
 /// Sizes that no disk holds neither overflow a sum nor fool the look for room.
+#[cfg(unix)]
 #[test]
 fn sizes_that_lie_are_refused() {
     let Some(shm) = Some(Path::new("/dev/shm")).filter(|shm| shm.is_dir()) else { return };

@@ -6,6 +6,10 @@ use std::path::Path;
 
 use crate::harness::{World, paths, read, stands, touch, write};
 
+fn is_read_only(path: &Path) -> bool {
+    fs::metadata(path).expect("there").permissions().readonly()
+}
+
 fn set_read_only(path: &Path, read_only: bool) {
     let mut rights = fs::metadata(path).expect("there").permissions();
     rights.set_readonly(read_only);
@@ -18,14 +22,16 @@ fn a_read_only_file_is_replaced_and_deleted() {
     for name in ["edit", "gone", "keep"] {
         set_read_only(&world.network.join(name), true);
     }
+    write(&world.network.join("new"), "new");
+    set_read_only(&world.network.join("new"), true);
     world.json(&["sync", "down"], 0);
-    set_read_only(&world.staging.join("edit"), false);
+    assert!(["edit", "gone", "keep", "new"].iter().all(|name| !is_read_only(&world.staging.join(name))), "it is not carried");
     write(&world.staging.join("edit"), "newer");
-    set_read_only(&world.staging.join("gone"), false);
     fs::remove_file(world.staging.join("gone")).expect("removed");
     world.json(&["sync", "up"], 0);
     assert_eq!(read(&world.network.join("edit")), "newer");
     assert!(!stands(&world.network.join("gone")));
+    assert!(["edit", "keep", "new"].iter().all(|name| is_read_only(&world.network.join(name))), "it stays with the name");
     assert_eq!(read(&world.network.join("keep")), "keep");
     world.in_step();
 }

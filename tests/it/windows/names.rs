@@ -36,10 +36,12 @@ fn of_two_names_that_differ_by_case_nothing_is_lost() {
     }
     let world = World::new();
     on_the_server(&world.network, "mkdir twins && printf %s one >twins/Name && printf %s two >twins/name && printf %s x >other");
-    let first = world.run(&["sync", "down", "--json"]);
-    assert!([0, 3, 6].contains(&first.code), "{first}");
-    assert_eq!(read(&world.staging.join("other")), "x");
-    world.run(&["sync", "--json"]);
+    for words in [&["sync", "down"][..], &["sync"]] {
+        let object = world.json(words, 6);
+        assert_eq!(paths(&object, "problems"), ["twins/name"], "{object}");
+        assert_eq!(Tree::of(&world.staging).names(), ["other", "twins", "twins/Name"], "{object}");
+        assert_eq!(read(&world.staging.join("twins/Name")), "one");
+    }
     on_the_server(&world.network, "test \"$(cat twins/Name twins/name)\" = onetwo");
 }
 
