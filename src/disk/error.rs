@@ -4,11 +4,13 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::shown::quoted;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {op} {path:?}: {source}")]
+#[error("cannot {op} {}: {source}", quoted(path))]
 pub struct Error {
     /// A verb: "open", "rename", "list"…
     pub op: &'static str,

@@ -4,6 +4,7 @@ use super::report::Refusal;
 use crate::disk;
 use crate::manifest;
 use crate::model::ignore::BadPattern;
+use crate::model::shown::quoted;
 use crate::model::side::Side;
 use crate::roots;
 
@@ -34,7 +35,7 @@ pub enum Error {
     Stopped,
     #[error("{0}")]
     NoSuchRun(String),
-    #[error("the settings shared by {path:?} cannot be used: {message}")]
+    #[error("the settings shared by {} cannot be used: {message}", quoted(path))]
     Shared { path: String, message: String },
 }
 
@@ -101,7 +102,8 @@ impl Refusal {
             }
             Refusal::StateFull { path, free } => {
                 format!(
-                    "the disk with the records of this pair, {path:?}, has {free} bytes free, which is too little to keep them"
+                    "the disk with the records of this pair, {}, has {free} bytes free, which is too little to keep them",
+                    quoted(path)
                 )
             }
             Refusal::Roots { message } => message.clone(),

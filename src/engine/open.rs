@@ -12,7 +12,7 @@ use crate::disk::{self, Root, local};
 use crate::manifest::{self};
 use crate::model::growing::Torn;
 use crate::model::ignore::Patterns;
-use crate::model::shown::short;
+use crate::model::shown::{quoted, short};
 use crate::model::side::{PerSide, Side};
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -233,18 +233,19 @@ fn make_staging(pair: &Pair, options: &Options, access: Access, known: bool) -> 
         return Ok(None);
     }
     if reach.is_taken(&pair.staging).map_err(at(Side::Staging))? {
-        let message = format!("the staging root {:?} is not a folder", pair.staging);
+        let message = format!("the staging root {} is not a folder", quoted(&pair.staging));
         return Err(Error::Refused(Refusal::Roots { message }));
     }
     // Checked before anything is made, so that a mistyped network path leaves nothing behind.
     if !reach.is_folder(&pair.network).map_err(at(Side::Network))? {
-        let message = format!("the network root {:?} does not exist or is not a folder", pair.network);
+        let message = format!("the network root {} does not exist or is not a folder", quoted(&pair.network));
         return Err(Error::Refused(Refusal::Roots { message }));
     }
     let network = reach.canonicalize(&pair.network).map_err(at(Side::Network))?;
     let inside = reach.real_path(&pair.staging).map_err(at(Side::Staging))?.starts_with(network);
     if inside {
-        let message = format!("the staging root {:?} lies inside the network root {:?}", pair.staging, pair.network);
+        let message =
+            format!("the staging root {} lies inside the network root {}", quoted(&pair.staging), quoted(&pair.network));
         return Err(Error::Refused(Refusal::Roots { message }));
     }
     if access == Access::LookOnly {
@@ -265,7 +266,7 @@ fn locate(
     let given = PerSide::new(staging, pair.network.as_path());
     let mut found = PerSide::new(None, None);
     for side in Side::BOTH {
-        let mut last = format!("{:?} is not there", given[side]);
+        let mut last = format!("{} is not there", quoted(given[side]));
         let one = waiting.attempt(WaitingFor::Root(side), || locate_one(side, given[side], known, &options.reach, &mut last))?;
         found[side] = Some(one.ok_or(Error::Offline { side, message: last })?);
     }
@@ -309,11 +310,11 @@ fn locate_one(side: Side, given: &Path, known: bool, reach: &Reach, last: &mut S
         // A known root that is not there is a mount that is gone, until somebody says otherwise.
         Err(error) if known && side == Side::Network && error.kind == disk::ErrorKind::Absent => return Ok(None),
         Err(error) if error.kind == disk::ErrorKind::Absent && known => {
-            let message = format!("{given:?} does not exist any more");
+            let message = format!("{} does not exist any more", quoted(given));
             return Err(Error::Refused(Refusal::Identity { side, message, way: Way::Place }));
         }
         Err(error) => {
-            let message = format!("the {side} root {given:?} cannot be used: {}", error.source);
+            let message = format!("the {side} root {} cannot be used: {}", quoted(given), error.source);
             return Err(Error::Refused(Refusal::Roots { message }));
         }
     };
@@ -350,7 +351,7 @@ fn open_roots(
                 Ok(None)
             }
             Err(error) => {
-                let message = format!("the {side} root {:?} cannot be opened: {}", paths[side], error.source);
+                let message = format!("the {side} root {} cannot be opened: {}", quoted(&paths[side]), error.source);
                 Err(Error::Refused(Refusal::Roots { message }))
             }
         })?;

@@ -11,6 +11,7 @@ use crate::model::growing::Torn;
 use crate::model::guard::ByTop;
 use crate::model::listing::Row;
 use crate::model::path::RelPath;
+use crate::model::shown::quoted;
 use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::sqlite::Synchronous;
@@ -48,8 +49,9 @@ pub(super) fn open_store(pair: &Pair, options: &Options, access: Access) -> Resu
     let mut notes = Vec::new();
     if let Opened::SetAside(path) = opened {
         notes.push(format!(
-            "the manifest was damaged; it is kept as {path:?}. This run treats both folders as if they met for the first time: \
-             nothing is deleted"
+            "the manifest was damaged; it is kept as {}. This run treats both folders as if they met for the first time: \
+             nothing is deleted",
+            quoted(path)
         ));
     }
     Ok((Store::Writing(Lent::new(manifest, kept)), notes))

@@ -1,6 +1,8 @@
 //! Text from outside as it may be shown: names, patterns and keys that somebody else wrote must not steer a terminal, begin
 //! a line of their own, or turn the rest of one round.
 
+use std::ffi::OsStr;
+
 /// Longer words are cut where they are quoted.
 const MOST: usize = 200;
 
@@ -32,11 +34,24 @@ pub fn short(text: &str) -> String {
     }
 }
 
+/// A path between quotation marks, with what could steer a terminal escaped. What stands between all names on Windows is not
+/// doubled there.
+pub fn quoted(path: impl AsRef<OsStr>) -> String {
+    let text = format!("{:?}", path.as_ref());
+    if cfg!(windows) { text.replace(r"\\", r"\") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::mutants::{hostile_text, is_tame};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_path_is_quoted_as_people_write_it() {
+        let tab = r#""Z:\a b\t\u{202e}.txt""#;
+        assert_eq!(quoted("Z:\\a b\t\u{202e}.txt"), if cfg!(windows) { tab.to_owned() } else { tab.replace(r"Z:\a", r"Z:\\a") });
+    }
 
     proptest! {
         #[test]

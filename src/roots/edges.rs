@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, Chain};
+use crate::model::shown::quoted;
 use crate::model::side::{PerSide, Side};
 
 /// A device and a file number: two paths with the same are the same folder. Wide enough for every platform's numbers.
@@ -31,26 +32,26 @@ pub struct KnownRoot {
 /// Why these roots cannot be a pair.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("the {side} root {path:?} does not exist")]
+    #[error("the {side} root {} does not exist", quoted(path))]
     Missing { side: Side, path: PathBuf },
-    #[error("the {side} root {path:?} is not a folder")]
+    #[error("the {side} root {} is not a folder", quoted(path))]
     NotAFolder { side: Side, path: PathBuf },
-    #[error("the {side} root {path:?} cannot be looked at: {source}")]
+    #[error("the {side} root {} cannot be looked at: {source}", quoted(path))]
     Unreadable {
         side: Side,
         path: PathBuf,
         #[source]
         source: std::io::Error,
     },
-    #[error("both roots are the same folder: {staging:?} and {network:?}")]
+    #[error("both roots are the same folder: {} and {}", quoted(staging), quoted(network))]
     Same { staging: PathBuf, network: PathBuf },
-    #[error("the {inner} root {inner_path:?} lies inside the {} root {outer_path:?}", inner.other())]
+    #[error("the {inner} root {} lies inside the {} root {}", quoted(inner_path), inner.other(), quoted(outer_path))]
     Inside { inner: Side, inner_path: PathBuf, outer_path: PathBuf },
-    #[error("the {side} root {path:?} lies inside {other:?}, the {side} root of the pair {pair:?}")]
+    #[error("the {side} root {} lies inside {}, the {side} root of the pair {pair:?}", quoted(path), quoted(other))]
     InsideKnown { side: Side, path: PathBuf, other: PathBuf, pair: String },
-    #[error("the {side} root {path:?} lies around {other:?}, the {side} root of the pair {pair:?}")]
+    #[error("the {side} root {} lies around {}, the {side} root of the pair {pair:?}", quoted(path), quoted(other))]
     AroundKnown { side: Side, path: PathBuf, other: PathBuf, pair: String },
-    #[error("the staging root {path:?} is already that of the pair {pair:?}; a staging root belongs to one pair")]
+    #[error("the staging root {} is already that of the pair {pair:?}; a staging root belongs to one pair", quoted(path))]
     StagingTaken { path: PathBuf, pair: String },
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::disk;
+use crate::model::shown::quoted;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -18,7 +19,7 @@ pub enum Error {
     BadMarker(String),
     #[error("the root is not the one that was opened: its marker {0}")]
     Swapped(&'static str),
-    #[error("cannot find out where {path:?} is mounted: {source}")]
+    #[error("cannot find out where {} is mounted: {source}", quoted(path))]
     Mounts {
         path: String,
         #[source]

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use notify::ErrorKind;
 
 use crate::model::path::RelPath;
+use crate::model::shown::quoted;
 use crate::model::target::Target;
 use hint::{hints, under};
 #[cfg(unix)]
@@ -44,7 +45,7 @@ pub enum Said {
 
 /// Why there is no watcher.
 #[derive(Debug, thiserror::Error)]
-#[error("{path:?} cannot be watched: {source}")]
+#[error("{} cannot be watched: {source}", quoted(path))]
 pub struct Error {
     path: PathBuf,
     source: notify::Error,

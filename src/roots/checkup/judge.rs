@@ -2,6 +2,7 @@
 
 use super::{Check, Health, Role};
 use crate::disk::{ErrorKind, Space};
+use crate::model::shown::quoted;
 use crate::model::side::Side;
 use crate::model::traits::Traits;
 use crate::roots::mounts::Verdict;
@@ -56,7 +57,7 @@ pub fn bytes(number: u64) -> String {
 pub fn mount(verdict: &Verdict, options: Option<&str>) -> Check {
     let Verdict { file_system, mount_point, source, .. } = verdict;
     let options = options.map(|options| format!(" ({options})")).unwrap_or_default();
-    Check::ok("mount", format!("{file_system} from {source:?} at {mount_point:?}{options}"))
+    Check::ok("mount", format!("{file_system} from {} at {}{options}", quoted(source), quoted(mount_point)))
 }
 
 pub fn place(verdict: &Verdict, role: Role) -> Check {

@@ -14,6 +14,7 @@ use std::path::{Component, Path, PathBuf, Prefix};
 
 use super::Verdict;
 use crate::disk::local;
+use crate::model::shown::quoted;
 use crate::roots::error::{Error, Result};
 use asked::System;
 
@@ -81,7 +82,7 @@ fn of_letter(letter: char, path: &Path, ask: &dyn Ask, steps: usize) -> io::Resu
         }
         let rest: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
         let mut verdict = judge(&target.join(rest), ask, steps - 1)?;
-        verdict.reason = format!("{letter}: stands for {target:?} (subst). {}", verdict.reason);
+        verdict.reason = format!("{letter}: stands for {} (subst). {}", quoted(target), verdict.reason);
         return Ok(verdict);
     }
     match ask.drive(letter) {
@@ -200,11 +201,13 @@ fn of_volume(path: &Path, letter: Option<char>, ask: &dyn Ask) -> Verdict {
     let program = !name.is_empty() && !DISKS.iter().any(|disk| name.starts_with(disk)) && letter != ask.home();
     let reason = if program {
         format!(
-            "{mount_point:?} is served by a program ({file_system} from {device:?}) that is not known to keep its files on this \
-             machine, so it is taken for a network one."
+            "{} is served by a program ({file_system} from {}) that is not known to keep its files on this \
+             machine, so it is taken for a network one.",
+            quoted(&mount_point),
+            quoted(&device)
         )
     } else {
-        format!("{mount_point:?} is a disk of this machine ({file_system}).")
+        format!("{} is a disk of this machine ({file_system}).", quoted(&mount_point))
     };
     Verdict { network: program, file_system, mount_point, source: device, reason }
 }
