@@ -36,8 +36,9 @@ pub fn stop(context: &Context, typed: &Steer) -> Result<Answer, Failure> {
     let watched = || context.place.reach.is_locked(&own::post_path(&pair.staging)) == Some(true);
     let Some(Snapshot { process, .. }) = snapshot(&pair) else {
         if watched() {
-            return Err(Failure::failed(format!("A process watches the pair {}, but it does not answer.", pair.name))
-                .advise("It belongs to another user or state folder, or it hangs. Ending it with `kill` is safe."));
+            return Err(Failure::failed(format!("A process watches the pair {}, but it does not answer.", pair.name)).advise(
+                format!("It belongs to another user or state folder, or it hangs. Ending it with {} is safe.", ending("PID")),
+            ));
         }
         let text = || format!("The pair {} is not watched.\n", pair.name);
         return Ok(context.answer(Exit::Done, || json::steered("stop", &pair.name, None), text));
@@ -46,12 +47,18 @@ pub fn stop(context: &Context, typed: &Steer) -> Result<Answer, Failure> {
     let began = Instant::now();
     while watched() {
         if began.elapsed() > ENDING || context.stop.signal().is_some() {
-            let advice = "It ends between two files, and what it carried is recorded. Ending it with `kill` is safe too.";
-            return Err(Failure::failed(format!("The watch process {process} is still at work.")).advise(advice));
+            let recorded = "It ends between two files, and what it carried is recorded";
+            return Err(Failure::failed(format!("The watch process {process} is still at work."))
+                .advise(format!("{recorded}. Ending it with {} is safe too.", ending(process))));
         }
         std::thread::sleep(PAUSE);
     }
     Ok(steered(context, "stop", &pair, process, "has ended"))
+}
+
+/// How this system ends a process that hears no question.
+fn ending(process: impl std::fmt::Display) -> String {
+    if cfg!(windows) { format!("`taskkill /F /PID {process}`") } else { format!("`kill {process}`") }
 }
 
 pub fn pause(context: &Context, typed: &Steer, paused: bool) -> Result<Answer, Failure> {
