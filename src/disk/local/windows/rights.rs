@@ -12,9 +12,10 @@ use windows_sys::Win32::Security::Authorization::{
     SE_FILE_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
-    ACL, DACL_SECURITY_INFORMATION, EqualSid, GetSecurityDescriptorDacl, GetSidSubAuthority, GetSidSubAuthorityCount,
-    GetTokenInformation, IsWellKnownSid, OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
-    PSID, TOKEN_QUERY, TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid, WinLocalSystemSid,
+    ACL, DACL_SECURITY_INFORMATION, EqualSid, GetSecurityDescriptorDacl, GetSecurityDescriptorOwner, GetSidSubAuthority,
+    GetSidSubAuthorityCount, GetTokenInformation, IsWellKnownSid, OWNER_SECURITY_INFORMATION,
+    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -35,45 +36,35 @@ pub fn close(path: &Path, kind: Kind) -> io::Result<()> {
     if !is_ours(&name, &user)? {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
+    let descriptor = closed(&user, kind)?;
+    let (mut there, mut defaulted, mut list): (i32, i32, *mut ACL) = (0, 0, null_mut());
+    // SAFETY: the descriptor was just made; `list` points into it and is used while it lives.
+    worked(unsafe { GetSecurityDescriptorDacl(descriptor.0, &raw mut there, &raw mut list, &raw mut defaulted) })?;
+    // Protected: what the folder above gives to others does not come down.
+    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: the name ends with a zero, the list is that of a valid descriptor, and the parts left out are not set.
+    ended(unsafe { SetNamedSecurityInfoW(name.as_ptr(), SE_FILE_OBJECT, what, null_mut(), null_mut(), list, null()) })
+}
+
+/// The list that lets in this user and the system alone.
+fn closed(user: &User, kind: Kind) -> io::Result<Local> {
     let down = if kind == Kind::Folder { "OICI" } else { "" };
     let words = format!("D:P(A;{down};FA;;;{})(A;{down};FA;;;SY)", user.text()?);
     let words: Vec<u16> = words.encode_utf16().chain([0]).collect();
     let mut descriptor = Local(null_mut());
     // SAFETY: the text ends with a zero; what is made is freed by `Local`.
-    let made = unsafe {
+    worked(unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(words.as_ptr(), SDDL_REVISION_1, &raw mut descriptor.0, null_mut())
-    };
-    worked(made)?;
-    let (mut there, mut defaulted, mut list): (i32, i32, *mut ACL) = (0, 0, null_mut());
-    // SAFETY: the descriptor was just made; `list` points into it and is used while it lives.
-    worked(unsafe { GetSecurityDescriptorDacl(descriptor.0, &raw mut there, &raw mut list, &raw mut defaulted) })?;
-    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
-    // SAFETY: the name ends with a zero, the list is that of a valid descriptor, and the parts left out are not set.
-    match unsafe { SetNamedSecurityInfoW(name.as_ptr(), SE_FILE_OBJECT, what, null_mut(), null_mut(), list, null()) } {
-        ERROR_SUCCESS => Ok(()),
-        number => Err(io::Error::from_raw_os_error(number.cast_signed())),
-    }
+    })?;
+    Ok(descriptor)
 }
 
 /// Does it belong to this user, or to those who may do everything on this machine anyway?
 fn is_ours(name: &[u16], user: &User) -> io::Result<bool> {
-    let (mut owner, mut descriptor): (PSID, Local) = (null_mut(), Local(null_mut()));
-    // SAFETY: the name ends with a zero; `owner` points into the descriptor, which `Local` frees.
-    let told = unsafe {
-        GetNamedSecurityInfoW(
-            name.as_ptr(),
-            SE_FILE_OBJECT,
-            OWNER_SECURITY_INFORMATION,
-            &raw mut owner,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            &raw mut descriptor.0,
-        )
-    };
-    if told != ERROR_SUCCESS {
-        return Err(io::Error::from_raw_os_error(told.cast_signed()));
-    }
+    let descriptor = ask(name, OWNER_SECURITY_INFORMATION)?;
+    let (mut owner, mut defaulted): (PSID, i32) = (null_mut(), 0);
+    // SAFETY: the descriptor is valid; `owner` points into it and is used while it lives.
+    worked(unsafe { GetSecurityDescriptorOwner(descriptor.0, &raw mut owner, &raw mut defaulted) })?;
     if owner.is_null() {
         let open = "the disk keeps no rights, so that others could read it; choose a folder on an NTFS disk";
         return Err(io::Error::new(io::ErrorKind::Unsupported, open));
@@ -85,35 +76,35 @@ fn is_ours(name: &[u16], user: &User) -> io::Result<bool> {
     Ok(known || unsafe { EqualSid(owner, user.sid()) } != 0)
 }
 
+/// What a disk says of a file's owner or rights.
+fn ask(name: &[u16], what: u32) -> io::Result<Local> {
+    let (none, mut descriptor) = (null_mut(), Local(null_mut()));
+    // SAFETY: the name ends with a zero; `Local` frees what is handed out.
+    ended(unsafe {
+        GetNamedSecurityInfoW(name.as_ptr(), SE_FILE_OBJECT, what, none, none, null_mut(), null_mut(), &raw mut descriptor.0)
+    })?;
+    Ok(descriptor)
+}
+
 /// Who may do what with a file, in the system's own words.
 #[cfg(test)]
 pub fn told(path: &Path) -> io::Result<String> {
-    use windows_sys::Win32::Security::Authorization::ConvertSecurityDescriptorToStringSecurityDescriptorW;
-    let (name, mut descriptor, mut words) = (wide(path)?, Local(null_mut()), Local(null_mut()));
-    let what = DACL_SECURITY_INFORMATION;
-    // SAFETY: the name ends with a zero; `Local` frees what is handed out.
-    worked(unsafe {
-        let told = GetNamedSecurityInfoW(
-            name.as_ptr(),
-            SE_FILE_OBJECT,
-            what,
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            null_mut(),
-            &raw mut descriptor.0,
-        );
-        if told != ERROR_SUCCESS {
-            return Err(io::Error::from_raw_os_error(told.cast_signed()));
-        }
-        ConvertSecurityDescriptorToStringSecurityDescriptorW(
-            descriptor.0,
-            SDDL_REVISION_1,
-            what,
-            (&raw mut words.0).cast(),
-            null_mut(),
-        )
-    })?;
+    words(&ask(&wide(path)?, DACL_SECURITY_INFORMATION)?)
+}
+
+/// Who may do what with one that was closed, as it is asked of the disk.
+#[cfg(test)]
+pub fn meant(kind: Kind) -> io::Result<String> {
+    words(&closed(&User::of_this_process()?, kind)?)
+}
+
+#[cfg(test)]
+fn words(descriptor: &Local) -> io::Result<String> {
+    use windows_sys::Win32::Security::Authorization::ConvertSecurityDescriptorToStringSecurityDescriptorW as convert;
+    let mut words = Local(null_mut());
+    let into = (&raw mut words.0).cast();
+    // SAFETY: the descriptor is valid; the text is freed by `Local`.
+    worked(unsafe { convert(descriptor.0, SDDL_REVISION_1, DACL_SECURITY_INFORMATION, into, null_mut()) })?;
     Ok(words.text())
 }
 
@@ -186,6 +177,11 @@ impl Drop for Local {
         // SAFETY: it came from a call that says that it is to be freed so, or is none.
         unsafe { LocalFree(memory) };
     }
+}
+
+/// Of calls that answer with the error itself.
+fn ended(answer: u32) -> io::Result<()> {
+    if answer == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(answer.cast_signed())) }
 }
 
 fn worked(answer: i32) -> io::Result<()> {

@@ -97,6 +97,14 @@ fn a_share_that_went_away_is_told_from_a_name_that_is_not_there() {
 }
 
 #[test]
+fn what_is_closed_lets_in_this_user_and_the_system_and_inherits_nothing() {
+    let user = rights::user_words().expect("told");
+    for (kind, down) in [(rights::Kind::File, ""), (rights::Kind::Folder, "OICI")] {
+        assert_eq!(rights::meant(kind).expect("made"), format!("D:P(A;{down};FA;;;{user})(A;{down};FA;;;SY)"));
+    }
+}
+
+#[test]
 fn what_lies_outside_the_profile_gets_rights_for_this_user() {
     let (_held, folder) = folder();
     let (path, file) = (folder.join("own"), folder.join("own/file"));
@@ -107,7 +115,7 @@ fn what_lies_outside_the_profile_gets_rights_for_this_user() {
     for path in [&path, &file] {
         let words = rights::told(path).expect("told");
         assert!(words.starts_with("D:"), "{words}");
-        // Wine makes bits of Unix of them and leaves reading open: what others may do is for a real Windows to show.
+        // Wine makes bits of Unix of them and leaves reading open: what a disk makes of it is for a real Windows to show.
         let own = format!(";;;{})", rights::user_words().expect("told"));
         assert!(words.contains(&own) && words.contains(";;;SY)"), "{path:?}: {words}");
     }
