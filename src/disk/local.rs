@@ -451,7 +451,10 @@ impl Lock {
     pub fn is_held(path: &Path) -> Option<bool> {
         let file = careful().read(true).open(path).ok()?;
         match system::try_lock_shared(&file) {
-            Ok(()) => Some(false),
+            Ok(()) => {
+                let _ = system::unlock(&file);
+                Some(false)
+            }
             Err(fs::TryLockError::WouldBlock) => Some(true),
             Err(fs::TryLockError::Error(_)) => None,
         }
@@ -465,7 +468,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The kernel frees it in any case; an empty file says that nobody holds it.
+        // The kernel frees it in any case, but Windows takes its time with what was not given back; an empty file says that
+        // nobody holds it.
         let _ = self.0.set_len(0);
+        let _ = system::unlock(&self.0);
     }
 }

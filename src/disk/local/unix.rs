@@ -180,6 +180,10 @@ pub fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
+pub fn unlock(file: &File) -> io::Result<()> {
+    file.unlock()
+}
+
 pub fn try_lock_shared(file: &File) -> Result<(), TryLockError> {
     file.try_lock_shared()
 }

@@ -19,7 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_ID_INFO, FILE_INFO_BY_HANDLE_CLASS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_STANDARD_INFO, FileBasicInfo,
     FileIdInfo, FileStandardInfo, GetDiskFreeSpaceExW, GetFileInformationByHandle, GetFileInformationByHandleEx,
     LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH,
-    MoveFileExW,
+    MoveFileExW, UnlockFileEx,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::SystemInformation::{ComputerNamePhysicalDnsHostname, GetComputerNameExW};
@@ -270,9 +270,23 @@ pub fn try_lock_shared(file: &File) -> Result<(), TryLockError> {
     lock(file, 0)
 }
 
-fn lock(file: &File, kind: u32) -> Result<(), TryLockError> {
+pub fn unlock(file: &File) -> io::Result<()> {
+    let mut place = far();
+    // SAFETY: as in `lock`.
+    if unsafe { UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &raw mut place) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn far() -> OVERLAPPED {
     let mut place = OVERLAPPED::default();
     place.Anonymous.Anonymous.OffsetHigh = FAR;
+    place
+}
+
+fn lock(file: &File, kind: u32) -> Result<(), TryLockError> {
+    let mut place = far();
     // SAFETY: the handle is open and not for overlapped calls, so that `place` is not used after the call.
     let locked = unsafe { LockFileEx(file.as_raw_handle(), kind | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &raw mut place) };
     if locked != 0 {
