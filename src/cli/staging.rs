@@ -124,6 +124,8 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
             kept(format!("process {process} ({}) works in it, at {}", tame(&name), shown(&at)))
                 .advise("Nothing was removed. End it first: what it writes would be lost.")
         }
+        Stays::Open => kept("somebody works in it, or has a file or folder in it open".to_owned())
+            .advise("Nothing was removed. Close shells and programs that stand in it."),
         Stays::Mount(point) => kept(format!("something is mounted in it, at {}", shown(&point))).advise("Nothing was removed."),
     };
     let answer = || {
@@ -150,7 +152,7 @@ fn remove(context: &Context, pair: &Pair, options: &Options, wait: std::time::Du
                 return Err(kept(question.replace(" Remove them too?", "").trim_end_matches('.').to_owned())
                     .advise("Nothing was removed. With --yes they go too."));
             }
-            let removed = spare::remove(pair, options, &found, context.stop.flag());
+            let removed = spare::remove(pair, options, *found, context.stop.flag());
             removed.map_err(|error| half_removed(error, pair))?.map_err(refused)?;
             answer()
         }

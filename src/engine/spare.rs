@@ -6,21 +6,27 @@ use super::report::{Counts, Outcome, Report};
 use super::request::{Options, Pair, Request};
 use super::sync::sync;
 use super::unsent::is_all_sent;
-use crate::disk::local;
 use crate::disk::users::{User, users_below};
+use crate::disk::{ErrorKind, local};
 use crate::manifest::Reader;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::roots::{mounts, own};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A staged copy that nobody else works on while this lives, and of which everything that is synchronised is on the network.
 pub struct Spare {
     pub alone: Alone,
-    _posts: [Post; 3],
+    posts: Posts,
 }
+
+/// That of a command, of a watch process and of each run.
+type Posts = [Post; 3];
+
+/// Windows moves no folder in which anything is open, our locks neither.
+const MOVES_OPEN: bool = cfg!(unix);
 
 /// What is in a copy and in no other place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub enum Stays {
     Mount(PathBuf),
     /// A process works in it.
     Used(User),
+    /// Somebody has something in it open. Only where the system moves no such folder.
+    Open,
 }
 
 /// Looks whether a staged copy may go. Keeps runs, watch processes and commands out while the answer lives.
@@ -67,8 +75,7 @@ pub fn look(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -
         // Cut off before anything of it was removed.
         local::rename(&looked_at, &pair.staging).map_err(&at)?;
     }
-    let take = |duty| take_post(pair, options, duty, Duration::ZERO, &|_| {}, stop);
-    let posts = [take(Duty::Run)?, take(Duty::Watch)?, take(Duty::Sync)?];
+    let posts = take_posts(pair, options, stop)?;
     if let Some(stays) = in_use(pair)? {
         return Ok(Found::Stays(stays));
     }
@@ -77,7 +84,12 @@ pub fn look(pair: &Pair, options: &Options, wait: Duration, stop: &AtomicBool) -
     if let Some(sentence) = what_is_not_in_step(&report) {
         return Ok(Found::Stays(Stays::Needed(sentence)));
     }
-    Ok(Found::Spare(Box::new(Spare { alone: alone(pair)?, _posts: posts })))
+    Ok(Found::Spare(Box::new(Spare { alone: alone(pair)?, posts })))
+}
+
+fn take_posts(pair: &Pair, options: &Options, stop: &AtomicBool) -> Result<Posts, Error> {
+    let take = |duty| take_post(pair, options, duty, Duration::ZERO, &|_| {}, stop);
+    Ok([take(Duty::Run)?, take(Duty::Watch)?, take(Duty::Sync)?])
 }
 
 fn in_use(pair: &Pair) -> Result<Option<Stays>, Error> {
@@ -126,17 +138,23 @@ fn beside(pair: &Pair, state: &str) -> PathBuf {
 /// Removes a spare copy and what this machine knows of the pair.
 ///
 /// RACE: a program of another user, which is not seen, that has a file there open for writing goes on writing to what is removed.
-/// One that opens it by its path finds it gone.
+/// One that opens it by its path finds it gone. Where locked folders cannot be moved, it is nobody's for a moment before each
+/// move. Who works in it then has something open, or is seen by the last look; only another removal, which would have to put it
+/// back, and somebody who writes to it before that moves it again, all in the moment before the second move, would be missed.
 ///
 /// # Errors
 /// That it cannot be moved or removed. What is left then is nobody's staging any more; [`forget`] goes on with it.
-pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Result<(), Stays>, Error> {
+pub fn remove(pair: &Pair, options: &Options, spare: Spare, stop: &AtomicBool) -> Result<Result<(), Stays>, Error> {
     let at = Error::disk_at(Side::Staging);
     let looked_at = beside(pair, LOOKED_AT);
-    local::rename(&pair.staging, &looked_at).map_err(&at)?;
+    let _kept = MOVES_OPEN.then_some(spare.posts);
+    if !is_moved(&pair.staging, &looked_at)? {
+        return Ok(Err(Stays::Open));
+    }
     // Somebody may have written or mounted there since the first look; from now on nobody finds it by its path.
     let moved = Pair { staging: looked_at.clone(), ..pair.clone() };
-    let last_look = still_spare(&moved, options, spare, stop);
+    let taken = if MOVES_OPEN { Ok(None) } else { take_posts(&moved, options, stop).map(Some) };
+    let last_look = taken.and_then(|_posts| still_spare(&moved, options, spare.alone, stop));
     if !matches!(last_look, Ok(None)) {
         local::rename(&looked_at, &pair.staging).map_err(&at)?;
         return last_look.map(|stays| stays.map_or(Ok(()), Err));
@@ -146,16 +164,27 @@ pub fn remove(pair: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) 
     if local::is_taken(&going) {
         local::remove_tree(&going).map_err(&at)?;
     }
-    local::rename(&looked_at, &going).map_err(&at)?;
+    if !is_moved(&looked_at, &going)? {
+        local::rename(&looked_at, &pair.staging).map_err(&at)?;
+        return Ok(Err(Stays::Open));
+    }
     local::flush_folder(going.parent().unwrap_or(&going)).map_err(&at)?;
     forget(pair, true).map(Ok)
 }
 
-fn still_spare(moved: &Pair, options: &Options, spare: &Spare, stop: &AtomicBool) -> Result<Option<Stays>, Error> {
+/// `false`: somebody has something in it open, and it is where it was.
+fn is_moved(from: &Path, to: &Path) -> Result<bool, Error> {
+    match local::rename(from, to) {
+        Err(error) if !MOVES_OPEN && matches!(error.kind, ErrorKind::Denied | ErrorKind::Busy) => Ok(false),
+        moved => moved.map(|()| true).map_err(Error::disk_at(Side::Staging)),
+    }
+}
+
+fn still_spare(moved: &Pair, options: &Options, alone_before: Alone, stop: &AtomicBool) -> Result<Option<Stays>, Error> {
     if let Some(stays) = in_use(moved)? {
         return Ok(Some(stays));
     }
-    if !is_all_sent(moved, options, stop) || alone(moved)? != spare.alone {
+    if !is_all_sent(moved, options, stop) || alone(moved)? != alone_before {
         return Ok(Some(Stays::Needed("it changed while it was looked at".to_owned())));
     }
     Ok(None)
