@@ -5,7 +5,8 @@ Tries what only a real Windows can show of driftless, and writes one text file w
 .DESCRIPTION
     powershell -ExecutionPolicy Bypass -File check-on-windows.ps1 -Program C:\path\driftless.exe [-Network Z:\somewhere] [-Visible]
 
-Everything happens in a folder that it makes on this machine, and in one that it makes below -Network. Both are removed at the end.
+Everything happens in a folder that it makes on this machine, one below the folder of all users (PUBLIC), and one below -Network. They are
+removed at the end.
 Nothing else is touched, but for one value of the user's registry that `service install` makes and that is taken back.
 -Network: a folder on a mapped drive or a share; without it, what needs one is left out and said.
 -Visible: also asks the person at the screen two questions.
@@ -24,7 +25,10 @@ $id = 'driftless-check-' + [guid]::NewGuid().ToString('N').Substring(0, 8)
 $top = Join-Path $env:LOCALAPPDATA $id
 $far = if ($Network) { Join-Path $Network $id } else { Join-Path $top 'network' }
 $near = Join-Path $top 'staging'
+# Outside the profile, where others may read what is not closed to them.
+$open = Join-Path $env:PUBLIC $id
 $env:DRIFTLESS_HOME = Join-Path $top 'state'
+$env:DRIFTLESS_STAGING_HOME = Join-Path $top 'copies'
 $lines = New-Object System.Collections.Generic.List[string]
 
 function Say([string] $text) {
@@ -60,6 +64,13 @@ function Wait-For([scriptblock] $state, [int] $seconds = 60) {
         Start-Sleep -Milliseconds 200
     }
     return $false
+}
+
+# Who has rights on a file or folder, but for this user and the system.
+function Others([string] $path) {
+    $own = @([Security.Principal.WindowsIdentity]::GetCurrent().User.Value, 'S-1-5-18')
+    $all = (Get-Acl $path).Access | ForEach-Object { $_.IdentityReference.Translate([Security.Principal.SecurityIdentifier]).Value }
+    , @($all | Where-Object { $own -notcontains $_ })
 }
 
 function Text([string] $path) { [IO.File]::ReadAllText($path) }
@@ -165,20 +176,53 @@ try {
         $run.Code -eq 9 -and (Test-Path "$far\made.txt")
     }
 
+    Check 'a staged copy stays while something in it is open, and is removed then' {
+        $copy = Join-Path $env:DRIFTLESS_STAGING_HOME "$id-copy"
+        Save "$top\network-of-copy\a.txt" 'one'
+        $init = Run @('init', '--name', "$id-copy", '--network', "$top\network-of-copy")
+        [void] (Run @('sync', '--pair', "$id-copy"))
+        $there = (Text "$copy\a.txt") -eq 'one'
+        $held = [IO.File]::Open("$copy\a.txt", 'Open', 'Read', 'ReadWrite, Delete')
+        try { $stays = Run @('staging', 'remove', '--pair', "$id-copy", '--yes') } finally { $held.Dispose() }
+        $kept = (Text "$copy\a.txt") -eq 'one'
+        $gone = Run @('staging', 'remove', '--pair', "$id-copy", '--yes')
+        $there -and $stays.Code -eq 4 -and $kept -and $gone.Code -eq 0 -and -not (Test-Path $copy)
+    }
+    Check 'a state folder outside the profile is closed to others' {
+        $before = $env:DRIFTLESS_HOME
+        $env:DRIFTLESS_HOME = Join-Path $open 'state'
+        try {
+            Save "$top\network-of-open\a.txt" 'one'
+            $init = Run @('init', '--name', "$id-open", '--network', "$top\network-of-open", '--staging', "$top\staging-of-open")
+        } finally { $env:DRIFTLESS_HOME = $before }
+        Say "       icacls: $((& icacls "$open\state\$id-open") -join ' ')"
+        $folder = Others "$open\state\$id-open"
+        $file = Others "$open\state\$id-open\manifest.db"
+        $init.Code -eq 0 -and $folder.Count -eq 0 -and $file.Count -eq 0
+    }
+
+    Save "$near\old\sub\x.txt" 'one'
+    [void] (Sync @('up'))
     Check 'a process in the background carries what is saved' {
         $begun = Run @('watch', '--detach', '--pair', $id)
         Save "$near\watched.txt" 'w'
         $carried = Wait-For { Test-Path "$far\watched.txt" }
         $begun.Code -eq 0 -and $carried
     }
+    Check '  and hears at once of a folder that was there before it' {
+        $clock = [Diagnostics.Stopwatch]::StartNew()
+        Save "$near\old\sub\x.txt" 'two, and longer'
+        $carried = Wait-For { (Text "$far\old\sub\x.txt") -eq 'two, and longer' } 300
+        Say "       carried after $([int] $clock.Elapsed.TotalMilliseconds) ms"
+        $carried -and $clock.Elapsed.TotalSeconds -lt 10
+    }
     Check '  and has no window' {
         $process = [int] ([regex]::Match((Run @('status', '--pair', $id, '--json')).Said, '"process":(\d+)').Groups[1].Value)
         (Get-Process -Id $process).MainWindowHandle -eq 0
     }
     Check '  and its token is for this user alone' {
-        $rights = (Get-Acl "$env:DRIFTLESS_HOME\$id\control.token").Access | ForEach-Object { "$($_.IdentityReference)" }
-        $me = [Security.Principal.WindowsIdentity]::GetCurrent().Name
-        @($rights | Where-Object { $_ -ne $me -and $_ -notmatch 'SYSTEM|Administrat|S-1-5-18|S-1-5-32-544' }).Count -eq 0
+        # Administrators have the whole profile.
+        @((Others "$env:DRIFTLESS_HOME\$id\control.token") | Where-Object { $_ -ne 'S-1-5-32-544' }).Count -eq 0
     }
     Check '  and is ended by `stop`' { (Run @('stop', '--pair', $id)).Code -eq 0 }
     Check 'Ctrl-C ends a watch process cleanly' {
@@ -232,7 +276,7 @@ try {
     try { [void] (Run @('service', 'uninstall', '--pair', $id)) } catch { }
     try { [void] (Run @('stop', '--pair', $id)) } catch { }
     # Read-only files and long paths too, and only what was made here.
-    foreach ($made in @($top) + $(if ($Network) { @($far) } else { @() })) {
+    foreach ($made in @($top, $open) + $(if ($Network) { @($far) } else { @() })) {
         if ($made -like "*$id*") { & $env:ComSpec /D /C "rmdir /S /Q `"$(if ($made.StartsWith('\\')) { '\\?\UNC' + $made.Substring(1) } else { "\\?\$made" })`"" 2>$null }
     }
     [IO.File]::WriteAllLines($Result, $lines)
