@@ -70,7 +70,7 @@ pub fn is_database_at(root: &dyn Root, path: &RelPath) -> Result<bool> {
 }
 
 /// The first bytes of a file; `None` where it is no longer there.
-pub fn first(folder: &dyn Folder, name: &Name) -> Result<Option<First>> {
+pub fn first(folder: &(impl Folder + ?Sized), name: &Name) -> Result<Option<First>> {
     let mut reader = match folder.read(name) {
         Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind | ErrorKind::Barred) => return Ok(None),
         other => other?,

@@ -37,6 +37,9 @@ pub use windows::{is_gone, open_root};
 
 use serde::{Deserialize, Serialize};
 
+use beside::First;
+
+use crate::model::database::may_be_database;
 use crate::model::entry::{Content, Entry, Found, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Listing, Seen, Unknown};
@@ -116,6 +119,9 @@ pub enum Freshness {
     /// Asked with synchronisation forced: on a remote root the entry is opened (not followed) and its handle asked.
     /// What is not opened (links, unreadable files, everything on a local root) is asked by name.
     Fresh,
+    /// As `Fresh`, of a name that this program gave just now, by a rename or link: what a FUSE daemon kept of names is not of
+    /// this one, so there it is not opened, which saves three calls.
+    JustNamed,
 }
 
 /// What may stand at the new name of a rename.
@@ -210,6 +216,14 @@ pub trait Folder: Send + Sync {
     }
     /// What stands at `name`; `None` is an ENOENT (looked at twice on a remote root).
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>>;
+    /// As [`Folder::look`] with [`Freshness::Fresh`]; with the first bytes of a file that may be a database by its size, where
+    /// they can be read.
+    fn look_into(&self, name: &Name) -> Result<Option<(Node, Option<First>)>> {
+        let Some(node) = self.look(name, Freshness::Fresh)? else { return Ok(None) };
+        let asked = node.is_file() && may_be_database(node.stamp.size);
+        let first = if asked { readable(beside::first(self, name))? } else { None };
+        Ok(Some((node, first)))
+    }
     /// Opens a regular file for reading. Never blocks on a FIFO, never follows a link.
     fn read(&self, name: &Name) -> Result<Box<dyn Reader>>;
     /// Creates `name` exclusively for writing, readable by its owner only until [`Writer::finish`].
@@ -254,6 +268,14 @@ pub trait Folder: Send + Sync {
     /// it cannot be asked. What the file system refuses is `false`, no error.
     fn attempt(&self, _trial: Trial) -> Result<Option<bool>> {
         Ok(None)
+    }
+}
+
+/// What may not be read, or is no file any more, has no first bytes.
+fn readable(first: Result<Option<First>>) -> Result<Option<First>> {
+    match first {
+        Err(error) if error.kind != ErrorKind::Gone => Ok(None),
+        other => other,
     }
 }
 

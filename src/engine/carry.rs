@@ -3,6 +3,7 @@
 
 use super::error::Error;
 use super::ledger::Ledger;
+use super::remove::carry_deletes;
 use super::report::Progress;
 use crate::model::change::Change;
 use crate::model::consume::consume;
@@ -14,8 +15,8 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
 use crate::transfer::{
-    Claim, Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_deletes, carry_structure, finish_folders,
-    flush_side, restamp, settle,
+    Claim, Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_structure, finish_folders, flush_side,
+    restamp, settle,
 };
 
 use std::collections::{HashMap, HashSet};
@@ -121,34 +122,9 @@ fn carry_all(
     tracing::debug!(since_start = ?run.began.elapsed(), "folders and renames done");
     carry_files(run, std::mem::take(&mut phases.files), ledger, means)?;
     tracing::debug!(since_start = ?run.began.elapsed(), "files done");
-    remove(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
+    carry_deletes(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
+    tracing::debug!(since_start = ?run.began.elapsed(), "deletes done");
     forget(&phases.forgets, ledger)
-}
-
-/// Deletes that share a flush.
-const BATCH_OF_DELETES: usize = 1_024;
-
-/// Deletes, from the last path to the first, durable in batches before the base forgets them.
-fn remove(run: &Run<'_>, deletes: &[Action], ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
-    for batch in deletes.rchunks(BATCH_OF_DELETES) {
-        let by_path: HashMap<&RelPath, &Action> = batch.iter().map(|action| (&action.path, action)).collect();
-        let mut outcomes = Vec::new();
-        let end = carry_deletes(run, means.patterns, batch, &mut |outcome| {
-            outcomes.push(outcome);
-            Ok(())
-        });
-        for side in Side::BOTH.into_iter().filter(|&side| batch.iter().any(|action| action.op.side() == Some(side))) {
-            flush_side(run, side).map_err(halted)?;
-        }
-        for outcome in outcomes {
-            let action = by_path.get(&outcome.path).copied();
-            ledger.enter(outcome, action)?;
-        }
-        (means.tend)()?;
-        (means.tell)(progress(ledger, means.copied));
-        end.map_err(halted)?;
-    }
-    Ok(())
 }
 
 /// Records what only the base has to learn, and sorts the rest.
@@ -498,7 +474,7 @@ impl Iterator for Chunks {
     }
 }
 
-fn progress(ledger: &Ledger<'_>, copied: &PerSide<AtomicU64>) -> Progress {
+pub(super) fn progress(ledger: &Ledger<'_>, copied: &PerSide<AtomicU64>) -> Progress {
     let mut done = ledger.done;
     for side in Side::BOTH {
         done[side].bytes = copied[side].load(Ordering::Relaxed);

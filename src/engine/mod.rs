@@ -30,6 +30,7 @@ mod moved;
 mod open;
 mod partials;
 pub mod relink;
+mod remove;
 pub mod report;
 pub mod request;
 mod reverse;

@@ -124,9 +124,10 @@ pub(super) fn replace(folder: &dyn Folder, name: &Name, text: &str, keep: Keep, 
     }
 }
 
-/// Creates a file with its content. 0644: on a shared root other people's runs read it.
+/// Creates a file with its content. 0644: on a shared root other people's runs read it. From the beginning, which saves a far
+/// root two calls: a part of it has a name of the moment, that nobody reads.
 pub(super) fn stage(folder: &dyn Folder, name: &Name, bytes: &[u8], keep: Keep) -> Result<()> {
-    let mut writer = folder.stage(name)?;
+    let mut writer = folder.stage_for(name, 0o644)?;
     writer.write_all(bytes)?;
     writer.finish(now(), Some(0o644), keep == Keep::Flushed)?;
     Ok(())

@@ -83,7 +83,8 @@ fn exchange(run: &Run<'_>, side: Side, kept: &RelPath, path: &RelPath, present: 
 /// that cannot be had.
 fn link_beside(run: &Run<'_>, spot: &Spot<'_>, kept: &RelPath, present: &Found) -> Result<Option<(Name, Stamp)>, Failure> {
     let side = spot.side;
-    let Some(node) = trash::look(run, side, kept)?.filter(Node::is_file) else { return Ok(None) };
+    let node = run.roots[side].look(kept, Freshness::Fresh).map_err(|error| Failure::At(side, error))?;
+    let Some(node) = node.filter(Node::is_file) else { return Ok(None) };
     if !run.traits[side].hard_links || present.entry.kind() != Kind::File {
         return Ok(None);
     }

@@ -79,17 +79,17 @@ struct Chunk<'a, 'r> {
     end: ChunkEnd,
 }
 
-/// The folder used last on a side.
+/// The folder used last.
 #[derive(Default)]
-struct Opened(Option<(RelPath, Box<dyn Folder>)>);
+pub(super) struct Opened(Option<(Side, RelPath, Box<dyn Folder>)>);
 
 impl Opened {
-    fn at(&mut self, run: &Run<'_>, side: Side, path: &RelPath) -> disk::Result<&dyn Folder> {
-        if self.0.as_ref().is_none_or(|(open, _)| open != path) {
+    pub(super) fn at(&mut self, run: &Run<'_>, side: Side, path: &RelPath) -> disk::Result<&dyn Folder> {
+        if self.0.as_ref().is_none_or(|(at, open, _)| (*at, open) != (side, path)) {
             let folder = run.roots[side].folder(path)?;
-            self.0 = Some((path.clone(), folder));
+            self.0 = Some((side, path.clone(), folder));
         }
-        Ok(&*self.0.as_ref().expect("the line above opened it where nothing was open").1)
+        Ok(&*self.0.as_ref().expect("the line above opened it where nothing was open").2)
     }
 }
 

@@ -74,10 +74,12 @@ fn stands_quiet(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing
 
 fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Option<Stamp>), Failure> {
     let at = |error| Failure::At(spot.side, error);
-    let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?;
-    let Some(node) = node else { return Err(Failure::Unexpected(Seen::Absent)) };
+    let Some((node, first)) = spot.folder.look_into(spot.name).map_err(at)? else {
+        return Err(Failure::Unexpected(Seen::Absent));
+    };
     let traits = &run.traits[spot.side];
-    if old.entry.kind() != Kind::File || !is_database(spot, &node)? {
+    // What may not be read is replaced like any file.
+    if old.entry.kind() != Kind::File || !first.is_some_and(|first| database::is_database(&first)) {
         let standing = Standing { old: old.clone(), beside: Vec::new() };
         return if proves(&node, old, traits) { Ok((standing, None)) } else { Err(Failure::Unexpected(node.seen())) };
     }
@@ -93,14 +95,6 @@ fn stands(run: &Run<'_>, spot: &Spot<'_>, old: &Found) -> Result<(Standing, Opti
     }
     let old = Found { entry: old.entry.clone(), stamp: node.stamp };
     Ok((Standing { old, beside: names }, log))
-}
-
-fn is_database(spot: &Spot<'_>, node: &Node) -> Result<bool, Failure> {
-    match beside::is_database(spot.folder, spot.name, node) {
-        Err(error) if error.kind == ErrorKind::Gone => Err(Failure::At(spot.side, error)),
-        // What may not be read is replaced like any file.
-        other => Ok(other.unwrap_or(false)),
-    }
 }
 
 fn in_use(side: Side) -> Failure {
@@ -169,8 +163,8 @@ fn is_log(spot: &Spot<'_>, name: &Name) -> Result<bool, Failure> {
 /// The same before the file at `spot` is renamed to `to`, where it is a database.
 pub(crate) fn expect_no_log_at(run: &Run<'_>, spot: &Spot<'_>, to: &RelPath) -> Result<(), Failure> {
     let at = |error| Failure::At(spot.side, error);
-    let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?;
-    if !node.map_or(Ok(false), |node| is_database(spot, &node))? {
+    let looked = spot.folder.look_into(spot.name).map_err(at)?;
+    if !looked.and_then(|(_, first)| first).is_some_and(|first| database::is_database(&first)) {
         return Ok(());
     }
     let (parent, name) = split(to);

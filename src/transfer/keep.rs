@@ -3,7 +3,7 @@
 
 use super::chunk::split;
 use super::copy::{Copying, Errand, stage};
-use super::trash::{make_folders, place_for};
+use super::trash::{self, make_folders};
 use super::{Failure, Run};
 use crate::disk::{Freshness, Node, NodeContent, Onto};
 use crate::model::database::{Ending, database_of};
@@ -109,6 +109,5 @@ fn words(failure: Failure) -> String {
 
 /// Moves a copy that is not needed any more to the trash.
 pub fn drop_copy(run: &Run<'_>, kept: &RelPath) -> Result<(), String> {
-    let free = place_for(run, Side::Network, kept).map_err(words)?;
-    run.roots.network.rename(kept, &free, Onto::Nothing).map_err(|error| error.to_string())
+    trash::take(run, Side::Network, kept, kept).map(drop).map_err(words)
 }

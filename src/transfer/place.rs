@@ -73,9 +73,7 @@ pub(crate) fn expect_own_name(run: &Run<'_>, spot: &Spot<'_>) -> Result<(), Fail
 /// stays under the temporary one, which later runs only ever move.
 fn keep_theirs(run: &Run<'_>, spot: &Spot<'_>, temp: &Name) {
     let parent = spot.path.parent().unwrap_or_default();
-    if let Ok(kept) = trash::place_for(run, spot.side, spot.path) {
-        let _ = run.roots[spot.side].rename(&parent.join(temp), &kept, Onto::Nothing);
-    }
+    let _ = trash::take(run, spot.side, &parent.join(temp), spot.path);
 }
 
 /// A database goes together with what lies beside it, so that no log is ever left for another database.
@@ -96,24 +94,18 @@ fn displace(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<
     let traits = &run.traits[spot.side];
     let at = |error| Failure::At(spot.side, error);
     if old.entry.kind() == Kind::Link && traits.exchange {
-        return exchange(run, spot, temp, old, |out| {
-            let kept = trash::place_for(run, spot.side, spot.path)?;
-            run.roots[spot.side].rename(out, &kept, Onto::Nothing).map_err(at)?;
-            Ok(kept)
-        });
+        return exchange(run, spot, temp, old, |out| trash::take(run, spot.side, out, spot.path));
     }
     if !traits.hard_links || old.entry.kind() == Kind::Link {
         return displace_by_rename(run, spot, old, || create(run, spot, temp));
     }
-    let kept = trash::place_for(run, spot.side, spot.path)?;
-    match run.roots[spot.side].link(spot.path, &kept) {
-        Ok(()) => {}
+    let kept = match trash::keep(run, spot.side, spot.path, |kept| run.roots[spot.side].link(spot.path, kept)) {
         // Another user's file (protected_hardlinks), or one that has as many names as it may have.
-        Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Other) => {
+        Err(Failure::At(_, error)) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported | ErrorKind::Other) => {
             return displace_by_rename(run, spot, old, || create(run, spot, temp));
         }
-        Err(error) => return Err(at(error)),
-    }
+        other => other?,
+    };
     let proven =
         trash::look(run, spot.side, &kept).map(|node| node.is_some_and(|node| same_version(&node.stamp, &old.stamp, traits)));
     if !matches!(proven, Ok(true)) {
@@ -197,8 +189,7 @@ pub(crate) fn to_trash(
     proven: impl FnOnce(&Node, &RelPath) -> Result<bool, Failure>,
 ) -> Result<RelPath, Failure> {
     let at = |error| Failure::At(spot.side, error);
-    let kept = trash::place_for(run, spot.side, spot.path)?;
-    run.roots[spot.side].rename(spot.path, &kept, Onto::Nothing).map_err(at)?;
+    let kept = trash::take(run, spot.side, spot.path, spot.path)?;
     let judged = trash::look(run, spot.side, &kept).and_then(|node| node.map_or(Ok(false), |node| proven(&node, &kept)));
     if let Ok(true) = judged {
         return Ok(kept);

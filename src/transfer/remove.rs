@@ -1,26 +1,28 @@
 //! Deletes: everything goes to the trash, children before their folder, and a folder with anything left inside stays.
 
-use super::chunk::split;
+use super::chunk::{Opened, split};
 use super::place::{Kept, Spot, displace_by_rename, expect_gone, to_trash};
 use super::{Ending, Failure, Halt, Learnt, Outcome, Run, Tally, database, ending, outcome, trash};
-use crate::disk::{ErrorKind, Folder, Freshness, Node};
+use crate::disk::{ErrorKind, Folder, Node};
 use crate::model::entry::{Found, Kind};
 use crate::model::finding::Note;
 use crate::model::ignore::{Patterns, Verdict, is_own_name};
-use crate::model::listing::Item;
+use crate::model::listing::{Item, Seen};
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op};
 use crate::model::side::Side;
 
 use std::sync::atomic::Ordering;
 
-/// Carries out deletes given in path order, from the last to the first; tells each outcome as it comes.
+/// Carries out deletes given in path order, from the last to the first; tells each outcome as it comes. Files that do not lie
+/// beside a database can be parted among several callers.
 pub fn carry_deletes(
     run: &Run<'_>,
     patterns: &Patterns,
     actions: &[Action],
     tell: &mut dyn FnMut(Outcome) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
+    let mut open = Opened::default();
     for action in actions.iter().rev() {
         if run.stop.load(Ordering::Relaxed) {
             return Err(Halt::Stopped);
@@ -28,7 +30,7 @@ pub fn carry_deletes(
         let Op::Delete { side, expect, .. } = &action.op else { unreachable!("only deletes come here") };
         let result = match expect.entry.kind() {
             Kind::Folder => remove_folder(run, patterns, &action.path, *side, expect),
-            Kind::File | Kind::Link => remove_file(run, &action.path, *side, expect),
+            Kind::File | Kind::Link => remove_file(run, &mut open, &action.path, *side, expect),
         };
         let ending = match result {
             Ok(ending) => ending,
@@ -43,21 +45,18 @@ fn gone(tally: Tally, kept: Kept) -> Ending {
     Ending::Done { learnt: Learnt::Forget, tally, kept }
 }
 
-fn remove_file(run: &Run<'_>, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
+fn remove_file(run: &Run<'_>, open: &mut Opened, path: &RelPath, side: Side, expect: &Found) -> Result<Ending, Failure> {
     if let Err(failure) = expect_gone(run, side.other(), path) {
         return back_again(failure, path);
     }
     let (parent, name) = split(path);
-    let folder = match run.roots[side].folder(&parent) {
+    let folder = match open.at(run, side, &parent) {
         Err(error) if error.kind == ErrorKind::Absent => return Ok(gone(Tally::DeletedFile, None)),
         other => other.map_err(|error| Failure::At(side, error))?,
     };
-    let spot = Spot { side, path, folder: &*folder, name: &name };
-    let node = folder.look(&name, Freshness::Fresh).map_err(|error| Failure::At(side, error))?;
-    if node.is_none() {
-        return Ok(gone(Tally::DeletedFile, None));
-    }
+    let spot = Spot { side, path, folder, name: &name };
     let standing = match database::expect_standing(run, &spot, expect) {
+        Err(Failure::Unexpected(Seen::Absent)) => return Ok(gone(Tally::DeletedFile, None)),
         Err(Failure::Unexpected(_)) => return Ok(changed(path)),
         other => other?,
     };

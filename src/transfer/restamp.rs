@@ -4,7 +4,7 @@
 //! the root's clock proves nothing. So a write is reported as done with the stamp that the root shows a moment later,
 //! and only if it still is what was written.
 
-use super::chunk::{agreed, split};
+use super::chunk::{Opened, agreed, split};
 use super::place::Kept;
 use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
 use crate::disk::clock::{Moment, pause};
@@ -60,6 +60,11 @@ impl Item {
         Item { path, why, op, side, entry, other, wrote, tally, moved_from, sent: None, kept: None }
     }
 
+    /// A file's content was written, and nothing else.
+    fn is_plain_write(&self) -> bool {
+        self.entry.digest().is_some() && matches!(self.tally, Tally::File { .. }) && self.moved_from.is_none()
+    }
+
     /// The network root holds this in the place of staging's bytes.
     pub(crate) fn with_sent(self, sent: Option<Sent>) -> Item {
         Item { sent, ..self }
@@ -89,25 +94,27 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
     if let (Some(rest), Some(last), true) = (rest, pending.last, wait) {
         pause(rest.saturating_sub(last.elapsed()));
     }
-    let mut open: Option<(Side, RelPath, Box<dyn crate::disk::Folder>)> = None;
+    let mut open = Opened::default();
     let mut kept_as_set = PerSide::<bool>::default();
     let mut outcomes = Vec::with_capacity(pending.items.len());
     for item in pending.items {
-        let (parent, name) = split(&item.path);
-        if open.as_ref().is_none_or(|(side, path, _)| (*side, path) != (item.side, &parent)) {
-            open = match run.roots[item.side].folder(&parent) {
-                Ok(folder) => Some((item.side, parent, folder)),
-                Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side: item.side, source }),
-                Err(_) => None,
-            };
+        let traits = &run.traits[item.side];
+        // A server that restamps does it to the first one too. Where it does not, the others are not asked: what they were given is
+        // what they show. Where that is wrong all the same the next look sees another stamp, and reads the file.
+        if kept_as_set[item.side] && !traits.ctime && item.is_plain_write() {
+            outcomes.push(as_it_was_set(run, item));
+            continue;
         }
-        // A server that restamps does it to the first one too. A cached answer that is wrong all the same is our own stamp: the
-        // next look sees another one, and reads the file.
-        let fresh = run.traits[item.side].remote && !kept_as_set[item.side];
+        let (parent, name) = split(&item.path);
+        let folder = match open.at(run, item.side, &parent) {
+            Err(source) if source.kind == ErrorKind::Gone => return Err(Halt::Gone { side: item.side, source }),
+            other => other.ok(),
+        };
+        let fresh = traits.remote && !kept_as_set[item.side];
         let freshness = if fresh { Freshness::Fresh } else { Freshness::Cached };
-        let node = open.as_ref().and_then(|(_, _, folder)| folder.look(&name, freshness).ok().flatten());
+        let node = folder.and_then(|folder| folder.look(&name, freshness).ok().flatten());
         if fresh && item.entry.digest().is_some() {
-            let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, &run.traits[item.side]);
+            let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, traits);
             kept_as_set[item.side] = node.as_ref().is_some_and(as_set);
         }
         outcomes.push(done(run, item, node.as_ref()));
@@ -115,26 +122,38 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
     Ok(outcomes)
 }
 
+/// What the base learns of a file that was not looked at again.
+fn as_it_was_set(run: &Run<'_>, item: Item) -> Outcome {
+    let traits = &run.traits[item.side];
+    let own = Recorded { stamp: item.wrote, racy: racy(&item.wrote, traits, run.clock_now(item.side)) };
+    learnt(item, Some(own))
+}
+
 /// What the base learns. A file that is no longer what was written was edited since: its stamp is left out, so that the
 /// next look reads it.
 fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
-    let Item { path, why, op, side, entry, other, wrote, tally, moved_from, sent, kept } = item;
-    let traits = &run.traits[side];
+    let Item { side, entry, wrote, tally, moved_from, .. } = &item;
+    let traits = &run.traits[*side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
     let own = plain.and_then(|node| {
         let ours = match entry.content {
-            Content::File { .. } => same_version(&node.stamp, &wrote, traits),
+            Content::File { .. } => same_version(&node.stamp, wrote, traits),
             Content::Folder | Content::Link { .. } => true,
         };
         // A touch sets the very time by which an edit just before it would be known: the next look reads it once.
-        let touched = tally == Tally::Metadata || moved_from.is_some();
-        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, run.clock_now(side)) })
+        let touched = *tally == Tally::Metadata || moved_from.is_some();
+        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, run.clock_now(*side)) })
     });
     // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
     let own = own.or_else(|| {
         let restamped = plain.filter(|node| node.stamp.size == wrote.size && traits.remote);
         restamped.map(|node| Recorded { stamp: node.stamp, racy: true })
     });
+    learnt(item, own)
+}
+
+fn learnt(item: Item, own: Option<Recorded>) -> Outcome {
+    let Item { path, why, op, side, entry, other, tally, moved_from, sent, kept, .. } = item;
     let stamps = if side == Side::Staging { PerSide::new(own, other) } else { PerSide::new(other, own) };
     let base = agreed(entry, stamps, sent);
     let learnt = match moved_from {

@@ -215,7 +215,7 @@ pub(crate) fn move_proven(
         Err(error) if error.kind == ErrorKind::Exists => rename_folded(run, side, from, to, expect, error)?,
         other => other.map_err(at)?,
     }
-    let node = run.roots[side].look(to, Freshness::Fresh).map_err(at)?;
+    let node = run.roots[side].look(to, Freshness::JustNamed).map_err(at)?;
     let proven = node.filter(|node| proves(node, expect, &run.traits[side]));
     if proven.is_none() {
         // RACE: something else took the old name in the last moment. Back it goes; until then, or where the old name is

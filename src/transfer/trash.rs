@@ -7,6 +7,8 @@ use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 
+use std::collections::HashSet;
+
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
     RelPath::root().join(OWN_FOLDER).join(b"trash")
@@ -15,23 +17,34 @@ pub fn home() -> RelPath {
 /// Moves what lies under a temporary name beside `path` to the trash.
 pub(crate) fn set_temp_aside(run: &Run<'_>, side: Side, path: &RelPath, temp: &Name) -> Result<(), Failure> {
     let at = path.parent().unwrap_or_default().join(temp);
-    let kept = place_for(run, side, &at)?;
-    run.roots[side].rename(&at, &kept, Onto::Nothing).map_err(|error| Failure::At(side, error))
+    take(run, side, &at, &at).map(drop)
 }
 
-/// A free path in this run's trash for what stands at `path`; its folders are made.
-pub(crate) fn place_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
+/// Moves what stands at `from` to this run's trash, as a version of `path`. Returns where it is kept.
+pub(crate) fn take(run: &Run<'_>, side: Side, from: &RelPath, path: &RelPath) -> Result<RelPath, Failure> {
+    keep(run, side, path, |kept| run.roots[side].rename(from, kept, Onto::Nothing))
+}
+
+/// `give` gives a version of `path` a free name in this run's trash, and refuses one that is taken; the folders are made. So
+/// no call looks for a free one, which nearly every name is.
+pub(crate) fn keep(
+    run: &Run<'_>,
+    side: Side,
+    path: &RelPath,
+    give: impl Fn(&RelPath) -> crate::disk::Result<()>,
+) -> Result<RelPath, Failure> {
     let parent = folder_for(run, side, &path.parent().unwrap_or_default())?;
     let name = path.name().expect("the root is never trashed");
-    let folder = run.roots[side].folder(&parent).map_err(|error| Failure::At(side, error))?;
-    let mut free = name.clone();
+    let mut kept = parent.join(&name);
+    let mut given = give(&kept);
     for again in 2..1_000 {
-        if folder.look(&free, Freshness::Cached).map_err(|error| Failure::At(side, error))?.is_none() {
+        if !matches!(&given, Err(error) if error.kind == ErrorKind::Exists) {
             break;
         }
-        free = numbered(&name, again);
+        kept = parent.join(&numbered(&name, again));
+        given = give(&kept);
     }
-    Ok(parent.join(&free))
+    given.map(|()| kept).map_err(|error| Failure::At(side, error))
 }
 
 /// A second version of one name in one run.
@@ -44,14 +57,40 @@ fn numbered(name: &Name, again: u32) -> Name {
 
 /// The folder in this run's trash that stands for `path`, made where it is not there yet.
 pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
-    let wanted = home().join(&run.trash_name).append(path);
+    let top = home().join(&run.trash_name);
+    let wanted = top.append(path);
     let mut made = run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if made.contains(&wanted) {
         return Ok(wanted);
     }
-    make_folders(&*run.roots[side], &wanted).map_err(|error| Failure::At(side, error))?;
-    made.insert(wanted.clone());
+    let root = &*run.roots[side];
+    let known = made.contains(&top);
+    let result = if known { make_below(root, &top, path, &mut made) } else { make_folders(root, &wanted) };
+    match result {
+        // Somebody took away what was made before.
+        Err(error) if known && error.kind == ErrorKind::Absent => make_folders(root, &wanted),
+        other => other,
+    }
+    .map_err(|error| Failure::At(side, error))?;
+    made.extend(wanted.ancestors().into_iter().chain([wanted.clone()]).filter(|folder| folder.is_within(&top)));
     Ok(wanted)
+}
+
+/// Makes the folders of `path` below `top`, which is there, from the first that was not made yet: none is asked for before.
+fn make_below(root: &dyn Root, top: &RelPath, path: &RelPath, made: &mut HashSet<RelPath>) -> crate::disk::Result<()> {
+    let mut above = top.clone();
+    for name in path.names() {
+        let folder = above.join(name);
+        if !made.contains(&folder) {
+            let name = folder.name().expect("a folder below another one has a name");
+            match root.folder(&above)?.make_folder(&name, BARE) {
+                Err(error) if error.kind != ErrorKind::Exists => return Err(error),
+                _ => made.insert(folder.clone()),
+            };
+        }
+        above = folder;
+    }
+    Ok(())
 }
 
 /// Makes a folder and those above it. `.driftless` and the trash are for everybody who may write the root; what a run
@@ -106,9 +145,9 @@ pub fn mode_of_kept(mode: u32) -> Option<u32> {
     }
 }
 
-/// What the trash holds at `kept`, really looked at.
+/// What the trash holds at `kept`, to where it was brought just now, really looked at.
 pub(crate) fn look(run: &Run<'_>, side: Side, kept: &RelPath) -> Result<Option<Node>, Failure> {
-    run.roots[side].look(kept, Freshness::Fresh).map_err(|error| Failure::At(side, error))
+    run.roots[side].look(kept, Freshness::JustNamed).map_err(|error| Failure::At(side, error))
 }
 
 /// Takes a link back out of the trash: the same file stands at its own path.

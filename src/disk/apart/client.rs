@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Patience;
 use super::line::{About, Lines, Pace};
 use super::protocol::{self, Answer, BLOCK, FolderCall, Handle, Question, Request, RootCall, Then};
+use crate::disk::beside::First;
 use crate::disk::{Chain, Error, ErrorKind, Folder, Freshness, Node, Onto, Reader, Result, Root, Space, Trial, Writer};
 use crate::model::entry::Stamp;
 use crate::model::listing::Listing;
@@ -255,6 +256,14 @@ impl Folder for ApartFolder {
 
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>> {
         self.call("look at", name, Pace::Usual, FolderCall::Look { name: bytes(name), freshness }, a_node)
+    }
+
+    fn look_into(&self, name: &Name) -> Result<Option<(Node, Option<First>)>> {
+        let request = Request::OfFolder { folder: self.0.handle, call: FolderCall::LookInto { name: bytes(name) } };
+        self.0.lines.call(About { op: "look at", path: name }, Pace::Usual, &request, &[], |answer, bytes| match answer {
+            Answer::Node(node) => Break(Some(node.map(|node| (Node::from(node), First::try_from(bytes).ok())))),
+            _ => Break(None),
+        })
     }
 
     fn read(&self, name: &Name) -> Result<Box<dyn Reader>> {

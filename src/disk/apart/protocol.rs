@@ -108,6 +108,9 @@ pub(super) enum FolderCall {
         name: Vec<u8>,
         freshness: Freshness,
     },
+    LookInto {
+        name: Vec<u8>,
+    },
     Read {
         name: Vec<u8>,
     },

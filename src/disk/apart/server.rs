@@ -230,6 +230,13 @@ impl Open {
             FolderCall::Look { name: bytes, freshness } => {
                 folder.look(&name(&bytes)?, freshness).map(|node| Answer::Node(node.map(Into::into)))
             }
+            FolderCall::LookInto { name: bytes } => match folder.look_into(&name(&bytes)?) {
+                Ok(found) => {
+                    let (node, first) = found.map_or((None, None), |(node, first)| (Some(node.into()), first));
+                    return sending.send(&Answer::Node(node), first.as_ref().map_or(&[], |first| first));
+                }
+                Err(error) => Err(error),
+            },
             FolderCall::Stage { name: bytes, mode: None } => folder.stage(&name(&bytes)?).map(writing),
             FolderCall::Stage { name: bytes, mode: Some(mode) } => folder.stage_for(&name(&bytes)?, mode).map(writing),
             FolderCall::Resume { name: bytes, id, length } => folder.resume(&name(&bytes)?, id, length).map(writing),

@@ -10,14 +10,17 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+use super::open::Handle;
 #[cfg(target_os = "linux")]
 use super::over::Over;
 use super::reader::UnixReader;
 use super::stat::{self, Stat, Sync};
 use super::writer::{PRIVATE, UnixWriter};
 use super::{Facts, kind, trial};
+use crate::disk::beside::{self, First};
 use crate::disk::clock::pause;
-use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Trial, Writer};
+use crate::disk::{Error, ErrorKind, Folder, Freshness, Node, NodeContent, Onto, Reader, Result, Trial, Writer, readable};
+use crate::model::database::may_be_database;
 use crate::model::entry::Stamp;
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Item, Listing};
@@ -98,12 +101,8 @@ impl UnixFolder {
     fn names(&self) -> Result<Vec<Name>> {
         let failed = self.itself("list");
         // A handle that was read to its end is not read again: sshfs then shows an empty folder, and no error.
-        let again = if self.read_once.swap(true, Ordering::Relaxed) {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            Some(rustix::fs::openat(&self.handle, ".", flags, Mode::empty()).map_err(&failed)?)
-        } else {
-            None
-        };
+        let again = self.read_once.swap(true, Ordering::Relaxed) || Handle::of(self.facts) == Handle::Names;
+        let again = again.then(|| self.whole()).transpose().map_err(&failed)?;
         let handle = again.as_ref().unwrap_or(&self.handle);
         BUFFER.with_borrow_mut(|buffer| {
             let mut names = Vec::new();
@@ -122,28 +121,69 @@ impl UnixFolder {
         })
     }
 
+    /// This folder, open for all that can be done with one.
+    fn whole(&self) -> std::result::Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.handle, ".", flags, Mode::empty())
+    }
+
+    /// Does `act` with this folder as a file of its own.
+    fn with_whole(&self, act: impl FnOnce(BorrowedFd<'_>) -> std::result::Result<(), Errno>) -> std::result::Result<(), Errno> {
+        match Handle::of(self.facts) {
+            Handle::Whole => act(self.handle()),
+            Handle::Names => act(self.whole()?.as_fd()),
+        }
+    }
+
     fn create(&self, name: &Name, mode: u32) -> Result<OwnedFd> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let created = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::from_raw_mode(mode as _));
         created.map_err(self.error("create", name))
     }
 
-    fn fresh(&self, name: &Name) -> std::result::Result<Stat, Errno> {
-        let plain = stat::by_name(&self.handle, name, Sync::Force)?;
-        let flags = match plain.kind {
+    /// What stands there, asked of the server; with the handle by which it was asked, where it had to be opened.
+    fn fresh(&self, name: &Name) -> std::result::Result<(Stat, Option<OwnedFd>), Errno> {
+        let by_name = || stat::by_name(&self.handle, name, Sync::Force).map(|stat| (stat, None));
+        if !self.facts.remote {
+            return by_name();
+        }
+        let flags = match stat::kind(&self.handle, name)? {
             FileType::RegularFile => OFlags::empty(),
             FileType::Directory => OFlags::DIRECTORY,
             // What blocks or acts when it is opened is only asked by name.
-            _ => return Ok(plain),
+            _ => return by_name(),
         };
-        if !self.facts.remote {
-            return Ok(plain);
-        }
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
-            Ok(handle) => stat::by_handle(&handle, Sync::Force),
-            Err(Errno::ACCESS | Errno::PERM) => Ok(plain),
+            Ok(handle) => Ok((stat::by_handle(&handle, Sync::Force)?, Some(handle))),
+            // It may not be read, or was a file or folder a moment ago.
+            Err(Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::MLINK | Errno::NOTDIR) => by_name(),
             Err(errno) => Err(errno),
+        }
+    }
+
+    /// On a remote root an ENOENT is asked once more.
+    fn twice<T>(&self, once: impl Fn() -> std::result::Result<T, Errno>) -> std::result::Result<T, Errno> {
+        match once() {
+            Err(Errno::NOENT) if self.facts.remote => {
+                pause(SECOND_LOOK);
+                once()
+            }
+            other => other,
+        }
+    }
+
+    /// The first bytes of the file `name`, by `handle` where it is open.
+    fn first(&self, name: &Name, handle: Option<OwnedFd>) -> Result<Option<First>> {
+        let Some(handle) = handle else { return beside::first(self, name) };
+        let (mut first, mut filled) = (First::default(), 0);
+        loop {
+            match rustix::io::pread(&handle, &mut first[filled..], filled as u64) {
+                Ok(0) => return Ok(Some(first)),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(self.error("read", name)(errno)),
+            }
         }
     }
 }
@@ -174,23 +214,34 @@ impl Folder for UnixFolder {
     }
 
     fn look(&self, name: &Name, freshness: Freshness) -> Result<Option<Node>> {
-        let once = || {
+        let found = self.twice(|| {
             let stat = match freshness {
                 Freshness::Cached => stat::by_name(&self.handle, name, Sync::AsIs)?,
-                Freshness::Fresh => self.fresh(name)?,
+                Freshness::JustNamed if self.facts.fuse => stat::by_name(&self.handle, name, Sync::Force)?,
+                Freshness::JustNamed | Freshness::Fresh => self.fresh(name)?.0,
             };
             self.node(name, &stat)
-        };
-        let mut found = once();
-        if found.as_ref().is_err_and(|errno| *errno == Errno::NOENT) && self.facts.remote {
-            pause(SECOND_LOOK);
-            found = once();
-        }
+        });
         match found {
             Ok(node) => Ok(Some(node)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.error("look at", name)(errno)),
         }
+    }
+
+    fn look_into(&self, name: &Name) -> Result<Option<(Node, Option<First>)>> {
+        let found = self.twice(|| {
+            let (stat, handle) = self.fresh(name)?;
+            Ok((self.node(name, &stat)?, handle))
+        });
+        let (node, handle) = match found {
+            Ok(found) => found,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.error("look at", name)(errno)),
+        };
+        let asked = node.is_file() && may_be_database(node.stamp.size);
+        let first = if asked { readable(self.first(name, handle))? } else { None };
+        Ok(Some((node, first)))
     }
 
     fn read(&self, name: &Name) -> Result<Box<dyn Reader>> {
@@ -292,17 +343,17 @@ impl Folder for UnixFolder {
 
     fn touch_self(&self, mtime: Option<Time>, mode: Option<u32>) -> Result<()> {
         let failed = self.itself("touch");
-        if let Some(mode) = mode {
-            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(&failed)?;
-        }
-        if let Some(mtime) = mtime {
-            rustix::fs::futimens(&self.handle, &times(mtime)).map_err(&failed)?;
-        }
-        Ok(())
+        let touch = |folder: BorrowedFd<'_>| {
+            if let Some(mode) = mode {
+                rustix::fs::fchmod(folder, Mode::from_raw_mode(mode as _))?;
+            }
+            mtime.map_or(Ok(()), |mtime| rustix::fs::futimens(folder, &times(mtime)))
+        };
+        self.with_whole(touch).map_err(failed)
     }
 
     fn flush(&self) -> Result<()> {
-        rustix::fs::fsync(&self.handle).map_err(self.itself("flush"))
+        self.with_whole(|folder| rustix::fs::fsync(folder)).map_err(self.itself("flush"))
     }
 
     #[cfg(target_os = "linux")]
@@ -354,7 +405,7 @@ impl UnixFolder {
     /// keeps the time at which it was made.
     fn set_time(&self, name: &Name, mtime: Time) -> std::result::Result<(), Errno> {
         let times = times(mtime);
-        if stat::is_fuse(&self.handle)? {
+        if self.facts.fuse {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             match rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()) {
                 Ok(handle) => return rustix::fs::futimens(&handle, &times),

@@ -27,6 +27,8 @@ pub(super) struct Facts {
     device: u64,
     /// Answers can be stale, and EIO means that the root is gone.
     remote: bool,
+    /// A daemon answers for what lies there.
+    fuse: bool,
 }
 
 impl Facts {

@@ -4,9 +4,33 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
+use super::Facts;
 use crate::model::path::RelPath;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
+/// What the handle of a folder is good for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handle {
+    /// Everything.
+    Whole,
+    /// What is done to names in it (`O_PATH`): no server is asked to open it, or told that it is closed.
+    Names,
+}
+
+impl Handle {
+    pub fn of(facts: Facts) -> Handle {
+        if facts.remote && cfg!(target_os = "linux") { Handle::Names } else { Handle::Whole }
+    }
+
+    fn flags(self) -> OFlags {
+        match self {
+            #[cfg(target_os = "linux")]
+            Handle::Names => FOLDER | OFlags::PATH,
+            _ => FOLDER,
+        }
+    }
+}
 
 /// Bytes of a path that one call takes; the system's limit is 4,096 with the final NUL.
 #[cfg(target_os = "linux")]
@@ -14,7 +38,7 @@ const PIECE: usize = 4_000;
 
 /// The folder at `path` below `root`, whose device is `device`.
 #[cfg(target_os = "linux")]
-pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
+pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64, wanted: Handle) -> Result<OwnedFd, Errno> {
     use rustix::fs::{ResolveFlags, openat2};
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     let mut open: Option<OwnedFd> = None;
@@ -24,10 +48,10 @@ pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<Owne
         let at = open.as_ref().unwrap_or(root).as_fd();
         let name = if piece.is_empty() { &b"."[..] } else { piece };
         let next = loop {
-            match openat2(at, name, FOLDER, Mode::empty(), beneath) {
+            match openat2(at, name, wanted.flags(), Mode::empty(), beneath) {
                 // Told when something above was renamed meanwhile: looked up again.
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::NOSYS | Errno::PERM) => return by_names(root, path, device),
+                Err(Errno::NOSYS | Errno::PERM) => return by_names(root, path, device, wanted),
                 other => break other?,
             }
         };
@@ -39,8 +63,8 @@ pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<Owne
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
-    by_names(root, path, device)
+pub(super) fn folder(root: &OwnedFd, path: &RelPath, device: u64, wanted: Handle) -> Result<OwnedFd, Errno> {
+    by_names(root, path, device, wanted)
 }
 
 /// The first whole names that fit into one call, and the rest.
@@ -54,10 +78,10 @@ fn split_piece(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Name by name, each opened without following and on the root's own device.
-pub(super) fn by_names(root: &OwnedFd, path: &RelPath, device: u64) -> Result<OwnedFd, Errno> {
-    let mut open = openat(root, ".", FOLDER, Mode::empty())?;
+pub(super) fn by_names(root: &OwnedFd, path: &RelPath, device: u64, wanted: Handle) -> Result<OwnedFd, Errno> {
+    let mut open = openat(root, ".", wanted.flags(), Mode::empty())?;
     for name in path.names() {
-        let next = openat(&open, name, FOLDER, Mode::empty())
+        let next = openat(&open, name, wanted.flags(), Mode::empty())
             .map_err(|errno| if errno == Errno::MLINK { Errno::LOOP } else { errno })?;
         if rustix::fs::fstat(&next)?.st_dev as u64 != device {
             return Err(Errno::XDEV);
@@ -80,9 +104,14 @@ mod tests {
         let device = rustix::fs::fstat(&root).expect("a stat").st_dev;
         let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
         let inode = |fd: OwnedFd| rustix::fs::fstat(fd).expect("a stat").st_ino;
-        let (one, many) = (folder(&root, &path("a/b"), device), by_names(&root, &path("a/b"), device));
-        assert_eq!(inode(one.expect("one call")), inode(many.expect("many calls")));
-        assert!(by_names(&root, &path("link/b"), device).is_err());
-        assert!(folder(&root, &path("link/b"), device).is_err());
+        for wanted in [Handle::Whole, Handle::Names] {
+            let (one, many) = (folder(&root, &path("a/b"), device, wanted), by_names(&root, &path("a/b"), device, wanted));
+            assert_eq!(inode(one.expect("one call")), inode(many.expect("many calls")));
+            assert!(by_names(&root, &path("link/b"), device, wanted).is_err());
+            assert!(folder(&root, &path("link/b"), device, wanted).is_err());
+            assert!(
+                folder(&root, &path("link"), device, wanted).is_err() && by_names(&root, &path("link"), device, wanted).is_err()
+            );
+        }
     }
 }

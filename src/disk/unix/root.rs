@@ -29,13 +29,14 @@ pub fn open_root(path: &Path, remote: bool) -> Result<Arc<dyn Root>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
     let stat = stat::by_handle(&handle, stat::Sync::AsIs).map_err(failed)?;
-    let facts = Facts { device: stat.device, remote };
+    let fuse = stat::is_fuse(&handle).map_err(failed)?;
+    let facts = Facts { device: stat.device, remote, fuse };
     Ok(Arc::new(UnixRoot { handle, path: path.to_owned(), facts, id: stat.id, only_plain: Arc::default() }))
 }
 
 impl UnixRoot {
     fn open(&self, path: &RelPath) -> Result<UnixFolder> {
-        let handle = open::folder(&self.handle, path, self.facts.device);
+        let handle = open::folder(&self.handle, path, self.facts.device, open::Handle::of(self.facts));
         let handle = handle.map_err(|errno| self.facts.error("open", path, errno))?;
         Ok(UnixFolder::new(handle, self.facts, Arc::clone(&self.only_plain)))
     }
@@ -78,7 +79,7 @@ impl Root for UnixRoot {
     #[cfg(target_os = "linux")]
     fn flush_all(&self) -> Result<()> {
         let failed = |errno| self.facts.error("flush", "", errno);
-        if stat::is_fuse(&self.handle).map_err(failed)? {
+        if self.facts.fuse {
             return Err(failed(Errno::OPNOTSUPP));
         }
         rustix::fs::syncfs(&self.handle).map_err(failed)

@@ -52,6 +52,19 @@ pub(super) fn by_handle(handle: impl AsFd, sync: Sync) -> Result<Stat, Errno> {
     at(handle, b"", AtFlags::EMPTY_PATH, sync)
 }
 
+/// Of what kind the name is, as far as that is known without asking again.
+#[cfg(target_os = "linux")]
+pub(super) fn kind(folder: impl AsFd, name: &[u8]) -> Result<FileType, Errno> {
+    use rustix::fs::{StatxFlags, statx};
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_DONT_SYNC;
+    statx(folder, name, flags, StatxFlags::TYPE).map(|stat| FileType::from_raw_mode(u32::from(stat.stx_mode)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn kind(folder: impl AsFd, name: &[u8]) -> Result<FileType, Errno> {
+    by_name(folder, name, Sync::AsIs).map(|stat| stat.kind)
+}
+
 #[cfg(target_os = "linux")]
 fn at(fd: impl AsFd, name: &[u8], flags: AtFlags, sync: Sync) -> Result<Stat, Errno> {
     use rustix::fs::{StatxFlags, statx};
