@@ -198,7 +198,7 @@ impl Writer for SimWriter {
             }
             let node = act.medium.node(ino);
             // Only who looks again sees what the server made of the time.
-            let kept = act.medium.habits.restamped(node.stamp.mtime, act.medium.now);
+            let kept = act.medium.habits.restamped(ino, node.stamp.mtime, act.medium.now);
             if kept != node.stamp.mtime {
                 act.fallen.extend(act.medium.commit(vec![act.medium.meta(ino, None, Some(kept))], By::Engine));
             }

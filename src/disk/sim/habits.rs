@@ -1,5 +1,6 @@
 //! How a simulated volume treats names, times, modes, links and flushes: the ways in which real ones differ.
 
+use super::tree::Ino;
 use crate::model::path::Name;
 use crate::model::time::Time;
 use crate::model::traits::Traits;
@@ -25,6 +26,8 @@ pub enum Restamp {
     Rounded(i64),
     /// The server's own time.
     Now,
+    /// The same, of every second file.
+    Some,
 }
 
 /// What a successful flush is worth.
@@ -220,11 +223,12 @@ impl Habits {
         Time(down(time.0, self.granularity_ns))
     }
 
-    pub(super) fn restamped(&self, set: Time, now: i64) -> Time {
+    pub(super) fn restamped(&self, file: Ino, set: Time, now: i64) -> Time {
         match self.restamp {
             Restamp::Kept => set,
+            Restamp::Some if file.is_multiple_of(2) => set,
             Restamp::Rounded(step) => Time(down(set.0, step)),
-            Restamp::Now => self.stamp(now),
+            Restamp::Now | Restamp::Some => self.stamp(now),
         }
     }
 

@@ -5,7 +5,7 @@ use proptest::sample::select;
 
 use super::edits::Edit;
 use super::play::POLICIES;
-use crate::disk::sim::{Crash, Habits, Ids};
+use crate::disk::sim::{Crash, Habits, Ids, Restamp};
 use crate::model::conflict::Policy;
 use crate::model::side::{Direction, Side};
 
@@ -29,6 +29,8 @@ pub enum Kind {
     Sshfs,
     /// Uploads later, and stamps with its own time.
     Dav,
+    /// Stamps with its own time now and then.
+    Fickle,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Smb => Habits::SMB,
             Kind::Sshfs => Habits::SSHFS,
             Kind::Dav => Habits::DAV,
+            Kind::Fickle => Habits { restamp: Restamp::Some, ..Habits::SSHFS },
         }
     }
 }
@@ -251,6 +254,6 @@ pub fn any_script() -> impl Strategy<Value = Vec<Step>> {
 
 pub fn any_shape() -> impl Strategy<Value = Shape> {
     let local = prop_oneof![3 => Just(Kind::Local), 1 => Just(Kind::Fine), 1 => Just(Kind::Fat), 1 => Just(Kind::Folding)];
-    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 3 => Just(Kind::Local), 1 => Just(Kind::Fat), 1 => Just(Kind::Dav)];
+    let far = prop_oneof![3 => Just(Kind::Sshfs), 2 => Just(Kind::Smb), 3 => Just(Kind::Local), 1 => Just(Kind::Fat), 1 => Just(Kind::Dav), 1 => Just(Kind::Fickle)];
     (any::<u64>(), local, far).prop_map(|(seed, staging, network)| Shape { seed, staging, network })
 }

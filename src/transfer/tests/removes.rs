@@ -45,6 +45,18 @@ fn what_is_deleted_is_in_the_trash() {
 }
 
 #[test]
+fn a_trash_that_was_taken_away_in_the_middle_is_made_again() {
+    let world = world();
+    world.lay(NETWORK, "a/one", "1");
+    world.lay(NETWORK, "a/b/two", "2");
+    let run = world.run();
+    assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "a/one")])));
+    fs::remove_dir_all(world.file(NETWORK, ".driftless/trash/run")).expect("removed");
+    assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "a/b/two")])));
+    assert_eq!(world.trashed(NETWORK), tree(&[("a/", ""), ("a/b/", ""), ("a/b/two", "2")]));
+}
+
+#[test]
 fn a_changed_file_stays() {
     let world = world();
     world.lay(NETWORK, "file", "old");

@@ -285,6 +285,42 @@ fn an_edit_right_after_a_write_is_not_taken_for_what_was_written() {
     }
 }
 
+/// The first stamp of a chunk stands for all: what the server makes of the others afterwards is not taken for what was written.
+#[test]
+fn a_server_that_restamps_all_but_the_first_costs_a_look_and_nothing_else() {
+    use crate::model::vouch::vouches;
+    let mut world = world();
+    world.traits.network = Traits { remote: true, ctime: false, ids: false, ..world.traits.network };
+    let names = ["a", "b", "c", "d"];
+    names.iter().for_each(|name| world.lay(STAGING, name, "ours"));
+    let run = world.run();
+    let actions = names.map(|name| world.write_to(NETWORK, name)).to_vec();
+    let end = carry_chunk(&run, actions).unwrap_or_else(|ended| panic!("{:?}", ended.0));
+    let restamp_at_server = |name: &str| {
+        let folder = world.roots.network.folder(&RelPath::root()).expect("the root");
+        folder
+            .touch(&Name::new(name.as_bytes()).expect("a name"), Some(Time::from_parts(1_700_000_000, 0)), None)
+            .expect("restamped");
+    };
+    restamp_at_server("b");
+    world.lay(NETWORK, "c", "edited by somebody");
+    let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    world.meddler.network.before_each(move |op, _| {
+        counted.fetch_add((op == "look").into(), std::sync::atomic::Ordering::Relaxed);
+        None
+    });
+    let outcomes = restamp(&run, end.pending, false).expect("stamps read");
+    assert_eq!(looks.load(std::sync::atomic::Ordering::Relaxed), 1, "one speaks for all");
+    let believed = outcomes.into_iter().map(|outcome| {
+        let shown = world.found(NETWORK, &outcome.path.to_string()).stamp;
+        let (base, _) = done(outcome.result);
+        assert_eq!(base.entry.digest(), Some(crate::model::digest::of(b"ours")), "{}", outcome.path);
+        vouches(base.stamps.network.as_ref(), &shown, &run.traits.network)
+    });
+    assert_eq!(believed.collect::<Vec<_>>(), [true, false, false, true]);
+}
+
 #[test]
 fn a_touch_changes_only_what_it_expected() {
     let world = world();
