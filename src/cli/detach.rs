@@ -86,12 +86,15 @@ pub fn words_of(path: &Path) -> Result<Stdio, Error> {
         // It may not be there.
         drop(local::remove_file(path));
         match local::create_private_file(path) {
-            Err(error) if matches!(error.kind, ErrorKind::Exists | ErrorKind::Busy) && began.elapsed() < ENDING => {
-                std::thread::sleep(PAUSE)
-            }
+            Err(error) if is_held(error.kind) && began.elapsed() < ENDING => std::thread::sleep(PAUSE),
             made => return made.map(Stdio::from),
         }
     }
+}
+
+/// The name of a file that goes with its last handle is taken, or denied, until then.
+fn is_held(kind: ErrorKind) -> bool {
+    kind == ErrorKind::Exists || cfg!(windows) && kind == ErrorKind::Denied
 }
 
 fn watched(context: &Context, shown: &Snapshot, how: &str) -> Answer {

@@ -119,7 +119,7 @@ pub enum Freshness {
     /// Asked with synchronisation forced: on a remote root the entry is opened (not followed) and its handle asked.
     /// What is not opened (links, unreadable files, everything on a local root) is asked by name.
     Fresh,
-    /// As `Fresh`, of a name that this program gave just now, by a rename or link: what a FUSE daemon kept of names is not of
+    /// As `Fresh`, of a name that this program gave just now, by a rename or link: what sshfs keeps is kept by path, and not of
     /// this one, so there it is not opened, which saves three calls.
     JustNamed,
 }

@@ -7,7 +7,8 @@ use crate::model::database::database_of;
 use crate::model::ignore::Patterns;
 use crate::model::plan::{Action, Op};
 use crate::model::side::Side;
-use crate::transfer::{Halt, Outcome, Run, carry_deletes as carry_part, flush_side};
+use crate::model::whole::topmost;
+use crate::transfer::{Halt, Outcome, Run, delete_each, flush_side};
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,13 +46,16 @@ pub(super) fn carry_deletes(
     Ok(())
 }
 
-/// What lies beside a database goes before that, as it would with it; then the other files, and folders when they are empty.
+/// A log that is an entry of its own goes first, so that no two workers have a database and its log. So does what lies in a `whole`
+/// folder, where the order counts: the refs of a repository before its objects. Then the other files, and folders when they are
+/// empty.
 fn in_order(run: &Run<'_>, batch: &[Action], outcomes: &mut Vec<Outcome>, means: &mut Means<'_>) -> Result<(), Error> {
     let is_folder = |action: &Action| matches!(&action.op, Op::Delete { expect, .. } if expect.entry.is_folder());
     let is_beside = |action: &Action| action.path.name().is_some_and(|name| database_of(&name).is_some());
+    let is_part = |action: &Action| topmost(&action.path, &|path| run.whole.name(path, true)).is_some();
     let (folders, files): (Vec<Action>, Vec<Action>) = batch.iter().cloned().partition(is_folder);
-    let (beside, files): (Vec<Action>, Vec<Action>) = files.into_iter().partition(is_beside);
-    side_by_side(run, &beside, 1, outcomes, means)?;
+    let (in_turn, files): (Vec<Action>, Vec<Action>) = files.into_iter().partition(|file| is_beside(file) || is_part(file));
+    side_by_side(run, &in_turn, 1, outcomes, means)?;
     side_by_side(run, &files, means.threads.min(files.len().div_ceil(8)), outcomes, means)?;
     side_by_side(run, &folders, 1, outcomes, means)
 }
@@ -106,7 +110,7 @@ struct Worker<'a, 'r> {
 
 impl Worker<'_, '_> {
     fn carry(self, part: &[Action], answer: &Sender<Outcome>) -> Result<(), Halt> {
-        let ended = carry_part(self.run, self.patterns, part, &mut |outcome| {
+        let ended = delete_each(self.run, self.patterns, part, &mut |outcome| {
             // The deciding thread only goes away before its workers by a panic.
             let _ = answer.send(outcome);
             if self.halt.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(()) }

@@ -124,8 +124,8 @@ pub(super) fn replace(folder: &dyn Folder, name: &Name, text: &str, keep: Keep, 
     }
 }
 
-/// Creates a file with its content. 0644: on a shared root other people's runs read it. From the beginning, which saves a far
-/// root two calls: a part of it has a name of the moment, that nobody reads.
+/// Creates a file with its content. 0644: on a shared root other people's runs read it. It has this mode from the beginning,
+/// which saves a far root two calls; nobody reads the temporary name meanwhile.
 pub(super) fn stage(folder: &dyn Folder, name: &Name, bytes: &[u8], keep: Keep) -> Result<()> {
     let mut writer = folder.stage_for(name, 0o644)?;
     writer.write_all(bytes)?;

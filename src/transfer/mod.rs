@@ -27,7 +27,7 @@ pub mod trash;
 pub use chunk::carry_chunk;
 pub use durable::{Claim, flush_side, settle};
 pub use keep::{Original, drop_copy, keep_copy};
-pub use remove::carry_deletes;
+pub use remove::delete_each;
 pub use restamp::{Pending, restamp};
 pub use snapshot::{Source, sweep as sweep_snapshots, would_send};
 pub use structure::{Made, StructureEnd, carry_structure, finish_folders};

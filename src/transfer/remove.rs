@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 /// Carries out deletes given in path order, from the last to the first; tells each outcome as it comes. Files that do not lie
 /// beside a database can be parted among several callers.
-pub fn carry_deletes(
+pub fn delete_each(
     run: &Run<'_>,
     patterns: &Patterns,
     actions: &[Action],
@@ -29,7 +29,11 @@ pub fn carry_deletes(
         }
         let Op::Delete { side, expect, .. } = &action.op else { unreachable!("only deletes come here") };
         let result = match expect.entry.kind() {
-            Kind::Folder => remove_folder(run, patterns, &action.path, *side, expect),
+            Kind::Folder => {
+                // Windows keeps the name of a removed folder as long as a handle of it is open.
+                open = Opened::default();
+                remove_folder(run, patterns, &action.path, *side, expect)
+            }
             Kind::File | Kind::Link => remove_file(run, &mut open, &action.path, *side, expect),
         };
         let ending = match result {

@@ -2,7 +2,7 @@
 //!
 //! A server may restamp a file after it was closed, our own rename moves its ctime, and a stamp younger than a step of
 //! the root's clock proves nothing. So a write is reported as done with the stamp that the root shows a moment later,
-//! and only if it still is what was written.
+//! if it still is what was written. On a far root without ctime one write of a chunk is asked for all.
 
 use super::chunk::{Opened, agreed, split};
 use super::place::Kept;
@@ -87,7 +87,7 @@ impl Pending {
     }
 }
 
-/// Waits until the youngest stamp has rested, reads them all and reports what is done. With `wait` false (the run is
+/// Waits until the youngest stamp has rested, reads what has to be read and reports what is done. With `wait` false (the run is
 /// ending early) stamps are recorded as racy instead.
 pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcome>, Halt> {
     let rest = Side::BOTH.iter().filter_map(|&side| run.rest(side)).max();
@@ -100,7 +100,8 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
     for item in pending.items {
         let traits = &run.traits[item.side];
         // A server that restamps does it to the first one too. Where it does not, the others are not asked: what they were given is
-        // what they show. Where that is wrong all the same the next look sees another stamp, and reads the file.
+        // what they show. Where that is wrong all the same the next look sees another stamp, and reads the file. A ctime is
+        // never the one that was given: our own rename moved it.
         if kept_as_set[item.side] && !traits.ctime && item.is_plain_write() {
             outcomes.push(as_it_was_set(run, item));
             continue;
@@ -113,7 +114,7 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         let fresh = traits.remote && !kept_as_set[item.side];
         let freshness = if fresh { Freshness::Fresh } else { Freshness::Cached };
         let node = folder.and_then(|folder| folder.look(&name, freshness).ok().flatten());
-        if fresh && item.entry.digest().is_some() {
+        if fresh && item.is_plain_write() {
             let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, traits);
             kept_as_set[item.side] = node.as_ref().is_some_and(as_set);
         }

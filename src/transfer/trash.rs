@@ -68,7 +68,10 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     let result = if known { make_below(root, &top, path, &mut made) } else { make_folders(root, &wanted) };
     match result {
         // Somebody took away what was made before.
-        Err(error) if known && error.kind == ErrorKind::Absent => make_folders(root, &wanted),
+        Err(error) if known && error.kind == ErrorKind::Absent => {
+            made.clear();
+            make_folders(root, &wanted)
+        }
         other => other,
     }
     .map_err(|error| Failure::At(side, error))?;

@@ -217,7 +217,7 @@ impl Folder for UnixFolder {
         let found = self.twice(|| {
             let stat = match freshness {
                 Freshness::Cached => stat::by_name(&self.handle, name, Sync::AsIs)?,
-                Freshness::JustNamed if self.facts.fuse => stat::by_name(&self.handle, name, Sync::Force)?,
+                Freshness::JustNamed if self.facts.sshfs => stat::by_name(&self.handle, name, Sync::Force)?,
                 Freshness::JustNamed | Freshness::Fresh => self.fresh(name)?.0,
             };
             self.node(name, &stat)

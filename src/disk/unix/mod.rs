@@ -29,6 +29,8 @@ pub(super) struct Facts {
     remote: bool,
     /// A daemon answers for what lies there.
     fuse: bool,
+    /// It is sshfs, which keeps what it knows of files by their paths.
+    sshfs: bool,
 }
 
 impl Facts {

@@ -14,13 +14,15 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 pub(super) enum Handle {
     /// Everything.
     Whole,
-    /// What is done to names in it (`O_PATH`): no server is asked to open it, or told that it is closed.
+    /// What is done to names in it (`O_PATH`): no daemon is asked to open it, or told that it is closed.
     Names,
 }
 
 impl Handle {
     pub fn of(facts: Facts) -> Handle {
-        if facts.remote && cfg!(target_os = "linux") { Handle::Names } else { Handle::Whole }
+        // Not where the kernel itself is the client: NFS asks the server about a folder when that is opened, and without it believes
+        // the names that it knows for up to a minute, whatever is asked of them.
+        if facts.fuse && facts.remote && cfg!(target_os = "linux") { Handle::Names } else { Handle::Whole }
     }
 
     fn flags(self) -> OFlags {

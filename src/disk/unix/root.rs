@@ -30,7 +30,7 @@ pub fn open_root(path: &Path, remote: bool) -> Result<Arc<dyn Root>> {
     let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
     let stat = stat::by_handle(&handle, stat::Sync::AsIs).map_err(failed)?;
     let fuse = stat::is_fuse(&handle).map_err(failed)?;
-    let facts = Facts { device: stat.device, remote, fuse };
+    let facts = Facts { device: stat.device, remote, fuse, sshfs: fuse && stat::is_sshfs(stat.device) };
     Ok(Arc::new(UnixRoot { handle, path: path.to_owned(), facts, id: stat.id, only_plain: Arc::default() }))
 }
 

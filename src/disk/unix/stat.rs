@@ -42,6 +42,21 @@ pub fn is_fuse(_: impl AsFd) -> Result<bool, Errno> {
     Ok(false)
 }
 
+/// Is the file system of that device an sshfs? By the kernel's list of mounts; what cannot be told is none.
+#[expect(clippy::disallowed_methods, reason = "the kernel's list of mounts is asked, no root")]
+pub fn is_sshfs(device: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let place = format!("{major}:{minor}");
+    let list = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    list.lines().any(|line| sshfs_at(line, &place))
+}
+
+/// The third word of a line is the device, the one behind the lone dash the type (`proc_pid_mountinfo(5)`).
+fn sshfs_at(line: &str, place: &str) -> bool {
+    let kind = line.split_once(" - ").and_then(|(_, behind)| behind.split(' ').next());
+    line.split(' ').nth(2) == Some(place) && kind == Some("fuse.sshfs")
+}
+
 /// The stat of a name, not followed.
 pub(super) fn by_name(folder: impl AsFd, name: &[u8], sync: Sync) -> Result<Stat, Errno> {
     at(folder, name, AtFlags::SYMLINK_NOFOLLOW, sync)
@@ -134,5 +149,22 @@ impl Stat {
             _ => NodeContent::Special,
         };
         Node { content, mode: self.mode, stamp: self.stamp() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sshfs_at;
+
+    #[test]
+    fn an_sshfs_is_known_by_its_device_and_type_alone() {
+        let line = |place: &str, kind: &str| {
+            format!("82 29 {place} / /mnt/a\\040b rw,nosuid shared:43 - {kind} plat:/data rw,user_id=0")
+        };
+        assert!(sshfs_at(&line("0:52", "fuse.sshfs"), "0:52"));
+        for (place, kind) in [("0:53", "fuse.sshfs"), ("0:52", "fuse.rclone"), ("0:52", "fuse.sshfs2"), ("0:52", "nfs4")] {
+            assert!(!sshfs_at(&line(place, kind), "0:52"), "{place} {kind}");
+        }
+        assert!(!sshfs_at("", "0:52") && !sshfs_at("82 29 0:52 / fuse.sshfs", "0:52"));
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::finding::ProblemKind;
 use crate::model::ignore::Patterns;
 use crate::transfer::structure::StructureEnd;
-use crate::transfer::{carry_deletes, carry_structure};
+use crate::transfer::{carry_structure, delete_each};
 
 /// The endings of deletes, in path order.
 pub(super) fn delete(run: &Run<'_>, actions: Vec<Action>) -> Vec<Ending> {
@@ -15,7 +15,7 @@ pub(super) fn delete(run: &Run<'_>, actions: Vec<Action>) -> Vec<Ending> {
         endings.push(outcome.result);
         Ok(())
     };
-    carry_deletes(run, &Patterns::none(), &actions, &mut tell).expect("the root is there");
+    delete_each(run, &Patterns::none(), &actions, &mut tell).expect("the root is there");
     endings.reverse();
     endings
 }
@@ -49,11 +49,16 @@ fn a_trash_that_was_taken_away_in_the_middle_is_made_again() {
     let world = world();
     world.lay(NETWORK, "a/one", "1");
     world.lay(NETWORK, "a/b/two", "2");
+    world.lay(NETWORK, "c/three", "3");
     let run = world.run();
+    assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "c/three")])));
+    world.lay(NETWORK, "c/four", "4");
     assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "a/one")])));
     fs::remove_dir_all(world.file(NETWORK, ".driftless/trash/run")).expect("removed");
     assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "a/b/two")])));
-    assert_eq!(world.trashed(NETWORK), tree(&[("a/", ""), ("a/b/", ""), ("a/b/two", "2")]));
+    assert!(all_gone(&delete(&run, vec![world.delete_at(NETWORK, "c/four")])), "a folder that was there before");
+    let kept = [("a/", ""), ("a/b/", ""), ("a/b/two", "2"), ("c/", ""), ("c/four", "4")];
+    assert_eq!(world.trashed(NETWORK), tree(&kept));
 }
 
 #[test]
