@@ -24,7 +24,7 @@ struct Figure {
     title: &'static str,
     sentence: &'static str,
     /// In the unit of the axis.
-    of: fn(&Row) -> Option<f64>,
+    of: fn(&Findings, &Row) -> Option<f64>,
     /// A power of ten of the unit.
     tick: fn(f64) -> String,
     shown: fn(f64) -> String,
@@ -35,14 +35,18 @@ const FIGURES: [Figure; 2] = [
     Figure {
         title: "How the time grows",
         sentence: "Time by number of files, both in powers of ten. A slope of 1: twice the files take twice the time; of 0: as long.",
-        of: |row| Some(row.wall()?.median),
+        of: |_, row| Some(row.wall()?.median),
         tick: span_of,
         shown: span,
     },
     Figure {
         title: "How the memory grows",
         sentence: "The most memory of the tool's largest process by number of files, both in powers of ten. A slope of 0: it stays.",
-        of: |row| Some(row.peak()?.median / MIB),
+        // What cannot be told from a process that does nothing has no curve.
+        of: |findings, row| {
+            let peak = row.peak()?.median;
+            findings.floor.is_none_or(|floor| peak > floor as f64).then_some(peak / MIB)
+        },
         tick: |power| format!("{:.0} MiB", 10_f64.powf(power)),
         shown: |value| bytes(value * MIB),
     },
@@ -56,7 +60,8 @@ fn cards(html: &mut String, findings: &Findings, figure: &Figure) {
     let curves = |scenario: Scenario| -> Vec<Curve> {
         let of_tool = |tool: Tool| {
             let rows = findings.rows.iter().filter(|row| (row.scenario, row.tool) == (scenario, tool) && row.failed.is_none());
-            let mut points: Vec<(f64, f64)> = rows.filter_map(|row| Some((row.files as f64, (figure.of)(row)?))).collect();
+            let mut points: Vec<(f64, f64)> =
+                rows.filter_map(|row| Some((row.files as f64, (figure.of)(findings, row)?))).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             let fit = power_law(&points);
             (tool, points, fit)

@@ -96,7 +96,9 @@ fn tiles(html: &mut String, findings: &Findings) {
 fn keys(html: &mut String, findings: &Findings) {
     html.push_str("<ul class=\"keys\">");
     // lsyncd has no first sync, cp no second one: who has no figure needs no colour.
-    for present in findings.tools.iter().filter(|present| findings.rows.iter().any(|row| row.tool == present.tool)) {
+    for present in
+        findings.tools.iter().filter(|present| findings.rows.iter().any(|row| row.tool == present.tool && row.wall().is_some()))
+    {
         let name = present.tool.word();
         let _ = write!(html, "<li><i style=\"background:var(--{name})\"></i>{name}</li>");
     }
@@ -145,7 +147,7 @@ fn notes(html: &mut String, findings: &Findings, command: &str) {
     let own = [
         format!("Typed: {command}"),
         "The tools ran in turn in each round, on the same changes; who began moved by one each round. Each copy was held against \
-         the project afterwards, and a tool that left a difference gave no reading."
+         the project afterwards (under a watch, each new line was looked for), and a tool that left a difference gave no reading."
             .to_owned(),
         format!("All of it took {:.0} s.", findings.elapsed.as_secs_f64()),
     ];
