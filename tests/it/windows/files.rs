@@ -113,3 +113,21 @@ fn both_changed_is_a_conflict_and_both_are_kept() {
         assert!(contents.iter().any(|found| found == content), "{content} in {contents:?}");
     }
 }
+
+#[test]
+fn a_staged_copy_is_removed_though_its_own_locks_lie_in_it() {
+    let world = World::new();
+    write(&world.network.join("a"), "1");
+    let run = |words: &[&str]| world.run_in(&world.top(), words);
+    run(&["init", "--name", "copy", "--network", world.network.to_str().expect("text")]).ends_with(0);
+    run(&["sync", "--pair", "copy"]).ends_with(0);
+    let copy = world.state.join(".staging/copy");
+    assert_eq!(read(&copy.join("a")), "1");
+    write(&copy.join("b"), "2");
+    run(&["staging", "remove", "--pair", "copy", "--yes"]).ends_with(4).says("not in step");
+    assert_eq!(read(&copy.join("b")), "2");
+    run(&["sync", "--pair", "copy"]).ends_with(0);
+    run(&["staging", "remove", "--pair", "copy", "--yes"]).ends_with(0).says("Removed");
+    assert_eq!(fs::read_dir(world.state.join(".staging")).expect("there").count(), 0);
+    assert!(!stands(&world.state.join("copy")) && stands(&world.network.join("b")));
+}
