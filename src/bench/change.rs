@@ -58,6 +58,14 @@ pub fn edit_in(ground: &Ground, top: &Path, census: &Census, count: u64, text: &
     Ok(edited)
 }
 
+/// Do these files of a tree all end with this line?
+pub fn all_end_with(tree: &Path, paths: &[PathBuf], text: &str) -> bool {
+    paths.iter().all(|path| {
+        let ends = |length: u64| ground::part(&tree.join(path), length.saturating_sub(text.len() as u64), text.len());
+        ground::length(&tree.join(path)).and_then(ends).is_some_and(|end| end == text.as_bytes())
+    })
+}
+
 /// Files that scenarios made for themselves keep to what these do with them.
 fn is_of_the_bench(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(b"bench-")
@@ -98,7 +106,7 @@ fn renamed(folder: &Path) -> PathBuf {
     PathBuf::from(format!("{}-renamed", folder.display()))
 }
 
-/// The folder gets another name, or its own one back. Answers whether it has its own one now.
+/// The folder gets another name, or its own one back.
 pub fn rename(ground: &Ground, folder: &Path, back: bool) -> Result<(), Error> {
     let (here, there) = (Path::new(PROJECT).join(folder), Path::new(PROJECT).join(renamed(folder)));
     if back {

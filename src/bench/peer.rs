@@ -86,8 +86,8 @@ impl Tool {
     pub fn is_well(self, purpose: Purpose, code: i32) -> bool {
         match (self, purpose) {
             (Tool::Driftless, Purpose::Meet) => code == 3,
-            // 1: something was skipped, which is what it is to do.
-            (Tool::Unison, Purpose::Meet) => matches!(code, 0 | 1),
+            // Something was skipped, which is what it is to do.
+            (Tool::Unison, Purpose::Meet) => code == 1,
             _ => code == 0,
         }
     }

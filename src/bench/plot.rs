@@ -105,7 +105,8 @@ impl Plot {
     }
 }
 
-fn census(project: &Path) -> Result<Census, Error> {
+/// What is in this folder.
+pub fn census(project: &Path) -> Result<Census, Error> {
     let mut found = Census::default();
     let mut here: (PathBuf, u64) = Default::default();
     ground::walk(project, OURS, &mut |path, seen| {

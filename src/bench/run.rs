@@ -11,7 +11,7 @@ use super::change;
 use super::findings::{Findings, Present, Reading, Row};
 use super::layer::Layer;
 use super::peer::{Purpose, Tool};
-use super::plot::Plot;
+use super::plot::{Plot, census};
 use super::profile::Blueprint;
 use super::scenario::Scenario;
 use super::stand::{Stand, Turn};
@@ -99,16 +99,24 @@ fn millis(span: Duration) -> String {
 
 /// Is there room for the project and a copy for each tool? Where it cannot be told we begin.
 fn room(request: &Request) -> Result<(), Error> {
-    let Project::Made(profile) = &request.project else { return Ok(()) };
-    let largest = request.scales.iter().flatten().max().copied();
-    let blueprint = Blueprint::new(*profile, largest, request.bytes, request.seed);
+    let (files, mut bytes) = match &request.project {
+        Project::Made(profile) => {
+            let largest = request.scales.iter().flatten().max().copied();
+            let blueprint = Blueprint::new(*profile, largest, request.bytes, request.seed);
+            (blueprint.files(), blueprint.bytes())
+        }
+        Project::Copied(folder) => census(folder).map(|census| (census.files + census.folders, census.bytes))?,
+    };
+    if request.scenarios.iter().any(|scenario| scenario.needs_huge_file()) {
+        bytes += request.huge;
+    }
     let copies = request.tools.len() as u64;
     let (source, target) = match request.way {
         Way::Up => (&request.staging, &request.network),
         Way::Down => (&request.network, &request.staging),
     };
-    let (files, bytes) = (blueprint.files(), blueprint.bytes() + request.huge);
-    for (place, times) in [(source, 1), (target, copies)] {
+    let needs = if ground::share_room(source, target) { vec![(source, 1 + copies)] } else { vec![(source, 1), (target, copies)] };
+    for (place, times) in needs {
         // A database and names take more than bytes: a tenth.
         let (bytes, files) = (bytes.saturating_mul(times) / 10 * 11, files.saturating_mul(times) / 10 * 11);
         if let Some((free, names)) = ground::room(place).filter(|(free, names)| *free < bytes || *names < files) {
@@ -346,9 +354,14 @@ impl Sized<'_> {
 fn conflicts(stand: &mut Stand, plot: &Plot, changed: u64, tick: u64, stopped: &Stopped) -> Result<Turn, Error> {
     let copy = Path::new(stand.tool.word());
     let text = format!("on the other side, {}", change::line(tick));
-    change::edit_in(plot.target(), copy, &plot.census, changed, &text, tick)?;
+    let met = change::edit_in(plot.target(), copy, &plot.census, changed, &text, tick)?;
     let turn = stand.turn(plot, Purpose::Meet, stopped)?;
     if turn.is_ok() {
+        let both = change::all_end_with(&plot.project(), &met, &change::line(tick))
+            && change::all_end_with(&plot.copy_of(stand.tool), &met, &text);
+        if !both {
+            return Ok(Err("it ended well and overwrote what had changed on both sides".to_owned()));
+        }
         let decided = stand.turn(plot, Purpose::Decide, stopped)?.and_then(|_| stand.hold(plot));
         return Ok(decided.and(turn));
     }

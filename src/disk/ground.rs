@@ -394,6 +394,11 @@ pub fn part(path: &Path, offset: u64, length: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// How long a file is; `None` where it cannot be seen.
+pub fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|meta| meta.len())
+}
+
 /// The folder for files of the moment.
 pub fn temporary() -> PathBuf {
     std::env::temp_dir()
@@ -411,6 +416,11 @@ pub fn room(path: &Path) -> Option<(u64, u64)> {
 #[cfg(not(unix))]
 pub fn room(_: &Path) -> Option<(u64, u64)> {
     None
+}
+
+/// Does what is written at one of these places take room at the other? `false` where it cannot be told.
+pub fn share_room(one: &Path, other: &Path) -> bool {
+    cfg!(unix) && matches!((fs::metadata(one), fs::metadata(other)), (Ok(one), Ok(other)) if device(&one) == device(&other))
 }
 
 /// Where a program that is started by its name lies, by `PATH`.

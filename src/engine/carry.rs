@@ -2,6 +2,7 @@
 //! then folders' times.
 
 use super::error::Error;
+use super::files::{self, is_far};
 use super::ledger::Ledger;
 use super::remove::carry_deletes;
 use super::report::Progress;
@@ -15,20 +16,12 @@ use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
 use crate::model::vouch::racy;
 use crate::transfer::{
-    Claim, Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_chunk, carry_structure, finish_folders, flush_side,
-    restamp, settle,
+    Claim, Ending, Halt, Made, Outcome, Pending, Run, StructureEnd, carry_structure, finish_folders, flush_side, restamp, settle,
 };
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-
-/// Files in one chunk, and bytes: small enough that workers end together, large enough that a flush is shared.
-const CHUNK_FILES: usize = 512;
-const CHUNK_BYTES: u64 = 64 << 20;
 
 /// What carrying needs besides the run.
 pub(super) struct Means<'a> {
@@ -120,7 +113,7 @@ fn carry_all(
 ) -> Result<(), Error> {
     build(run, structure, &mut phases.files, made, ledger, means)?;
     tracing::debug!(since_start = ?run.began.elapsed(), "folders and renames done");
-    carry_files(run, std::mem::take(&mut phases.files), ledger, means)?;
+    files::carry(run, std::mem::take(&mut phases.files), ledger, means)?;
     tracing::debug!(since_start = ?run.began.elapsed(), "files done");
     carry_deletes(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
     tracing::debug!(since_start = ?run.began.elapsed(), "deletes done");
@@ -244,7 +237,7 @@ fn build(
 ) -> Result<(), Error> {
     let mut built = Built::default();
     settle(run, &structure.iter().filter_map(Claim::of_source).collect::<Vec<_>>()).map_err(halted)?;
-    let folders_alone = structure.len() > LEVELS_FROM && structure.iter().all(is_new_folder);
+    let folders_alone = structure.len() > levels_from(run) && structure.iter().all(is_new_folder);
     let groups: Vec<Vec<Action>> =
         if folders_alone { levels(structure) } else { structure.into_iter().map(|action| vec![action]).collect() };
     for group in groups {
@@ -274,8 +267,10 @@ fn build(
     Ok(())
 }
 
-/// Fewer folders are made before a thread is started.
-const LEVELS_FROM: usize = 256;
+/// Fewer folders are made before as many threads are started: where each one waits for a server, few are worth it.
+fn levels_from(run: &Run<'_>) -> usize {
+    if is_far(run) { 8 } else { 256 }
+}
 
 fn is_new_folder(action: &Action) -> bool {
     matches!(&action.op, Op::Write { from, expect: Seen::Absent, .. } if from.entry.is_folder())
@@ -295,7 +290,7 @@ fn levels(actions: Vec<Action>) -> Vec<Vec<Action>> {
 /// Carries out structural actions that do not need each other.
 fn at_once(run: &Run<'_>, group: Vec<Action>, threads: usize) -> Result<Vec<(Action, StructureEnd)>, Error> {
     let one = |action: &Action| carry_structure(run, action.clone()).map_err(halted);
-    let ends: Result<Vec<Vec<StructureEnd>>, Error> = if group.len() < LEVELS_FROM / 4 || threads == 1 {
+    let ends: Result<Vec<Vec<StructureEnd>>, Error> = if group.len() < levels_from(run) / 4 || threads == 1 {
         group.iter().map(one).collect::<Result<_, _>>().map(|ends| vec![ends])
     } else {
         thread::scope(|scope| {
@@ -311,7 +306,7 @@ fn at_once(run: &Run<'_>, group: Vec<Action>, threads: usize) -> Result<Vec<(Act
 /// Times of the folders that were made, several at once; then the modes that had to wait, the deepest first.
 fn finish(run: &Run<'_>, made: Vec<Made>, threads: usize) -> Result<Vec<(RelPath, Box<Base>)>, Error> {
     let (late, mut plain): (Vec<Made>, Vec<Made>) = made.into_iter().partition(Made::waits);
-    let share = plain.len().div_ceil(threads).max(LEVELS_FROM);
+    let share = plain.len().div_ceil(threads).max(levels_from(run));
     thread::scope(|scope| {
         let mut running = Vec::new();
         while !plain.is_empty() {
@@ -327,150 +322,11 @@ fn finish(run: &Run<'_>, made: Vec<Made>, threads: usize) -> Result<Vec<(RelPath
 }
 
 /// Does history keep a line of its own for it? Plain creations and touches are counted only.
-fn eventful(action: &Action) -> bool {
+pub(super) fn eventful(action: &Action) -> bool {
     match &action.op {
         Op::Write { expect, revived, .. } => *revived || *expect != Seen::Absent,
         Op::Delete { .. } | Op::Rename { .. } | Op::Aside { .. } => true,
         Op::Touch { .. } | Op::Record { .. } | Op::Forget => false,
-    }
-}
-
-/// A worker's answer.
-type Answer = Result<Vec<Outcome>, Halt>;
-
-/// Copies files on several threads; this one feeds them and keeps the books.
-fn carry_files(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
-    let eventful: HashMap<RelPath, Action> =
-        files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
-    let enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
-        for outcome in answer.map_err(halted)? {
-            let action = eventful.get(&outcome.path);
-            ledger.enter(outcome, action)?;
-        }
-        Ok(())
-    };
-    let threads = means.threads.min(files.len().div_ceil(8)).max(1);
-    let mut chunks = Chunks { rest: files.into_iter().peekable(), threads };
-    if threads == 1 {
-        let mut resting = None;
-        for chunk in chunks {
-            for answer in one_chunk(run, chunk, &mut resting) {
-                enter(ledger, answer)?;
-            }
-            (means.tell)(progress(ledger, means.copied));
-            (means.tend)()?;
-        }
-        return enter(ledger, resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, true)));
-    }
-    let halt = &AtomicBool::new(false);
-    thread::scope(|scope| {
-        let (give, take) = bounded::<Vec<Action>>(threads);
-        let (answer, answers) = bounded::<Answer>(threads * 2);
-        for _ in 0..threads {
-            let (take, answer) = (take.clone(), answer.clone());
-            scope.spawn(move || work(run, &take, &answer, halt));
-        }
-        drop((take, answer));
-        let mut give = Some(give);
-        let mut next = chunks.next();
-        let mut first_error = None;
-        loop {
-            if let (Some(sender), Some(chunk)) = (&give, next.take()) {
-                match sender.try_send(chunk) {
-                    Ok(()) => {
-                        next = chunks.next();
-                        continue;
-                    }
-                    Err(refused) => next = Some(refused.into_inner()),
-                }
-            }
-            if next.is_none() || halt.load(Ordering::Relaxed) {
-                (give, next) = (None, None);
-            }
-            match answers.recv_timeout(Duration::from_millis(100)) {
-                Ok(answer) => {
-                    if let Err(error) = enter(ledger, answer) {
-                        halt.store(true, Ordering::Relaxed);
-                        first_error.get_or_insert(error);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            (means.tell)(progress(ledger, means.copied));
-            if let Err(error) = (means.tend)() {
-                halt.store(true, Ordering::Relaxed);
-                first_error.get_or_insert(error);
-            }
-        }
-        first_error.map_or(Ok(()), Err)
-    })
-}
-
-/// One worker: a chunk at a time, each one's stamps read again while the next one is copied.
-fn work(run: &Run<'_>, chunks: &Receiver<Vec<Action>>, answer: &Sender<Answer>, halt: &AtomicBool) {
-    let mut resting = None;
-    while let Ok(chunk) = chunks.recv() {
-        if halt.load(Ordering::Relaxed) {
-            break;
-        }
-        for reply in one_chunk(run, chunk, &mut resting) {
-            if reply.is_err() {
-                halt.store(true, Ordering::Relaxed);
-            }
-            if answer.send(reply).is_err() {
-                return;
-            }
-        }
-    }
-    let last = resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, !run.stop.load(Ordering::Relaxed)));
-    // The deciding thread only goes away before its workers by a panic.
-    let _ = answer.send(last);
-}
-
-fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -> Vec<Answer> {
-    let mut answers = Vec::new();
-    match carry_chunk(run, chunk) {
-        Ok(end) => {
-            answers.push(Ok(end.outcomes));
-            if let Some(pending) = resting.replace(end.pending) {
-                answers.push(restamp(run, pending, true));
-            }
-        }
-        Err(ended) => {
-            let (halt, end) = *ended;
-            if let Some(pending) = resting.take() {
-                answers.push(restamp(run, pending, false));
-            }
-            answers.push(Ok(end.outcomes));
-            answers.push(restamp(run, end.pending, false));
-            answers.push(Err(halt));
-        }
-    }
-    answers
-}
-
-/// Files in path order, cut into chunks that keep all workers busy to the end.
-struct Chunks {
-    rest: std::iter::Peekable<std::vec::IntoIter<Action>>,
-    threads: usize,
-}
-
-impl Iterator for Chunks {
-    type Item = Vec<Action>;
-
-    fn next(&mut self) -> Option<Vec<Action>> {
-        let most = (self.rest.len() / (self.threads * 2)).clamp(8, CHUNK_FILES);
-        let mut chunk = Vec::new();
-        let mut bytes = 0;
-        while chunk.len() < most
-            && let Some(action) =
-                self.rest.next_if(|action| chunk.is_empty() || action.op.bytes().saturating_add(bytes) <= CHUNK_BYTES)
-        {
-            bytes = action.op.bytes().saturating_add(bytes);
-            chunk.push(action);
-        }
-        (!chunk.is_empty()).then_some(chunk)
     }
 }
 

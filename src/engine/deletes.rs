@@ -41,7 +41,9 @@ pub(super) fn guard(session: &Session<'_>, request: &Request, plan: &mut Plan) -
 
 /// Why the plan's deletes at `side` are a mass, or a part of one.
 fn mass(session: &Session<'_>, request: &Request, plan: &Plan, side: Side) -> Result<Option<String>, Error> {
-    if request.deletes == Deletes::Held {
+    if let Deletes::Held { since } = request.deletes
+        && answered_at(session)?.is_none_or(|answered| answered < since)
+    {
         return Ok(Some("deletes wait for an answer, and these are more of them".to_owned()));
     }
     let earlier = session.store.deletes_since(side, counted_from(session)?)?;
@@ -52,9 +54,13 @@ fn mass(session: &Session<'_>, request: &Request, plan: &Plan, side: Side) -> Re
 
 /// An hour back, or the moment of the last answer. A moment that is still to come was told by a clock that was wrong.
 fn counted_from(session: &Session<'_>) -> Result<Time, Error> {
-    let answered = session.store.meta(key::DELETES_ALLOWED)?.and_then(|at| at.parse().ok());
-    let hour_ago = session.started.0 - HOUR_NS;
-    Ok(Time(answered.filter(|&at| at <= session.started.0).map_or(hour_ago, |at: i64| at.max(hour_ago))))
+    let hour_ago = Time(session.started.0 - HOUR_NS);
+    Ok(answered_at(session)?.filter(|&at| at <= session.started).map_or(hour_ago, |at| at.max(hour_ago)))
+}
+
+/// When deletes were allowed last, by whichever process.
+fn answered_at(session: &Session<'_>) -> Result<Option<Time>, Error> {
+    Ok(session.store.meta(key::DELETES_ALLOWED)?.and_then(|at| at.parse().ok()).map(Time))
 }
 
 /// A run over everything whose deletes were allowed is an answer to all before it: they count no more.

@@ -16,6 +16,7 @@ mod decide;
 mod deletes;
 pub mod doctor;
 mod error;
+mod files;
 mod growing;
 mod hands;
 mod hints;

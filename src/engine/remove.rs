@@ -46,18 +46,39 @@ pub(super) fn carry_deletes(
     Ok(())
 }
 
-/// A log that is an entry of its own goes first, so that no two workers have a database and its log. So does what lies in a `whole`
-/// folder, where the order counts: the refs of a repository before its objects. Then the other files, and folders when they are
-/// empty.
+/// What goes one after the other, then files, then folders when they are empty.
 fn in_order(run: &Run<'_>, batch: &[Action], outcomes: &mut Vec<Outcome>, means: &mut Means<'_>) -> Result<(), Error> {
-    let is_folder = |action: &Action| matches!(&action.op, Op::Delete { expect, .. } if expect.entry.is_folder());
-    let is_beside = |action: &Action| action.path.name().is_some_and(|name| database_of(&name).is_some());
-    let is_part = |action: &Action| topmost(&action.path, &|path| run.whole.name(path, true)).is_some();
-    let (folders, files): (Vec<Action>, Vec<Action>) = batch.iter().cloned().partition(is_folder);
-    let (in_turn, files): (Vec<Action>, Vec<Action>) = files.into_iter().partition(|file| is_beside(file) || is_part(file));
+    let Turns { in_turn, files, folders } = Turns::of(batch, run.whole);
     side_by_side(run, &in_turn, 1, outcomes, means)?;
     side_by_side(run, &files, means.threads.min(files.len().div_ceil(8)), outcomes, means)?;
     side_by_side(run, &folders, 1, outcomes, means)
+}
+
+/// A log that is an entry of its own goes first, so that no two workers have a database and its log. So does what lies in a `whole`
+/// folder, where the order counts: the refs of a repository before its objects.
+#[derive(Default)]
+struct Turns {
+    in_turn: Vec<Action>,
+    files: Vec<Action>,
+    folders: Vec<Action>,
+}
+
+impl Turns {
+    fn of(batch: &[Action], whole: &Patterns) -> Turns {
+        let is_folder = |action: &Action| matches!(&action.op, Op::Delete { expect, .. } if expect.entry.is_folder());
+        let is_beside = |action: &Action| action.path.name().is_some_and(|name| database_of(&name).is_some());
+        let is_part = |action: &Action| topmost(&action.path, &|path| whole.name(path, true)).is_some();
+        let mut turns = Turns::default();
+        for action in batch {
+            let turn = match action {
+                _ if is_folder(action) => &mut turns.folders,
+                _ if is_beside(action) || is_part(action) => &mut turns.in_turn,
+                _ => &mut turns.files,
+            };
+            turn.push(action.clone());
+        }
+        turns
+    }
 }
 
 /// Parts the deletes among so many workers; this thread keeps the lease alive meanwhile.
@@ -116,5 +137,38 @@ impl Worker<'_, '_> {
             if self.halt.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(()) }
         });
         ended.inspect_err(|_| self.halt.store(true, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::change::Change;
+    use crate::model::entry::{Content, Entry, Found, Stamp};
+    use crate::model::path::RelPath;
+    use crate::model::plan::Why;
+    use crate::model::time::Time;
+
+    fn delete(path: &str) -> Action {
+        let content = if path.ends_with('/') { Content::Folder } else { Content::File { size: 1, digest: None } };
+        let entry = Entry { content, mtime: Time(1), mode: 0o755 };
+        let expect = Box::new(Found { entry, stamp: Stamp { size: 1, mtime: Time(1), ctime: Time(1), id: 1 } });
+        let why = Why { in_base: true, staging: Change::Deleted, network: Change::None, by: None };
+        let path = RelPath::parse(path.trim_end_matches('/').as_bytes()).expect("a path");
+        Action { path, op: Op::Delete { side: Side::Network, expect, base: None }, why }
+    }
+
+    #[test]
+    fn what_has_an_order_goes_one_after_the_other() {
+        let whole = Patterns::new([".git"]).expect("patterns");
+        let batch: Vec<_> =
+            ["a/", "a/data.db", "a/data.db-wal", "a/text", "r/", "r/.git/", "r/.git/objects/1", "r/.git/refs/1", "r/x"]
+                .map(delete)
+                .into();
+        let turns = Turns::of(&batch, &whole);
+        let shown = |turn: &[Action]| turn.iter().map(|action| action.path.to_string()).collect::<Vec<_>>();
+        assert_eq!(shown(&turns.in_turn), ["a/data.db-wal", "r/.git/objects/1", "r/.git/refs/1"]);
+        assert_eq!(shown(&turns.files), ["a/data.db", "a/text", "r/x"]);
+        assert_eq!(shown(&turns.folders), ["a", "r", "r/.git"]);
     }
 }

@@ -10,6 +10,7 @@ use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 use crate::model::target::Target;
+use crate::model::time::Time;
 use crate::roots::reach::Reach;
 
 /// Where a pair lives on this machine.
@@ -104,8 +105,8 @@ pub enum Deletes {
     /// Held by the guard.
     #[default]
     Guarded,
-    /// Held, all of them: a mass waits for an answer, and this run does not look at the whole of it.
-    Held,
+    /// Held, all of them: a mass waits since then for an answer, and this run does not look at the whole of it.
+    Held { since: Time },
     /// `--allow-deletes`: this run's deletes go through.
     Allow,
     /// `--restore-deletes`: the other side's copies are written back.

@@ -61,8 +61,8 @@ pub(super) struct Desk<'a> {
     eyes: Arc<Eyes>,
     inbox: Arc<Inbox>,
     again: Again,
-    /// A mass of deletes waits for an answer.
-    held: bool,
+    /// Since when a mass of deletes waits for an answer.
+    held: Option<Time>,
     cookies: Cookies,
     barriers: Vec<Barrier>,
     scans: Spacing,
@@ -104,7 +104,7 @@ impl<'a> Desk<'a> {
             eyes,
             inbox: Inbox::new(began, plan.pace, words),
             again: Again::default(),
-            held: false,
+            held: None,
             cookies: Cookies::default(),
             barriers: Vec::new(),
             scans: Spacing::new(OFTEN, SELDOM, Duration::ZERO),
@@ -213,7 +213,7 @@ impl<'a> Desk<'a> {
         if !targets.is_empty() {
             let request = self.request(self.plan.template.direction, Some(targets));
             // One by one they would be no mass.
-            let deletes = if self.held && !all { Deletes::Held } else { request.deletes };
+            let deletes = self.held.filter(|_| !all).map_or(request.deletes, |since| Deletes::Held { since });
             let _ = self.run(Request { deletes, ..request }, false);
         }
     }
@@ -397,7 +397,7 @@ impl<'a> Desk<'a> {
         }
         let of_all = whole || self.again.is_with_it();
         let judged = of_all && report.outcome == Outcome::Done && request.direction == self.plan.template.direction;
-        self.held = report.held.is_some() || self.held && !judged;
+        self.held = if report.held.is_some() { Some(clock::now()) } else { self.held.filter(|_| !judged) };
         report.unfinished.iter().for_each(|path| self.again.keep(Target::tree(path.clone())));
         // Where another run was in the way nothing was looked at, and the next try follows from that.
         if !matches!(report.outcome, Outcome::Busy { .. }) {

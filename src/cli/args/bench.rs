@@ -28,7 +28,7 @@ pub struct Bench {
     /// What all files have together, like 200MiB; without it what its profile usually has
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub bytes: Option<u64>,
-    /// Measure projects of these sizes, like 10k,100k,1M, and tell how the time grows
+    /// Measure projects of these sizes, like 10k,100k,1M, and tell how time and memory grow
     #[arg(long, value_name = "LIST", value_parser = number, value_delimiter = ',', conflicts_with = "files")]
     pub scale: Vec<u64>,
     /// The same number makes the same project

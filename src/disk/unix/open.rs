@@ -97,6 +97,21 @@ pub(super) fn by_names(root: &OwnedFd, path: &RelPath, device: u64, wanted: Hand
 mod tests {
     use super::*;
 
+    /// NFS asks its server whether names still hold when their folder is opened for reading, and only then.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_the_far_mount_of_a_daemon_is_opened_for_names_alone() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let root = OwnedFd::from(std::fs::File::open(place.path()).expect("the folder"));
+        let device = rustix::fs::fstat(&root).expect("a stat").st_dev;
+        for (remote, fuse, names) in [(false, false, false), (false, true, false), (true, false, false), (true, true, true)] {
+            let facts = Facts { device, remote, fuse, sshfs: false };
+            let opened = folder(&root, &RelPath::root(), device, Handle::of(facts)).expect("opened");
+            let flags = rustix::fs::fcntl_getfl(&opened).expect("its flags");
+            assert_eq!(flags.contains(OFlags::PATH), names, "remote {remote}, a daemon {fuse}");
+        }
+    }
+
     #[test]
     fn the_walk_by_names_finds_what_one_call_finds_and_refuses_links() {
         let place = tempfile::tempdir().expect("a temporary folder");

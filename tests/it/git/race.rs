@@ -8,8 +8,8 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Hub, git, ours, sound_after_kills};
-use crate::harness::{Ended, read, write};
+use super::{Hub, git, ours, sound_after_kills, try_git};
+use crate::harness::{Ended, read, wait_for, write};
 
 /// A number from a seed, the same for each run.
 pub struct Chance(AtomicU64);
@@ -97,11 +97,12 @@ impl Race {
         while done < times && !self.over.load(Ordering::SeqCst) {
             let before = self.hub.tip();
             // Something of the writers' is there to be taken out.
-            crate::harness::wait_for("a push", || self.hub.tip() != before || self.over.load(Ordering::SeqCst));
+            wait_for("a push", || self.hub.tip() != before || self.over.load(Ordering::SeqCst));
             git(&other, &["reset", "-q", "--hard", &base]);
             write(&other.join("zero.txt"), format!("rewritten {done}\n"));
             super::commit(&other, "rewritten");
-            git(&other, &["push", "-q", "--force", "origin", "main"]);
+            // Somebody's push in the same moment has the ref's lock, and this one is refused.
+            wait_for("a push by force", || try_git(&other, &["push", "-q", "--force", "origin", "main"]).status.success());
             done += usize::from(!self.over.load(Ordering::SeqCst));
         }
         done
@@ -111,7 +112,7 @@ impl Race {
     /// or a later one of the same writer.
     fn check(&self, acknowledged: &Acknowledged, rewound: bool) {
         for clone in &self.clones {
-            crate::harness::wait_for("the end of its git", || self.hub.run(clone, &["unlock", "--older-than", "0s"]).code == 0);
+            wait_for("the end of its git", || self.hub.run(clone, &["unlock", "--older-than", "0s"]).code == 0);
             // Whose writer waited in vain for the lock left it for this.
             self.hub.run(clone, &["sync"]).ends_with(0);
             assert_eq!(ours(clone, "pending"), [] as [&str; 0]);

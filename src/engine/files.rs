@@ -1,0 +1,237 @@
+//! Files: copied in chunks that share a flush, by several workers.
+
+use super::carry::{Means, eventful, halted, progress};
+use super::error::Error;
+use super::ledger::Ledger;
+use crate::model::path::RelPath;
+use crate::model::plan::Action;
+use crate::model::side::Side;
+use crate::transfer::{Halt, Outcome, Pending, Run, carry_chunk, restamp};
+
+use std::collections::{HashMap, VecDeque};
+use std::iter::Peekable;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use std::vec::IntoIter;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+/// Files in one chunk, and bytes: small enough that workers end together, large enough that a flush is shared.
+const CHUNK_FILES: usize = 512;
+const CHUNK_BYTES: u64 = 64 << 20;
+
+/// A worker's answer.
+type Answer = Result<Vec<Outcome>, Halt>;
+
+/// Copies files on several threads; this one feeds them and keeps the books.
+pub(super) fn carry(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+    let eventful: HashMap<RelPath, Action> =
+        files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
+    let enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
+        for outcome in answer.map_err(halted)? {
+            let action = eventful.get(&outcome.path);
+            ledger.enter(outcome, action)?;
+        }
+        Ok(())
+    };
+    let threads = means.threads.min(files.len().div_ceil(8)).max(1);
+    let mut chunks = Chunks::new(is_far(run), files, threads);
+    if threads == 1 {
+        let mut resting = None;
+        for chunk in chunks {
+            for answer in one_chunk(run, chunk, &mut resting) {
+                enter(ledger, answer)?;
+            }
+            (means.tell)(progress(ledger, means.copied));
+            (means.tend)()?;
+        }
+        return enter(ledger, resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, true)));
+    }
+    let halt = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (give, take) = bounded::<Vec<Action>>(threads);
+        let (answer, answers) = bounded::<Answer>(threads * 2);
+        for _ in 0..threads {
+            let (take, answer) = (take.clone(), answer.clone());
+            scope.spawn(move || work(run, &take, &answer, halt));
+        }
+        drop((take, answer));
+        let mut give = Some(give);
+        let mut next = chunks.next();
+        let mut first_error = None;
+        loop {
+            if let (Some(sender), Some(chunk)) = (&give, next.take()) {
+                match sender.try_send(chunk) {
+                    Ok(()) => {
+                        next = chunks.next();
+                        continue;
+                    }
+                    Err(refused) => next = Some(refused.into_inner()),
+                }
+            }
+            if next.is_none() || halt.load(Ordering::Relaxed) {
+                (give, next) = (None, None);
+            }
+            match answers.recv_timeout(Duration::from_millis(100)) {
+                Ok(answer) => {
+                    if let Err(error) = enter(ledger, answer) {
+                        halt.store(true, Ordering::Relaxed);
+                        first_error.get_or_insert(error);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            (means.tell)(progress(ledger, means.copied));
+            if let Err(error) = (means.tend)() {
+                halt.store(true, Ordering::Relaxed);
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    })
+}
+
+/// One worker: a chunk at a time, each one's stamps read again while the next one is copied.
+fn work(run: &Run<'_>, chunks: &Receiver<Vec<Action>>, answer: &Sender<Answer>, halt: &AtomicBool) {
+    let mut resting = None;
+    while let Ok(chunk) = chunks.recv() {
+        if halt.load(Ordering::Relaxed) {
+            break;
+        }
+        for reply in one_chunk(run, chunk, &mut resting) {
+            if reply.is_err() {
+                halt.store(true, Ordering::Relaxed);
+            }
+            if answer.send(reply).is_err() {
+                return;
+            }
+        }
+    }
+    let last = resting.map_or(Ok(Vec::new()), |pending| restamp(run, pending, !run.stop.load(Ordering::Relaxed)));
+    // The deciding thread only goes away before its workers by a panic.
+    let _ = answer.send(last);
+}
+
+fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    match carry_chunk(run, chunk) {
+        Ok(end) => {
+            answers.push(Ok(end.outcomes));
+            if let Some(pending) = resting.replace(end.pending) {
+                answers.push(restamp(run, pending, true));
+            }
+        }
+        Err(ended) => {
+            let (halt, end) = *ended;
+            if let Some(pending) = resting.take() {
+                answers.push(restamp(run, pending, false));
+            }
+            answers.push(Ok(end.outcomes));
+            answers.push(restamp(run, end.pending, false));
+            answers.push(Err(halt));
+        }
+    }
+    answers
+}
+
+/// Files in path order, cut into chunks that keep all workers busy to the end.
+///
+/// Where a root is far they are parted into as many lanes as there are workers, and each chunk comes from the next lane: a
+/// system makes and renames the names of one folder one after the other, so that workers who share a folder would wait for
+/// each other's round trips.
+struct Chunks {
+    lanes: VecDeque<Peekable<IntoIter<Action>>>,
+    left: usize,
+    threads: usize,
+}
+
+impl Chunks {
+    fn new(far: bool, mut files: Vec<Action>, threads: usize) -> Chunks {
+        let (left, share) = (files.len(), files.len().div_ceil(threads).max(1));
+        let mut lanes = VecDeque::new();
+        while far && files.len() > share {
+            lanes.push_front(files.split_off(files.len() - share).into_iter().peekable());
+        }
+        lanes.push_front(files.into_iter().peekable());
+        Chunks { lanes, left, threads }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Vec<Action>;
+
+    fn next(&mut self) -> Option<Vec<Action>> {
+        let most = (self.left / (self.threads * 2)).clamp(8, CHUNK_FILES);
+        let mut lane = self.lanes.pop_front()?;
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        while chunk.len() < most
+            && let Some(action) =
+                lane.next_if(|action| chunk.is_empty() || action.op.bytes().saturating_add(bytes) <= CHUNK_BYTES)
+        {
+            bytes = action.op.bytes().saturating_add(bytes);
+            chunk.push(action);
+        }
+        self.left -= chunk.len();
+        if lane.peek().is_some() {
+            self.lanes.push_back(lane);
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    }
+}
+
+/// Does a step at a root wait for an answer from elsewhere?
+pub(super) fn is_far(run: &Run<'_>) -> bool {
+    Side::BOTH.into_iter().any(|side| run.traits[side].remote)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::change::Change;
+    use crate::model::entry::{Content, Entry, Found, Stamp};
+    use crate::model::listing::Seen;
+    use crate::model::plan::{Op, Why};
+    use crate::model::time::Time;
+
+    /// So many files in so many folders, in path order.
+    fn files(folders: usize, each: usize) -> Vec<Action> {
+        let entry = Entry { content: Content::File { size: 1, digest: None }, mtime: Time(1), mode: 0o644 };
+        let from = Box::new(Found { entry, stamp: Stamp { size: 1, mtime: Time(1), ctime: Time(1), id: 1 } });
+        let op = Op::Write { to: Side::Network, from, expect: Seen::Absent, revived: false };
+        let why = Why { in_base: false, staging: Change::Created, network: Change::None, by: None };
+        let path = |at| RelPath::parse(format!("d{:02}/f{:03}", at / each, at % each).as_bytes()).expect("a path");
+        (0..folders * each).map(|at| Action { path: path(at), op: op.clone(), why }).collect()
+    }
+
+    fn folders_of(chunk: &[Action]) -> Vec<RelPath> {
+        let mut folders: Vec<RelPath> = chunk.iter().filter_map(|action| action.path.parent()).collect();
+        folders.dedup();
+        folders
+    }
+
+    #[test]
+    fn far_workers_are_in_folders_of_their_own() {
+        let chunks: Vec<_> = Chunks::new(true, files(4, 50), 4).collect();
+        let at_once: Vec<_> = chunks.iter().take(4).map(|chunk| folders_of(chunk)).collect();
+        assert_eq!(at_once.iter().map(Vec::len).collect::<Vec<_>>(), [1; 4]);
+        let mut folders = at_once.concat();
+        folders.dedup();
+        assert_eq!(folders.len(), 4);
+    }
+
+    #[test]
+    fn every_file_is_in_one_chunk_and_near_ones_keep_their_order() {
+        for (far, threads) in [(true, 1), (true, 3), (true, 64), (false, 3)] {
+            let all = files(5, 37);
+            let mut seen: Vec<RelPath> = Chunks::new(far, all.clone(), threads).flatten().map(|action| action.path).collect();
+            if far {
+                seen.sort();
+            }
+            assert_eq!(seen, all.into_iter().map(|action| action.path).collect::<Vec<_>>(), "{far} {threads}");
+        }
+        assert!(Chunks::new(true, Vec::new(), 3).next().is_none());
+    }
+}
