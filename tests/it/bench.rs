@@ -188,11 +188,35 @@ fn peers_that_are_missing_or_fail_are_said() {
     nothing_is_left(&places);
 }
 
+/// A peer that says that it left something out, and overwrote it, has no figure either.
+#[test]
+fn a_conflict_that_is_overwritten_is_no_reading() {
+    const OVERWRITES: &str = r#"#!/bin/sh
+[ $# -gt 2 ] || exit 0
+for word; do from=$to to=$word; done
+/bin/cp -a "$from/." "$to/"
+[ ! -e "$to.brought" ] || exit 1
+: > "$to.brought"
+"#;
+    let mut world = World::new();
+    let places = places(&world);
+    let bin = world.top().join("bin");
+    write(&bin.join("unison"), OVERWRITES);
+    crate::harness::chmod(&bin.join("unison"), 0o755);
+    world.set("PATH", bin.to_str().expect("text"));
+    let more = ["--files=5", "--scenarios=conflicts", "--rounds=1", "--peers=unison"];
+    let ended = world.run_in(&world.top(), &words(&places, &more));
+    ended.ends_with(6).says("it ended well and overwrote what had changed on both sides").says("1 row could not be measured");
+    nothing_is_left(&places);
+}
+
 #[test]
 fn bad_input_is_told_and_nothing_is_done() {
     let world = World::new();
     let places = places(&world);
     let top = world.top();
+    fs::create_dir(top.join("wide")).expect("a folder");
+    fs::File::create(top.join("wide/huge")).and_then(|file| file.set_len(8 << 40)).expect("a file of one hole");
     for (typed, code, said) in [
         (&["bench", "--scenarios", "frist"][..], 2, "'first'"),
         (&["bench", "--peers", "rsnyc"], 2, "'rsync'"),
@@ -207,6 +231,7 @@ fn bad_input_is_told_and_nothing_is_done() {
         (&["bench", "--project", ".", "--staging", "near"], 1, "inside the project itself"),
         (&["bench", "--html", "no/such/page.html"], 1, "The page cannot be written"),
         (&["bench", "--files", "5", "--bytes", "900TiB", "--staging", "near"], 4, "not enough room"),
+        (&["bench", "--project", "wide", "--staging", "near"], 4, "not enough room"),
     ] {
         world.run_in(&top, typed).ends_with(code).says(said);
         nothing_is_left(&places);

@@ -161,25 +161,9 @@ pub fn open_file_limit() -> Option<u64> {
 
 /// Does the error say that what the path lies on is out of reach?
 pub fn is_gone(error: &io::Error) -> bool {
-    const GONE: &[u32] = &[
-        code::ERROR_NOT_READY,
-        code::ERROR_REM_NOT_LIST,
-        code::ERROR_BAD_NETPATH,
-        code::ERROR_DEV_NOT_EXIST,
-        code::ERROR_UNEXP_NET_ERR,
-        code::ERROR_NETNAME_DELETED,
-        code::ERROR_BAD_NET_NAME,
-        code::ERROR_SEM_TIMEOUT,
-        code::ERROR_DEVICE_NOT_CONNECTED,
-        code::ERROR_BAD_DEVICE,
-        code::ERROR_CONNECTION_UNAVAIL,
-        code::ERROR_NO_NET_OR_BAD_PATH,
-        code::ERROR_NO_NETWORK,
-        code::ERROR_NETWORK_UNREACHABLE,
-        code::ERROR_HOST_UNREACHABLE,
-        code::ERROR_CONNECTION_ABORTED,
-    ];
-    error.raw_os_error().is_some_and(|number| GONE.contains(&number.cast_unsigned()))
+    // Of a path with a letter that stands for nothing any more.
+    const NO_DEVICE: i32 = code::ERROR_BAD_DEVICE.cast_signed();
+    crate::disk::windows::is_gone(error, false) || error.raw_os_error() == Some(NO_DEVICE)
 }
 
 /// The volume's serial number and the file's number there, links followed.

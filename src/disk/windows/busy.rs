@@ -1,25 +1,30 @@
 //! Which program has a file open, for people: asked of Windows' Restart Manager when a call has failed for good.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use windows_sys::Win32::System::RestartManager as rm;
 
 use crate::disk::clock::Moment;
 
-/// So long in all a process asks, in milliseconds: an answer takes some, and a thousand files may be in use.
-const ENOUGH: u64 = 3_000;
-static SPENT: AtomicU64 = AtomicU64::new(0);
+/// So long a process asks within a minute: an answer takes some time, and a thousand files may be in use.
+const ENOUGH: Duration = Duration::from_secs(3);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Since when, and how long it asked.
+static SPENT: Mutex<Option<(Moment, Duration)>> = Mutex::new(None);
 /// Programs that are named.
 const MOST: usize = 3;
 
 /// A sentence about who has the file at `path` open; `None` where that is not to be learnt.
 pub(super) fn holders(path: &str) -> Option<String> {
-    if SPENT.load(Ordering::Relaxed) > ENOUGH {
+    let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let began = Moment::now();
+    let (since, asked) = spent.filter(|(since, _)| since.elapsed() < MINUTE).unwrap_or((began, Duration::ZERO));
+    if asked > ENOUGH {
         return None;
     }
-    let began = Moment::now();
     let names = ask(path);
-    SPENT.fetch_add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    *spent = Some((since, asked + began.elapsed()));
     sentence(&names?)
 }
 
