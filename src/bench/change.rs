@@ -30,12 +30,7 @@ pub fn line(tick: u64) -> String {
 /// About `count` files, spread evenly over the project, get a line more. Databases and long files are passed over, and what
 /// may not be written. Returns their paths in the project.
 pub fn edit(ground: &Ground, census: &Census, count: u64, tick: u64) -> Result<Vec<PathBuf>, Error> {
-    edit_in(ground, Path::new(PROJECT), census, count, &line(tick), tick)
-}
-
-/// The same files of a copy of the project, or of itself, with any line.
-pub fn edit_in(ground: &Ground, top: &Path, census: &Census, count: u64, text: &str, tick: u64) -> Result<Vec<PathBuf>, Error> {
-    let project = ground.at(top);
+    let project = ground.at(PROJECT);
     let stride = (census.files / count.max(1)).max(1);
     let (mut number, mut owed, mut edited) = (0_u64, 0_u64, Vec::new());
     ground::walk(&project, OURS, &mut |path, seen| {
@@ -47,7 +42,7 @@ pub fn edit_in(ground: &Ground, top: &Path, census: &Census, count: u64, text: &
         if owed == 0 || seen.length > LONG || is_database(&project.join(path)) {
             return Ok(true);
         }
-        match ground.write_into(&top.join(path), None, text.as_bytes(), moment(tick)) {
+        match ground.write_into(&Path::new(PROJECT).join(path), None, line(tick).as_bytes(), moment(tick)) {
             Err(error) if error.kind == ErrorKind::Denied => return Ok(true),
             written => written?,
         }
@@ -56,6 +51,19 @@ pub fn edit_in(ground: &Ground, top: &Path, census: &Census, count: u64, text: &
         Ok((edited.len() as u64) < count)
     })?;
     Ok(edited)
+}
+
+/// What a change on the other side adds.
+pub fn other_line(tick: u64) -> String {
+    format!("changed on the other side at {tick:08}\n")
+}
+
+/// These files of a copy get another line more.
+pub fn edit_copy(ground: &Ground, copy: &Path, paths: &[PathBuf], tick: u64) -> Result<(), Error> {
+    for path in paths {
+        ground.write_into(&copy.join(path), None, other_line(tick).as_bytes(), moment(tick))?;
+    }
+    Ok(())
 }
 
 /// Do these files of a tree all end with this line?

@@ -179,9 +179,10 @@ struct Sized<'a> {
     turns: &'a Turns<'a>,
 }
 
-/// What a scenario does before each round, and has to take back.
+/// What a scenario does before each round, as far as somebody has to know it later.
 enum Prepared {
     Nothing,
+    Edited(Vec<PathBuf>),
     Deleted(Vec<PathBuf>),
 }
 
@@ -250,7 +251,7 @@ impl Sized<'_> {
                 let row = rows.get_mut(&number).expect("its keys are the order");
                 self.turns.tell(format!("{} files, {}, {}, round {}", row.files, scenario.word(), row.tool.word(), round + 1));
                 if row.failed.is_none() {
-                    match self.measure(number, scenario, stopped)? {
+                    match self.measure(number, scenario, &prepared, stopped)? {
                         Ok(readings) => row.readings.extend(readings),
                         Err(failed) => row.failed = Some(failed),
                     }
@@ -296,7 +297,9 @@ impl Sized<'_> {
         self.tick += 1;
         let (ground, census, tick) = (self.plot.source(), &self.plot.census, self.tick);
         match (scenario, huge) {
-            (Scenario::Changed | Scenario::Conflicts, _) => drop(change::edit(ground, census, self.request.changed, tick)?),
+            (Scenario::Changed | Scenario::Conflicts, _) => {
+                return Ok(Prepared::Edited(change::edit(ground, census, self.request.changed, tick)?));
+            }
             (Scenario::Percent, _) => drop(change::edit(ground, census, (census.files / 100).max(1), tick)?),
             (Scenario::Touch, _) => drop(change::touch(ground, tick)?),
             (Scenario::Rename, _) => change::rename(ground, folder, round % 2 == 1)?,
@@ -317,18 +320,24 @@ impl Sized<'_> {
     }
 
     /// One turn of one tool.
-    fn measure(&mut self, number: usize, scenario: Scenario, stopped: &Stopped) -> Result<Result<Vec<Reading>, String>, Error> {
+    fn measure(
+        &mut self,
+        number: usize,
+        scenario: Scenario,
+        prepared: &Prepared,
+        stopped: &Stopped,
+    ) -> Result<Result<Vec<Reading>, String>, Error> {
         let (plot, stand, tick) = (&self.plot, &mut self.stands[number], &mut self.tick);
         let one = |turn: Turn| turn.map(|reading| vec![reading]);
-        let measured = match scenario {
-            Scenario::First => {
+        let measured = match (scenario, prepared) {
+            (Scenario::First, _) => {
                 stand.empty(plot)?;
                 one(stand.bring(plot, Purpose::Bring, stopped)?)
             }
-            Scenario::Conflicts => one(conflicts(stand, plot, self.request.changed, *tick, stopped)?),
-            Scenario::Event => watched::events(stand, plot, self.request.events, tick, stopped)?,
-            Scenario::Storm => one(watched::storm(stand, plot, tick, stopped)?),
-            Scenario::Flush => one(flush(stand, plot, self.request.changed, tick, stopped)?),
+            (Scenario::Conflicts, Prepared::Edited(edited)) => one(conflicts(stand, plot, edited, *tick, stopped)?),
+            (Scenario::Event, _) => watched::events(stand, plot, self.request.events, tick, stopped)?,
+            (Scenario::Storm, _) => one(watched::storm(stand, plot, tick, stopped)?),
+            (Scenario::Flush, _) => one(flush(stand, plot, self.request.changed, tick, stopped)?),
             _ => one(stand.bring(plot, Purpose::Bring, stopped)?),
         };
         if scenario.is_watched() {
@@ -350,15 +359,13 @@ impl Sized<'_> {
     }
 }
 
-/// The copy's files change as the project's did; what the tool makes of that is measured, and then ended.
-fn conflicts(stand: &mut Stand, plot: &Plot, changed: u64, tick: u64, stopped: &Stopped) -> Result<Turn, Error> {
-    let copy = Path::new(stand.tool.word());
-    let text = format!("on the other side, {}", change::line(tick));
-    let met = change::edit_in(plot.target(), copy, &plot.census, changed, &text, tick)?;
+/// The copy's files change where the project's did; what the tool makes of that is measured, and then ended.
+fn conflicts(stand: &mut Stand, plot: &Plot, edited: &[PathBuf], tick: u64, stopped: &Stopped) -> Result<Turn, Error> {
+    change::edit_copy(plot.target(), Path::new(stand.tool.word()), edited, tick)?;
     let turn = stand.turn(plot, Purpose::Meet, stopped)?;
     if turn.is_ok() {
-        let both = change::all_end_with(&plot.project(), &met, &change::line(tick))
-            && change::all_end_with(&plot.copy_of(stand.tool), &met, &text);
+        let both = change::all_end_with(&plot.project(), edited, &change::line(tick))
+            && change::all_end_with(&plot.copy_of(stand.tool), edited, &change::other_line(tick));
         if !both {
             return Ok(Err("it ended well and overwrote what had changed on both sides".to_owned()));
         }

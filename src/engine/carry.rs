@@ -2,7 +2,7 @@
 //! then folders' times.
 
 use super::error::Error;
-use super::files::{self, is_far};
+use super::files;
 use super::ledger::Ledger;
 use super::remove::carry_deletes;
 use super::report::Progress;
@@ -237,17 +237,16 @@ fn build(
 ) -> Result<(), Error> {
     let mut built = Built::default();
     settle(run, &structure.iter().filter_map(Claim::of_source).collect::<Vec<_>>()).map_err(halted)?;
-    let folders_alone = structure.len() > levels_from(run) && structure.iter().all(is_new_folder);
+    let folders_alone = structure.len() > worth_a_thread(run) && structure.iter().all(is_new_folder);
     let groups: Vec<Vec<Action>> =
         if folders_alone { levels(structure) } else { structure.into_iter().map(|action| vec![action]).collect() };
     for group in groups {
-        if run.stop.load(Ordering::Relaxed) {
-            return Err(Error::Stopped);
-        }
         let group: Vec<Action> = group.into_iter().filter(|action| !built.is_stranded(&action.path)).collect();
-        for (action, end) in at_once(run, group, means.threads)? {
+        let (done, ended) = at_once(run, &group, means.threads);
+        for (action, end) in done {
             built.take(action, end, made, files);
         }
+        ended?;
         (means.tend)()?;
     }
     // Names are made durable together, before the base speaks of any of them.
@@ -267,9 +266,9 @@ fn build(
     Ok(())
 }
 
-/// Fewer folders are made before as many threads are started: where each one waits for a server, few are worth it.
-fn levels_from(run: &Run<'_>) -> usize {
-    if is_far(run) { 8 } else { 256 }
+/// So many folders are worth a thread of their own. Where each step waits for a server few are.
+fn worth_a_thread(run: &Run<'_>) -> usize {
+    if run.is_far() { 4 } else { 64 }
 }
 
 fn is_new_folder(action: &Action) -> bool {
@@ -287,26 +286,36 @@ fn levels(actions: Vec<Action>) -> Vec<Vec<Action>> {
     levels
 }
 
-/// Carries out structural actions that do not need each other.
-fn at_once(run: &Run<'_>, group: Vec<Action>, threads: usize) -> Result<Vec<(Action, StructureEnd)>, Error> {
-    let one = |action: &Action| carry_structure(run, action.clone()).map_err(halted);
-    let ends: Result<Vec<Vec<StructureEnd>>, Error> = if group.len() < levels_from(run) / 4 || threads == 1 {
-        group.iter().map(one).collect::<Result<_, _>>().map(|ends| vec![ends])
-    } else {
-        thread::scope(|scope| {
-            let part = |part: &'_ [Action]| part.iter().map(one).collect::<Result<Vec<_>, Error>>();
-            let running: Vec<_> =
-                group.chunks(group.len().div_ceil(threads)).map(|slice| scope.spawn(move || part(slice))).collect();
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        })
+/// Carries out structural actions that do not need each other; answers what was done, also where it came to a halt.
+fn at_once(run: &Run<'_>, group: &[Action], threads: usize) -> (Vec<(Action, StructureEnd)>, Result<(), Error>) {
+    let each = |part: &[Action]| {
+        let mut done = Vec::with_capacity(part.len());
+        for action in part {
+            let end = if run.stop.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { carry_structure(run, action.clone()) };
+            match end {
+                Ok(end) => done.push((action.clone(), end)),
+                Err(halt) => return (done, Err(halted(halt))),
+            }
+        }
+        (done, Ok(()))
     };
-    Ok(group.into_iter().zip(ends?.into_iter().flatten()).collect())
+    if group.len() < worth_a_thread(run) || threads == 1 {
+        return each(group);
+    }
+    thread::scope(|scope| {
+        let running: Vec<_> = group.chunks(group.len().div_ceil(threads)).map(|part| scope.spawn(move || each(part))).collect();
+        running.into_iter().fold((Vec::new(), Ok(())), |(mut all, ended), thread| {
+            let (done, end) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            all.extend(done);
+            (all, ended.and(end))
+        })
+    })
 }
 
 /// Times of the folders that were made, several at once; then the modes that had to wait, the deepest first.
 fn finish(run: &Run<'_>, made: Vec<Made>, threads: usize) -> Result<Vec<(RelPath, Box<Base>)>, Error> {
     let (late, mut plain): (Vec<Made>, Vec<Made>) = made.into_iter().partition(Made::waits);
-    let share = plain.len().div_ceil(threads).max(levels_from(run));
+    let share = plain.len().div_ceil(threads).max(worth_a_thread(run));
     thread::scope(|scope| {
         let mut running = Vec::new();
         while !plain.is_empty() {

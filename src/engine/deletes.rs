@@ -41,32 +41,34 @@ pub(super) fn guard(session: &Session<'_>, request: &Request, plan: &mut Plan) -
 
 /// Why the plan's deletes at `side` are a mass, or a part of one.
 fn mass(session: &Session<'_>, request: &Request, plan: &Plan, side: Side) -> Result<Option<String>, Error> {
-    if let Deletes::Held { since } = request.deletes
-        && answered_at(session)?.is_none_or(|answered| answered < since)
-    {
+    let told = session.store.meta(key::deletes_allowed(side))?.and_then(|at| at.parse().ok()).map(Time);
+    let Some(counted_from) = counted_from(told, request.deletes, session.started) else {
         return Ok(Some("deletes wait for an answer, and these are more of them".to_owned()));
-    }
-    let earlier = session.store.deletes_since(side, counted_from(session)?)?;
+    };
+    let earlier = session.store.deletes_since(side, counted_from)?;
     let below = |folder: &RelPath| session.store.files_below(folder).unwrap_or(0);
     let trip = guard::mass_delete(plan, side, &earlier, session.store.count_files()?, &below);
     Ok(trip.map(|trip| trip.to_string()))
 }
 
-/// An hour back, or the moment of the last answer. A moment that is still to come was told by a clock that was wrong.
-fn counted_from(session: &Session<'_>) -> Result<Time, Error> {
-    let hour_ago = Time(session.started.0 - HOUR_NS);
-    Ok(answered_at(session)?.filter(|&at| at <= session.started).map_or(hour_ago, |at| at.max(hour_ago)))
+/// Since when deletes count: for an hour, or since they were allowed at `answered`, by whichever process. `None` where a mass
+/// waits since later.
+fn counted_from(answered: Option<Time>, deletes: Deletes, now: Time) -> Option<Time> {
+    let hour_ago = Time(now.0 - HOUR_NS);
+    // A moment that is still to come was told by a clock that was wrong.
+    let answered = answered.filter(|&at| at <= now);
+    match deletes {
+        Deletes::Held { since } if answered.is_none_or(|at| at < since) => None,
+        _ => Some(answered.map_or(hour_ago, |at| at.max(hour_ago))),
+    }
 }
 
-/// When deletes were allowed last, by whichever process.
-fn answered_at(session: &Session<'_>) -> Result<Option<Time>, Error> {
-    Ok(session.store.meta(key::DELETES_ALLOWED)?.and_then(|at| at.parse().ok()).map(Time))
-}
-
-/// A run over everything whose deletes were allowed is an answer to all before it: they count no more.
+/// A run over everything whose deletes were allowed is an answer to all before it, where it may write: they count no more.
 pub(super) fn answered(manifest: &mut Manifest, request: &Request, now: Time) -> Result<(), Error> {
     if request.deletes == Deletes::Allow && request.paths.is_empty() {
-        manifest.set_meta(key::DELETES_ALLOWED, &now.0.to_string())?;
+        for side in Side::BOTH.into_iter().filter(|&side| request.direction.writes(side)) {
+            manifest.set_meta(key::deletes_allowed(side), &now.0.to_string())?;
+        }
     }
     Ok(())
 }
@@ -89,4 +91,28 @@ fn held(session: &Session<'_>, plan: &Plan, side: Side, why: String) -> Result<H
     held.top.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     held.top.truncate(5);
     Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_let_go_by_a_later_answer_alone() {
+        let (hour, now) = (Time(HOUR_NS), Time(2 * HOUR_NS));
+        let [before, since, after, to_come] = [30, 40, 50, 70].map(|minutes| Time(HOUR_NS + minutes * HOUR_NS / 60));
+        let held = Deletes::Held { since };
+        for (name, answered, deletes, expected) in [
+            ("nobody was asked", None, Deletes::Guarded, Some(hour)),
+            ("an old answer", Some(Time(1)), Deletes::Guarded, Some(hour)),
+            ("an answer", Some(after), Deletes::Guarded, Some(after)),
+            ("a clock that was wrong", Some(to_come), Deletes::Guarded, Some(hour)),
+            ("it waits", None, held, None),
+            ("an answer to another one", Some(before), held, None),
+            ("its answer", Some(after), held, Some(after)),
+            ("an answer by a clock that was wrong", Some(to_come), held, None),
+        ] {
+            assert_eq!(counted_from(answered, deletes, now), expected, "{name}");
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use super::carry::{Means, eventful, halted, progress};
 use super::error::Error;
 use super::ledger::Ledger;
+use crate::model::ignore::Patterns;
 use crate::model::path::RelPath;
 use crate::model::plan::Action;
-use crate::model::side::Side;
+use crate::model::whole::topmost;
 use crate::transfer::{Halt, Outcome, Pending, Run, carry_chunk, restamp};
 
 use std::collections::{HashMap, VecDeque};
@@ -36,7 +37,7 @@ pub(super) fn carry(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, 
         Ok(())
     };
     let threads = means.threads.min(files.len().div_ceil(8)).max(1);
-    let mut chunks = Chunks::new(is_far(run), files, threads);
+    let mut chunks = Chunks::new(run.is_far(), run.whole, files, threads);
     if threads == 1 {
         let mut resting = None;
         for chunk in chunks {
@@ -136,11 +137,12 @@ fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -
     answers
 }
 
-/// Files in path order, cut into chunks that keep all workers busy to the end.
+/// Files, cut into chunks that keep all workers busy to the end: in path order where both roots are near.
 ///
-/// Where a root is far they are parted into as many lanes as there are workers, and each chunk comes from the next lane: a
+/// Where one is far they are parted into as many lanes as there are workers, and each chunk comes from the next lane: a
 /// system makes and renames the names of one folder one after the other, so that workers who share a folder would wait for
-/// each other's round trips.
+/// each other's round trips. What lies in `whole` folders keeps its order in a lane of its own: the objects of a repository
+/// come before the refs that name them.
 struct Chunks {
     lanes: VecDeque<Peekable<IntoIter<Action>>>,
     left: usize,
@@ -148,13 +150,19 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new(far: bool, mut files: Vec<Action>, threads: usize) -> Chunks {
-        let (left, share) = (files.len(), files.len().div_ceil(threads).max(1));
+    fn new(far: bool, whole: &Patterns, mut files: Vec<Action>, threads: usize) -> Chunks {
+        let left = files.len();
         let mut lanes = VecDeque::new();
-        while far && files.len() > share {
-            lanes.push_front(files.split_off(files.len() - share).into_iter().peekable());
+        if far {
+            let is_part = |action: &mut Action| topmost(&action.path, &|path| whole.name(path, true)).is_some();
+            lanes.push_back(files.extract_if(.., is_part).collect::<Vec<_>>());
+            let share = files.len().div_ceil(threads).max(1);
+            while files.len() > share {
+                lanes.push_front(files.split_off(files.len() - share));
+            }
         }
-        lanes.push_front(files.into_iter().peekable());
+        lanes.push_front(files);
+        let lanes = lanes.into_iter().filter(|lane| !lane.is_empty()).map(|lane| lane.into_iter().peekable()).collect();
         Chunks { lanes, left, threads }
     }
 }
@@ -182,11 +190,6 @@ impl Iterator for Chunks {
     }
 }
 
-/// Does a step at a root wait for an answer from elsewhere?
-pub(super) fn is_far(run: &Run<'_>) -> bool {
-    Side::BOTH.into_iter().any(|side| run.traits[side].remote)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,27 +197,35 @@ mod tests {
     use crate::model::entry::{Content, Entry, Found, Stamp};
     use crate::model::listing::Seen;
     use crate::model::plan::{Op, Why};
+    use crate::model::side::Side;
     use crate::model::time::Time;
 
-    /// So many files in so many folders, in path order.
-    fn files(folders: usize, each: usize) -> Vec<Action> {
+    fn write(path: &str) -> Action {
         let entry = Entry { content: Content::File { size: 1, digest: None }, mtime: Time(1), mode: 0o644 };
         let from = Box::new(Found { entry, stamp: Stamp { size: 1, mtime: Time(1), ctime: Time(1), id: 1 } });
         let op = Op::Write { to: Side::Network, from, expect: Seen::Absent, revived: false };
         let why = Why { in_base: false, staging: Change::Created, network: Change::None, by: None };
-        let path = |at| RelPath::parse(format!("d{:02}/f{:03}", at / each, at % each).as_bytes()).expect("a path");
-        (0..folders * each).map(|at| Action { path: path(at), op: op.clone(), why }).collect()
+        Action { path: RelPath::parse(path.as_bytes()).expect("a path"), op, why }
+    }
+
+    /// So many files in so many folders, in path order.
+    fn files(folders: usize, each: usize) -> Vec<Action> {
+        (0..folders * each).map(|at| write(&format!("d{:02}/f{:03}", at / each, at % each))).collect()
+    }
+
+    fn paths(chunk: &[Action]) -> Vec<RelPath> {
+        chunk.iter().map(|action| action.path.clone()).collect()
     }
 
     fn folders_of(chunk: &[Action]) -> Vec<RelPath> {
-        let mut folders: Vec<RelPath> = chunk.iter().filter_map(|action| action.path.parent()).collect();
+        let mut folders: Vec<RelPath> = paths(chunk).iter().filter_map(RelPath::parent).collect();
         folders.dedup();
         folders
     }
 
     #[test]
     fn far_workers_are_in_folders_of_their_own() {
-        let chunks: Vec<_> = Chunks::new(true, files(4, 50), 4).collect();
+        let chunks: Vec<_> = Chunks::new(true, &Patterns::none(), files(4, 50), 4).collect();
         let at_once: Vec<_> = chunks.iter().take(4).map(|chunk| folders_of(chunk)).collect();
         assert_eq!(at_once.iter().map(Vec::len).collect::<Vec<_>>(), [1; 4]);
         let mut folders = at_once.concat();
@@ -223,15 +234,28 @@ mod tests {
     }
 
     #[test]
-    fn every_file_is_in_one_chunk_and_near_ones_keep_their_order() {
+    fn every_file_is_in_one_chunk_in_path_order() {
         for (far, threads) in [(true, 1), (true, 3), (true, 64), (false, 3)] {
-            let all = files(5, 37);
-            let mut seen: Vec<RelPath> = Chunks::new(far, all.clone(), threads).flatten().map(|action| action.path).collect();
+            let all = paths(&files(5, 37));
+            let chunks: Vec<_> = Chunks::new(far, &Patterns::none(), files(5, 37), threads).map(|chunk| paths(&chunk)).collect();
+            assert!(chunks.iter().all(|chunk| chunk.is_sorted()), "{far} {threads}");
+            let mut seen = chunks.concat();
             if far {
                 seen.sort();
             }
-            assert_eq!(seen, all.into_iter().map(|action| action.path).collect::<Vec<_>>(), "{far} {threads}");
+            assert_eq!(seen, all, "{far} {threads}");
         }
-        assert!(Chunks::new(true, Vec::new(), 3).next().is_none());
+        assert!(Chunks::new(true, &Patterns::none(), Vec::new(), 3).next().is_none());
+    }
+
+    #[test]
+    fn objects_are_given_out_before_refs() {
+        let whole = Patterns::new([".git"]).expect("patterns");
+        let objects = (0..400).map(|at| write(&format!(".git/objects/{at:03}")));
+        let refs = (0..30).map(|at| write(&format!(".git/refs/{at:02}")));
+        let all: Vec<_> = objects.chain(refs).chain(files(4, 200)).collect();
+        let given: Vec<_> = Chunks::new(true, &whole, all, 8).flatten().map(|action| action.path.to_string()).collect();
+        let parts: Vec<_> = given.iter().filter(|path| path.starts_with(".git/")).collect();
+        assert!(parts.len() == 430 && parts.is_sorted());
     }
 }

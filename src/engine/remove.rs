@@ -166,6 +166,7 @@ mod tests {
                 .map(delete)
                 .into();
         let turns = Turns::of(&batch, &whole);
+        // In path order, from which deletes go backwards: refs before objects.
         let shown = |turn: &[Action]| turn.iter().map(|action| action.path.to_string()).collect::<Vec<_>>();
         assert_eq!(shown(&turns.in_turn), ["a/data.db-wal", "r/.git/objects/1", "r/.git/refs/1"]);
         assert_eq!(shown(&turns.files), ["a/data.db", "a/text", "r/x"]);

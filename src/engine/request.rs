@@ -105,7 +105,7 @@ pub enum Deletes {
     /// Held by the guard.
     #[default]
     Guarded,
-    /// Held, all of them: a mass waits since then for an answer, and this run does not look at the whole of it.
+    /// A mass waits since then, and this run does not look at the whole of it: all are held, unless an answer came meanwhile.
     Held { since: Time },
     /// `--allow-deletes`: this run's deletes go through.
     Allow,

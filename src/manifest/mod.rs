@@ -49,6 +49,8 @@ pub const FILE_NAME: &str = "manifest.db";
 
 /// What [`Manifest::set_meta`] and [`View::meta`] go by.
 pub mod key {
+    use crate::model::side::Side;
+
     /// Set once a run over everything was about to write: the question whether these are one project is answered.
     pub const FIRST_SYNC_BEGUN: &str = "first_sync_done";
     /// Set once a run over everything came to its end: from then on the two folders have met.
@@ -58,8 +60,14 @@ pub mod key {
     pub const STAGING_COMPLETE: &str = "staging_complete";
     /// The ignore patterns that the base was made with.
     pub const PATTERNS: &str = "patterns";
-    /// When a run over everything was last allowed its deletes, in ns since 1970: the mass-delete guard counts from there.
-    pub const DELETES_ALLOWED: &str = "deletes_allowed";
+    /// When a run over everything was last allowed its deletes at this side, in ns since 1970: the mass-delete guard counts from
+    /// there.
+    pub const fn deletes_allowed(side: Side) -> &'static str {
+        match side {
+            Side::Staging => "deletes_allowed_staging",
+            Side::Network => "deletes_allowed_network",
+        }
+    }
     /// Whether the network root may hold copies of this pair's conflicts.
     pub const CONFLICT_COPIES: &str = "conflict_copies";
     /// See [`super::Manifest::own_name`].

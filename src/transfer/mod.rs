@@ -174,6 +174,11 @@ impl Run<'_> {
         temp_name(self.owner, path, source)
     }
 
+    /// Does a step at a root wait for an answer from elsewhere?
+    pub fn is_far(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| self.traits[side].remote)
+    }
+
     /// The root's clock now, as far as our monotonic clock can carry it on.
     pub(crate) fn clock_now(&self, side: Side) -> Clock {
         let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);

@@ -161,9 +161,7 @@ pub fn open_file_limit() -> Option<u64> {
 
 /// Does the error say that what the path lies on is out of reach?
 pub fn is_gone(error: &io::Error) -> bool {
-    // Of a path with a letter that stands for nothing any more.
-    const NO_DEVICE: i32 = code::ERROR_BAD_DEVICE.cast_signed();
-    crate::disk::windows::is_gone(error, false) || error.raw_os_error() == Some(NO_DEVICE)
+    crate::disk::windows::is_gone(error, false)
 }
 
 /// The volume's serial number and the file's number there, links followed.

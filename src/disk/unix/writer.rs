@@ -119,19 +119,21 @@ impl Writer for UnixWriter {
             return Err(Error::new("write", &self.name, ErrorKind::Barred, source));
         }
         rustix::fs::futimens(&self.handle, &times(mtime)).map_err(self.error("touch"))?;
-        // The answer is fresh: it came with the times.
-        let mut stat = stat::by_handle(&self.handle, Sync::AsIs).map_err(self.error("look at"))?;
+        let look = || stat::by_handle(&self.handle, Sync::AsIs).map_err(self.error("look at"));
+        let mut seen = None;
         // A base of an older version may still ask for bits that lend the owner's rights.
-        let other = mode.map(|mode| mode & 0o777).filter(|mode| *mode != stat.mode);
-        if let Some(mode) = other {
-            rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(self.error("touch"))?;
+        if let Some(mode) = mode.map(|mode| mode & 0o777) {
+            // The answer is fresh: it came with the times.
+            seen = Some(look()?).filter(|stat| stat.mode == mode);
+            if seen.is_none() {
+                rustix::fs::fchmod(&self.handle, Mode::from_raw_mode(mode as _)).map_err(self.error("touch"))?;
+            }
         }
         if flush {
             rustix::fs::fsync(&self.handle).map_err(self.error("flush"))?;
+            seen = None;
         }
-        if other.is_some() || flush {
-            stat = stat::by_handle(&self.handle, Sync::AsIs).map_err(self.error("look at"))?;
-        }
+        let stat = seen.map_or_else(look, Ok)?;
         let UnixWriter { handle, name, facts, .. } = *self;
         // A network file system may only tell now that the bytes did not arrive.
         close(handle).map_err(|errno| facts.error("close", &name, errno))?;

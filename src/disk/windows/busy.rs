@@ -17,14 +17,18 @@ const MOST: usize = 3;
 
 /// A sentence about who has the file at `path` open; `None` where that is not to be learnt.
 pub(super) fn holders(path: &str) -> Option<String> {
-    let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
     let began = Moment::now();
-    let (since, asked) = spent.filter(|(since, _)| since.elapsed() < MINUTE).unwrap_or((began, Duration::ZERO));
-    if asked > ENOUGH {
+    let spend = |more: Duration| {
+        let mut spent = SPENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, before) = spent.filter(|(since, _)| since.elapsed() < MINUTE).unwrap_or((began, Duration::ZERO));
+        *spent = Some((since, before + more));
+        before
+    };
+    if spend(Duration::ZERO) > ENOUGH {
         return None;
     }
     let names = ask(path);
-    *spent = Some((since, asked + began.elapsed()));
+    spend(began.elapsed());
     sentence(&names?)
 }
 

@@ -184,6 +184,7 @@ fn is_offline(code: u32) -> bool {
             | win::ERROR_MEDIA_CHANGED
             | win::ERROR_NO_MEDIA_IN_DRIVE
             | win::ERROR_DEVICE_NOT_CONNECTED
+            | win::ERROR_BAD_DEVICE
             | win::ERROR_CONNECTION_UNAVAIL
             | win::ERROR_NO_NET_OR_BAD_PATH
             | win::ERROR_NO_NETWORK
