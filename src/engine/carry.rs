@@ -266,6 +266,12 @@ fn build(
     Ok(())
 }
 
+/// Workers for so many files: where each one waits for a server, few are worth it.
+pub(super) fn workers(run: &Run<'_>, threads: usize, files: usize) -> usize {
+    let worth_it = if run.is_far() { 1 } else { 8 };
+    threads.min(files.div_ceil(worth_it)).max(1)
+}
+
 /// So many folders are worth a thread of their own. Where each step waits for a server few are.
 fn worth_a_thread(run: &Run<'_>) -> usize {
     if run.is_far() { 4 } else { 64 }
@@ -276,7 +282,7 @@ fn is_new_folder(action: &Action) -> bool {
 }
 
 /// By depth: what is needed comes first.
-fn levels(actions: Vec<Action>) -> Vec<Vec<Action>> {
+pub(super) fn levels(actions: Vec<Action>) -> Vec<Vec<Action>> {
     let mut levels: Vec<Vec<Action>> = Vec::new();
     for action in actions {
         let depth = action.path.names().count();

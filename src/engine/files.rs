@@ -1,6 +1,6 @@
 //! Files: copied in chunks that share a flush, by several workers.
 
-use super::carry::{Means, eventful, halted, progress};
+use super::carry::{Means, eventful, halted, progress, workers};
 use super::error::Error;
 use super::ledger::Ledger;
 use crate::model::ignore::Patterns;
@@ -36,7 +36,7 @@ pub(super) fn carry(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, 
         }
         Ok(())
     };
-    let threads = means.threads.min(files.len().div_ceil(8)).max(1);
+    let threads = workers(run, means.threads, files.len());
     let mut chunks = Chunks::new(run.is_far(), run.whole, files, threads);
     if threads == 1 {
         let mut resting = None;
@@ -147,6 +147,8 @@ struct Chunks {
     lanes: VecDeque<Peekable<IntoIter<Action>>>,
     left: usize,
     threads: usize,
+    /// Files in a chunk, as far as there are so many.
+    least: usize,
 }
 
 impl Chunks {
@@ -163,7 +165,7 @@ impl Chunks {
         }
         lanes.push_front(files);
         let lanes = lanes.into_iter().filter(|lane| !lane.is_empty()).map(|lane| lane.into_iter().peekable()).collect();
-        Chunks { lanes, left, threads }
+        Chunks { lanes, left, threads, least: (left / threads).clamp(1, 8) }
     }
 }
 
@@ -171,7 +173,7 @@ impl Iterator for Chunks {
     type Item = Vec<Action>;
 
     fn next(&mut self) -> Option<Vec<Action>> {
-        let most = (self.left / (self.threads * 2)).clamp(8, CHUNK_FILES);
+        let most = (self.left / (self.threads * 2)).clamp(self.least, CHUNK_FILES);
         let mut lane = self.lanes.pop_front()?;
         let mut chunk = Vec::new();
         let mut bytes = 0;

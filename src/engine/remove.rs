@@ -1,6 +1,6 @@
 //! Deletes: in batches that share a flush, and by as many workers as copies have.
 
-use super::carry::{Means, halted, progress};
+use super::carry::{Means, halted, levels, progress, workers};
 use super::error::Error;
 use super::ledger::Ledger;
 use crate::model::database::database_of;
@@ -46,12 +46,15 @@ pub(super) fn carry_deletes(
     Ok(())
 }
 
-/// What goes one after the other, then files, then folders when they are empty.
+/// What goes one after the other, then files, then folders when they are empty, the deepest first.
 fn in_order(run: &Run<'_>, batch: &[Action], outcomes: &mut Vec<Outcome>, means: &mut Means<'_>) -> Result<(), Error> {
     let Turns { in_turn, files, folders } = Turns::of(batch, run.whole);
     side_by_side(run, &in_turn, 1, outcomes, means)?;
-    side_by_side(run, &files, means.threads.min(files.len().div_ceil(8)), outcomes, means)?;
-    side_by_side(run, &folders, 1, outcomes, means)
+    side_by_side(run, &files, workers(run, means.threads, files.len()), outcomes, means)?;
+    for level in levels(folders).iter().rev() {
+        side_by_side(run, level, workers(run, means.threads, level.len()), outcomes, means)?;
+    }
+    Ok(())
 }
 
 /// A log that is an entry of its own goes first, so that no two workers have a database and its log. So does what lies in a `whole`
@@ -92,12 +95,12 @@ fn side_by_side(
     let halt = AtomicBool::new(false);
     let worker = Worker { run, patterns: means.patterns, halt: &halt };
     thread::scope(|scope| {
-        let (answer, answers) = bounded::<Outcome>(threads.max(1) * 8);
+        let (answer, answers) = bounded::<Outcome>(threads * 8);
         let begin = |part| {
             let answer = answer.clone();
             scope.spawn(move || worker.carry(part, &answer))
         };
-        let running: Vec<_> = deletes.chunks(deletes.len().div_ceil(threads.max(1)).max(1)).map(begin).collect();
+        let running: Vec<_> = deletes.chunks(deletes.len().div_ceil(threads).max(1)).map(begin).collect();
         drop(answer);
         let mut tended = Ok(());
         loop {

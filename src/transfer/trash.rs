@@ -8,6 +8,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 
 use std::collections::HashSet;
+use std::sync::MutexGuard;
 
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
@@ -55,40 +56,46 @@ fn numbered(name: &Name, again: u32) -> Name {
     Name::new(&[stem, suffix.as_bytes()].concat()).expect("a name with a suffix is a name")
 }
 
-/// The folder in this run's trash that stands for `path`, made where it is not there yet.
+/// The folder in this run's trash that stands for `path`, made where it is not there yet. Several workers may make one at a time:
+/// nobody waits for another one's round trips.
 pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
     let top = home().join(&run.trash_name);
     let wanted = top.append(path);
-    let mut made = run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if made.contains(&wanted) {
+    let made = || run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if made().contains(&wanted) {
         return Ok(wanted);
     }
     let root = &*run.roots[side];
-    let known = made.contains(&top);
-    let result = if known { make_below(root, &top, path, &mut made) } else { make_folders(root, &wanted) };
+    let known = made().contains(&top);
+    let result = if known { make_below(root, &top, path, &made) } else { make_folders(root, &wanted) };
     match result {
         // Somebody took away what was made before.
         Err(error) if known && error.kind == ErrorKind::Absent => {
-            made.clear();
+            made().clear();
             make_folders(root, &wanted)
         }
         other => other,
     }
     .map_err(|error| Failure::At(side, error))?;
-    made.extend(wanted.ancestors().into_iter().chain([wanted.clone()]).filter(|folder| folder.is_within(&top)));
+    made().extend(wanted.ancestors().into_iter().chain([wanted.clone()]).filter(|folder| folder.is_within(&top)));
     Ok(wanted)
 }
 
 /// Makes the folders of `path` below `top`, which is there, from the first that was not made yet: none is asked for before.
-fn make_below(root: &dyn Root, top: &RelPath, path: &RelPath, made: &mut HashSet<RelPath>) -> crate::disk::Result<()> {
+fn make_below<'a>(
+    root: &dyn Root,
+    top: &RelPath,
+    path: &RelPath,
+    made: &impl Fn() -> MutexGuard<'a, HashSet<RelPath>>,
+) -> crate::disk::Result<()> {
     let mut above = top.clone();
     for name in path.names() {
         let folder = above.join(name);
-        if !made.contains(&folder) {
+        if !made().contains(&folder) {
             let name = folder.name().expect("a folder below another one has a name");
             match root.folder(&above)?.make_folder(&name, BARE) {
                 Err(error) if error.kind != ErrorKind::Exists => return Err(error),
-                _ => made.insert(folder.clone()),
+                _ => made().insert(folder.clone()),
             };
         }
         above = folder;
