@@ -25,8 +25,34 @@ const CHUNK_BYTES: u64 = 64 << 20;
 /// A worker's answer.
 type Answer = Result<Vec<Outcome>, Halt>;
 
+/// Copies files; when all of them are there, those of repositories that name others.
+pub(super) fn carry(run: &Run<'_>, mut files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+    let naming = take_naming(&mut files, run.whole);
+    carry_some(run, files, ledger, means)?;
+    carry_some(run, naming, ledger, means)
+}
+
+/// What lies in a `whole` folder and not below `objects`: references, the index, logs. Whoever finds them after a crash finds what
+/// they name.
+fn take_naming(files: &mut Vec<Action>, whole: &Patterns) -> Vec<Action> {
+    let names_others = |folder: &RelPath| {
+        let part = topmost(folder, &|path| whole.name(path, true)).and_then(|top| folder.below(&top));
+        part.is_some_and(|part| part.names().all(|name| name != b"objects"))
+    };
+    // Most have the same folder as their neighbour.
+    let mut last: Option<(RelPath, bool)> = None;
+    let is_one = |action: &mut Action| {
+        let folder = action.path.parent().unwrap_or_default();
+        match &last {
+            Some((known, answer)) if *known == folder => *answer,
+            _ => last.insert((folder.clone(), names_others(&folder))).1,
+        }
+    };
+    files.extract_if(.., is_one).collect()
+}
+
 /// Copies files on several threads; this one feeds them and keeps the books.
-pub(super) fn carry(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
+fn carry_some(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
     let eventful: HashMap<RelPath, Action> =
         files.iter().filter(|action| eventful(action)).map(|action| (action.path.clone(), action.clone())).collect();
     let enter = |ledger: &mut Ledger<'_>, answer: Answer| -> Result<(), Error> {
@@ -37,7 +63,7 @@ pub(super) fn carry(run: &Run<'_>, files: Vec<Action>, ledger: &mut Ledger<'_>, 
         Ok(())
     };
     let threads = workers(run, means.threads, files.len());
-    let mut chunks = Chunks::new(run.is_far(), run.whole, files, threads);
+    let mut chunks = Chunks::new(run.is_far(), files, threads);
     if threads == 1 {
         let mut resting = None;
         for chunk in chunks {
@@ -141,8 +167,7 @@ fn one_chunk(run: &Run<'_>, chunk: Vec<Action>, resting: &mut Option<Pending>) -
 ///
 /// Where one is far they are parted into as many lanes as there are workers, and each chunk comes from the next lane: a
 /// system makes and renames the names of one folder one after the other, so that workers who share a folder would wait for
-/// each other's round trips. What lies in `whole` folders keeps its order in a lane of its own: the objects of a repository
-/// come before the refs that name them.
+/// each other's round trips.
 struct Chunks {
     lanes: VecDeque<Peekable<IntoIter<Action>>>,
     left: usize,
@@ -152,12 +177,10 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new(far: bool, whole: &Patterns, mut files: Vec<Action>, threads: usize) -> Chunks {
+    fn new(far: bool, mut files: Vec<Action>, threads: usize) -> Chunks {
         let left = files.len();
         let mut lanes = VecDeque::new();
         if far {
-            let is_part = |action: &mut Action| topmost(&action.path, &|path| whole.name(path, true)).is_some();
-            lanes.push_back(files.extract_if(.., is_part).collect::<Vec<_>>());
             let share = files.len().div_ceil(threads).max(1);
             while files.len() > share {
                 lanes.push_front(files.split_off(files.len() - share));
@@ -227,7 +250,7 @@ mod tests {
 
     #[test]
     fn far_workers_are_in_folders_of_their_own() {
-        let chunks: Vec<_> = Chunks::new(true, &Patterns::none(), files(4, 50), 4).collect();
+        let chunks: Vec<_> = Chunks::new(true, files(4, 50), 4).collect();
         let at_once: Vec<_> = chunks.iter().take(4).map(|chunk| folders_of(chunk)).collect();
         assert_eq!(at_once.iter().map(Vec::len).collect::<Vec<_>>(), [1; 4]);
         let mut folders = at_once.concat();
@@ -239,7 +262,7 @@ mod tests {
     fn every_file_is_in_one_chunk_in_path_order() {
         for (far, threads) in [(true, 1), (true, 3), (true, 64), (false, 3)] {
             let all = paths(&files(5, 37));
-            let chunks: Vec<_> = Chunks::new(far, &Patterns::none(), files(5, 37), threads).map(|chunk| paths(&chunk)).collect();
+            let chunks: Vec<_> = Chunks::new(far, files(5, 37), threads).map(|chunk| paths(&chunk)).collect();
             assert!(chunks.iter().all(|chunk| chunk.is_sorted()), "{far} {threads}");
             let mut seen = chunks.concat();
             if far {
@@ -247,17 +270,18 @@ mod tests {
             }
             assert_eq!(seen, all, "{far} {threads}");
         }
-        assert!(Chunks::new(true, &Patterns::none(), Vec::new(), 3).next().is_none());
+        assert!(Chunks::new(true, Vec::new(), 3).next().is_none());
     }
 
     #[test]
-    fn objects_are_given_out_before_refs() {
+    fn what_names_objects_comes_after_them() {
         let whole = Patterns::new([".git"]).expect("patterns");
-        let objects = (0..400).map(|at| write(&format!(".git/objects/{at:03}")));
-        let refs = (0..30).map(|at| write(&format!(".git/refs/{at:02}")));
-        let all: Vec<_> = objects.chain(refs).chain(files(4, 200)).collect();
-        let given: Vec<_> = Chunks::new(true, &whole, all, 8).flatten().map(|action| action.path.to_string()).collect();
-        let parts: Vec<_> = given.iter().filter(|path| path.starts_with(".git/")).collect();
-        assert!(parts.len() == 430 && parts.is_sorted());
+        let of =
+            [".git/HEAD", ".git/index", ".git/modules/a/objects/2", ".git/modules/a/refs/b", ".git/objects/1", ".git/refs/a"];
+        let mut files: Vec<_> = of.into_iter().chain(["objects/refs/c", "refs/d"]).map(write).collect();
+        let naming = take_naming(&mut files, &whole);
+        let shown = |files: &[Action]| paths(files).iter().map(RelPath::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(&naming), [".git/HEAD", ".git/index", ".git/modules/a/refs/b", ".git/refs/a"]);
+        assert_eq!(shown(&files), [".git/modules/a/objects/2", ".git/objects/1", "objects/refs/c", "refs/d"]);
     }
 }
