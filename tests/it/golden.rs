@@ -187,18 +187,18 @@ fn regret(world: &World) {
     edit(&world.staging, "README.txt", "a mistake\n", 1_780_000_006);
 }
 
-/// Four lines, as a watch process writes them, and the beginning of a fifth.
+/// Three lines, as a watch process writes them, and the beginning of a fourth. Their day is no run's: it stays.
 fn log_something(world: &World) {
     let line = |level: &str, fields: &str| {
         format!(
-            "{{\"timestamp\":\"2026-11-21T04:15:00.5Z\",\"level\":\"{level}\",\"fields\":{{{fields}}},\"target\":\"driftless::service\"}}\n"
+            "{{\"timestamp\":\"2026-01-02T03:04:05.5Z\",\"level\":\"{level}\",\"fields\":{{{fields}}},\"target\":\"driftless::service\"}}\n"
         )
     };
     let lines = [
         line("INFO", "\"message\":\"not shown\""),
         line("INFO", "\"message\":\"a run ended\",\"files\":3,\"way\":\"up\""),
         line("WARN", "\"message\":\"cannot be read\",\"path\":\"a\\nb\\u001b[2J\\u202e\""),
-        "{\"timestamp\":\"2026-11-21T04:1".to_owned(),
+        "{\"timestamp\":\"2026-01-02T03:0".to_owned(),
     ];
     write(&world.state.join("lab/logs/watch.jsonl"), lines.concat());
 }
