@@ -307,6 +307,36 @@ fn a_file_that_was_begun_is_written_on_and_no_other() {
 }
 
 #[test]
+fn a_file_is_written_into_where_it_stands_and_what_is_kept_stays() {
+    everywhere(|ground| {
+        let folder = ground.top();
+        let file = name("file");
+        let id = write(&*folder, &file, b"0123456789", Time(100)).stamp.id;
+        for (pieces, expected) in [
+            (&[(2, "ab"), (6, "")][..], "01ab456789"),
+            (&[(0, "xy"), (3, "z"), (1, "")], "xyab4z6"),
+            (&[(7, "longer")], "xyab4z6longer"),
+            (&[(0, "")], ""),
+        ] {
+            let (mut writer, before) = folder.write_into(&file).expect("opened");
+            assert_eq!(before, look(&*folder, "file").expect("there").stamp);
+            for (kept, bytes) in pieces {
+                writer.keep(*kept).expect("kept");
+                writer.write_all(bytes.as_bytes()).expect("written");
+            }
+            let node = writer.finish(Time(500), None, true).expect("finished");
+            assert_eq!((node.stamp.size, node.stamp.mtime, node.stamp.id), (expected.len() as u64, Time(500), id));
+            assert_eq!(read(&*folder, &file), expected.as_bytes());
+        }
+        ground.root.link(&path("file"), &path("twin")).expect("linked");
+        assert_eq!(kind_of(folder.write_into(&file).map(drop)), Some(ErrorKind::Barred), "it has a second name");
+        assert_eq!(kind_of(folder.write_into(&name("none")).map(drop)), Some(ErrorKind::Absent));
+        folder.make_folder(&name("folder"), 0o755).expect("made");
+        assert_eq!(kind_of(folder.write_into(&name("folder")).map(drop)), Some(ErrorKind::WrongKind));
+    });
+}
+
+#[test]
 fn what_is_between_the_data_is_zeros() {
     everywhere(|ground| {
         let folder = ground.top();

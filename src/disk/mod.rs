@@ -241,6 +241,9 @@ pub trait Folder: Send + Sync {
     fn stage_over(&self, old: &Name, _name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
         Err(unsupported("create", old))
     }
+    /// Opens the file `name` as it stands, for writing into it: [`Writer::keep`] leaves what is there. With what it shows.
+    /// [`ErrorKind::Barred`] where it is no regular file, or has a second name, which would change with it.
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)>;
     /// Renames within this folder.
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()>;
     /// Exchanges two names in one step; `Unsupported` where the file system cannot.
@@ -318,12 +321,13 @@ pub trait Reader: Send {
     }
 }
 
-/// A temporary file open for writing.
+/// A file open for writing: a temporary one, but where [`Folder::write_into`] opened it.
 pub trait Writer: Send {
     fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
     /// Leaves a hole of `bytes` at the current place.
     fn skip(&mut self, bytes: u64) -> Result<()>;
-    /// The next `bytes` are those of the older file at this place ([`Folder::stage_over`]), which has that many.
+    /// The next `bytes` are those of the older file at this place ([`Folder::stage_over`]), or stay as they are
+    /// ([`Folder::write_into`]); it has that many.
     fn keep(&mut self, _bytes: u64) -> Result<()> {
         Err(unsupported("write", "a range"))
     }

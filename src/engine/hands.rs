@@ -3,6 +3,7 @@
 
 use super::databases;
 use super::error::Error;
+use super::in_place;
 use super::open::Session;
 use super::partials;
 use super::report::Refusal;
@@ -42,7 +43,9 @@ pub(super) fn hands<'s>(
         flush: session.options.durability == Durability::Full,
         partials: partials::folder(session.pair),
         blocks: partials::blocks(session.pair),
+        marks: in_place::folder(session.pair),
         append: &session.append,
+        in_place: &session.in_place,
         whole: &session.whole,
         stop,
         copied,

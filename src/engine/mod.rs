@@ -22,6 +22,7 @@ mod hands;
 mod hints;
 pub mod history;
 mod identify;
+mod in_place;
 #[cfg(test)]
 mod laws;
 mod lease;

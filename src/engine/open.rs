@@ -56,6 +56,8 @@ pub(super) struct Session<'a> {
     pub patterns_text: String,
     /// Files that programs only append to.
     pub append: Patterns,
+    /// Large files of the network root that may be written into where they stand.
+    pub in_place: Patterns,
     /// Folders that are carried whole or not at all.
     pub whole: Patterns,
     /// Files that were written to while they were copied.
@@ -142,6 +144,7 @@ impl<'a> Session<'a> {
             patterns: Patterns::none(),
             patterns_text: String::new(),
             append: Patterns::none(),
+            in_place: Patterns::none(),
             whole: Patterns::none(),
             torn: Vec::new(),
             notes: Vec::new(),
@@ -162,6 +165,7 @@ impl<'a> Session<'a> {
         self.patterns = Patterns::new(all.iter().copied())?;
         self.patterns_text = all.join("\n");
         self.append = nearest(self.options.append.as_ref(), shared.append, &APPENDED)?;
+        self.in_place = Patterns::new(self.options.in_place.iter().map(String::as_str))?;
         self.whole = nearest(self.options.whole.as_ref(), shared.whole, &WHOLES)?;
         Ok(())
     }

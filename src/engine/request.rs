@@ -121,6 +121,8 @@ pub struct Options {
     pub ignore: Vec<String>,
     /// Patterns of files that programs only append to; `None`: as the network root's `driftless.toml` says, else [`APPEND`].
     pub append: Option<Vec<String>>,
+    /// Patterns of large files of the network root that may be written into where they stand.
+    pub in_place: Vec<String>,
     /// Patterns of folders that are carried whole or not at all; `None`: as `driftless.toml` says, else [`WHOLE`].
     pub whole: Option<Vec<String>>,
     /// Bytes the trash of a root may hold; `None`: 5 % of its file system, at most 20 GiB.

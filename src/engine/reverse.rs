@@ -78,7 +78,8 @@ pub(super) enum Verdict {
     Left(String),
 }
 
-const GONE: &str = "its old version is no longer in the trash of that run (expired, emptied, or taken back before)";
+const GONE: &str =
+    "its old version is no longer in the trash of that run (expired, emptied, taken back before, or written over in place)";
 
 /// What takes the run back, the last event first; limited to `paths` where there are any.
 pub(super) fn tasks(run: &RunRecord, events: Vec<EventRecord>, paths: &[RelPath]) -> Vec<Task> {

@@ -13,6 +13,7 @@ use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
 use super::hints;
 use super::identify::Standing;
+use super::in_place;
 use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
@@ -194,6 +195,7 @@ fn run(
     let outcome = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     let looked_at = sight.looked_at.as_deref();
     growing::forget_quiet(&mut session, request, report, looked_at)?;
+    in_place::forget_done(pair, request, report, looked_at)?;
     finish(&mut session, request, report, looked_at)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(outcome)

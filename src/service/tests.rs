@@ -33,6 +33,7 @@ impl World {
             durability: Durability::Full,
             ignore: vec!["ignored/".to_owned()],
             append: Some(APPEND.split(',').map(str::to_owned).collect()),
+            in_place: Vec::new(),
             whole: None,
             trash_max: None,
             trash_age: Duration::from_secs(86_400),

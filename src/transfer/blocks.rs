@@ -5,6 +5,7 @@
 //! as everywhere, so it is only asked where the stamp could not hide a change.
 
 use super::copy::Errand;
+use super::in_place::Patch;
 use super::{Failure, Run};
 use crate::disk::{self, ErrorKind, local};
 use crate::model::digest::{self, Digest, Digesting};
@@ -116,7 +117,7 @@ impl Listing {
     }
 }
 
-fn forget(run: &Run<'_>, whole: Digest) {
+pub(super) fn forget(run: &Run<'_>, whole: Digest) {
     if let Err(error) = local::remove_file(&file(&run.blocks, whole))
         && error.kind != ErrorKind::Absent
     {
@@ -133,6 +134,8 @@ pub(super) struct Older {
     pending: u64,
     /// Bytes that were kept.
     pub kept: u64,
+    /// The file itself is written into, with this.
+    patch: Option<Patch>,
 }
 
 impl Older {
@@ -148,11 +151,25 @@ impl Older {
                 target.remove_file(temp).map(|()| None)
             }
             Err(error) if matches!(error.kind, ErrorKind::Gone | ErrorKind::Exists) => Err(error),
+            Err(error) if errand.in_place && error.kind == ErrorKind::Unsupported => {
+                let (patch, writer) = Patch::new(run)?;
+                Ok(Some((Older { patch: Some(patch), ..older }, writer)))
+            }
             Err(error) => {
                 tracing::debug!(path = %errand.path, %error, "it is written whole");
                 Ok(None)
             }
         }
+    }
+
+    /// Holes are no cheaper than zeros where the file itself is written into.
+    pub fn knows_holes(&self) -> bool {
+        self.patch.is_none()
+    }
+
+    /// What changed, where the file itself is to be written into.
+    pub fn into_patch(self) -> Option<Patch> {
+        self.patch
     }
 
     /// The place behind `place` at which a block of the older file ends.
@@ -170,6 +187,9 @@ impl Older {
             return Ok(());
         }
         self.settle(writer)?;
+        if let Some(patch) = &mut self.patch {
+            patch.add(place, bytes.len() as u64);
+        }
         writer.write_all(bytes)
     }
 
@@ -197,7 +217,8 @@ fn known<'a>(run: &Run<'_>, errand: &Errand<'a>) -> Option<(Older, &'a Stamp)> {
     }
     let blocks = Blocks::parse(&local::read_text(&file(&run.blocks, whole), LIMIT).ok()??, whole)?;
     let count = old.stamp.size.div_ceil(BLOCK as u64);
-    (blocks.0.len() as u64 == count).then_some((Older { blocks, whole, size: old.stamp.size, pending: 0, kept: 0 }, &old.stamp))
+    (blocks.0.len() as u64 == count)
+        .then_some((Older { blocks, whole, size: old.stamp.size, pending: 0, kept: 0, patch: None }, &old.stamp))
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use super::copy::{Copying, Errand, Staged, stage};
 use super::durable::{Claim, folder_flushed, halt_of, settle};
 use super::place::{Spot, place};
 use super::restamp::{Item, Pending};
-use super::{Ending, Failure, Halt, Outcome, Run, Tally, ending, outcome};
+use super::{Ending, Failure, Halt, Outcome, Run, Tally, ending, in_place, outcome};
 use super::{database, trash};
 use crate::disk::{self, ErrorKind, Folder, Freshness};
 use crate::model::entry::{Base, Content, Entry, Found, Recorded, Sent, Stamp};
 use crate::model::finding::{Note, ProblemKind};
+use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Op};
 use crate::model::side::{PerSide, Side};
@@ -164,8 +165,10 @@ impl<'a, 'r> Chunk<'a, 'r> {
                     let (source, target) = if *to == Side::Staging { (network, staging) } else { (staging, network) };
                     let source = source.at(self.run, to.other(), &parent).map_err(|error| Failure::At(to.other(), error))?;
                     let target = target.at(self.run, *to, &parent).map_err(|error| Failure::At(*to, error))?;
-                    let (path, name, replaced, temp_name) = (&action.path, &name, expect.found(), &temp);
-                    let errand = Errand { to: *to, path, source, name, planned: from, replaced, target, temp: temp_name, flush };
+                    let (to, path, name, replaced, temp_name) = (*to, &action.path, &name, expect.found(), &temp);
+                    let in_place = to == Side::Network && self.run.may_write_into(path);
+                    let errand =
+                        Errand { to, path, source, name, planned: from, replaced, target, temp: temp_name, flush, in_place };
                     let staged = stage(self.run, &errand, &mut self.copying)?;
                     // Where names cannot be exchanged a kill leaves the name absent: a risk for nothing.
                     if replaced.is_some_and(|old| old.entry.content == staged.from.entry.content) {
@@ -243,13 +246,16 @@ impl<'a, 'r> Chunk<'a, 'r> {
         if staged.database {
             database::expect_no_log(self.run, &spot, expect).inspect_err(|_| drop(folder.remove_file(temp)))?;
         }
-        let kept = place(self.run, &spot, temp, &staged.node.stamp, expect)?;
-        let tally = Tally::File { bytes: staged.node.stamp.size - staged.resumed, revived: *revived };
-        let Staged { from, node, sent, left_behind, .. } = staged;
+        let (kept, wrote) = match (&staged.patch, expect) {
+            (Some(patch), Seen::There(old)) => (None, in_place::write(self.run, &spot, old, patch, &staged)?.stamp),
+            _ => (place(self.run, &spot, temp, &staged.node.stamp, expect)?, staged.node.stamp),
+        };
+        let tally = Tally::File { bytes: wrote.size - staged.resumed, revived: *revived };
+        let Staged { from, sent, left_behind, .. } = staged;
         if let Some(left) = left_behind {
             self.end.outcomes.push(outcome(action, Ending::Noted(Note::of(&action.path, &left))));
         }
-        Ok(self.item(action, *to, from.entry, Some(from.stamp), node.stamp, tally).with_sent(sent).keeping(kept))
+        Ok(self.item(action, *to, from.entry, Some(from.stamp), wrote, tally).with_sent(sent).keeping(kept))
     }
 
     fn item(&self, action: &Action, side: Side, entry: Entry, other: Option<Stamp>, wrote: Stamp, tally: Tally) -> Item {

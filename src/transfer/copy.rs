@@ -2,6 +2,7 @@
 
 use super::blocks::{Listing, Older};
 use super::growth::Growth;
+use super::in_place::Patch;
 use super::partial::{self, Begun, Saving};
 use super::{Failure, Run, snapshot};
 use crate::disk::clock::Moment;
@@ -45,6 +46,8 @@ pub(crate) struct Staged {
     pub sent: Option<Sent>,
     /// What the source has beside its content, which stays there.
     pub left_behind: Option<String>,
+    /// What changed, where it is written into the file that stands there: then that is not done yet.
+    pub patch: Option<Patch>,
 }
 
 /// What the bytes that are copied are.
@@ -66,6 +69,7 @@ pub(crate) struct Origin {
 }
 
 /// One copy: from where to where.
+#[derive(Clone, Copy)]
 pub(crate) struct Errand<'a> {
     pub to: Side,
     pub path: &'a RelPath,
@@ -77,6 +81,8 @@ pub(crate) struct Errand<'a> {
     pub target: &'a dyn Folder,
     pub temp: &'a Name,
     pub flush: bool,
+    /// What stands at the target may be written into where it stands.
+    pub in_place: bool,
 }
 
 /// Copies the file `name` into the new file `temp` at `to`. A torn copy is removed and never shown.
@@ -87,7 +93,7 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
     if snapshot::is_database(&mut *reader).map_err(at_source)? {
         // One descriptor at a time: this one is closed before the next is opened.
         drop(reader);
-        return snapshot::stage(run, errand, copying);
+        return snapshot::stage(run, &Errand { in_place: false, ..*errand }, copying);
     }
     expect_as_planned(run, errand, &reader.opened())?;
     fill(run, errand, &mut *reader, copying, Bytes::Plain)
@@ -165,7 +171,8 @@ pub(crate) fn fill(
     Ok(Staged {
         from: Found { entry, stamp: origin.stamp },
         node,
-        resumed: done + older.map_or(0, |older| older.kept),
+        resumed: done + older.as_ref().map_or(0, |older| older.kept),
+        patch: older.and_then(Older::into_patch).map(|patch| patch.with_mode(mode)),
         database: false,
         sent,
         left_behind: reader.left_behind(),
@@ -226,6 +233,10 @@ struct Laying<'a> {
 impl Laying<'_> {
     fn is_plain(&self) -> bool {
         self.older.is_none() && self.listing.is_none()
+    }
+
+    fn knows_holes(&self) -> bool {
+        self.older.as_ref().is_none_or(Older::knows_holes)
     }
 
     /// Whole pieces where blocks are compared.
@@ -310,7 +321,7 @@ fn pump(
     let from = to.other();
     let at_target = |error| Failure::At(to, error);
     let Copying { buffer, digesting } = copying;
-    let sparse = reader.sparse();
+    let sparse = reader.sparse() && laying.knows_holes();
     while place < size {
         let pause = pauses.next(place, size);
         let (start, end) = if sparse {

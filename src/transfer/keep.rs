@@ -86,6 +86,7 @@ fn copy_one(run: &Run<'_>, path: &RelPath, node: &Node, kept: &RelPath, copying:
         target: &*target,
         temp: &temp,
         flush: run.flush,
+        in_place: false,
     };
     stage(run, &errand, copying)?;
     // Its folder at its place may be closed to others; the folders here are not.

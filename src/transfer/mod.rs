@@ -13,6 +13,7 @@ mod copy;
 mod database;
 mod durable;
 mod growth;
+pub mod in_place;
 mod keep;
 pub mod partial;
 mod place;
@@ -68,8 +69,12 @@ pub struct Run<'a> {
     pub partials: PathBuf,
     /// The folder on this machine for lists of large files' blocks.
     pub blocks: PathBuf,
+    /// The folder on this machine for marks of files that are written into where they stand.
+    pub marks: PathBuf,
     /// Files that programs only append to.
     pub append: &'a Patterns,
+    /// Large files of the network root that may be written into where they stand.
+    pub in_place: &'a Patterns,
     /// Folders that are carried as one.
     pub whole: &'a Patterns,
     pub stop: &'a AtomicBool,
@@ -183,6 +188,11 @@ impl Run<'_> {
     pub(crate) fn clock_now(&self, side: Side) -> Clock {
         let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
         self.clocks[side].after(elapsed)
+    }
+
+    /// Never within a folder that is carried as one: who reads it may read at any moment.
+    pub(crate) fn may_write_into(&self, path: &RelPath) -> bool {
+        self.in_place.name_or_hold(path) && !self.whole.name_or_hold(path)
     }
 
     /// How long a stamp must rest before it can vouch; `None` where waiting for it would be felt.

@@ -3,6 +3,7 @@
 mod databases;
 mod failures;
 mod growing;
+mod in_place;
 mod meddler;
 mod removes;
 mod writes;
@@ -42,6 +43,7 @@ struct World {
     partials: PathBuf,
     blocks: PathBuf,
     append: Patterns,
+    in_place: Patterns,
     whole: Patterns,
     began: Time,
     scratch: PathBuf,
@@ -78,6 +80,7 @@ fn world() -> World {
         partials,
         blocks,
         append: Patterns::none(),
+        in_place: Patterns::none(),
         whole: Patterns::none(),
         began: Time(i64::MAX),
     }
@@ -95,7 +98,9 @@ impl World {
             flush: self.flush,
             partials: self.partials.clone(),
             blocks: self.blocks.clone(),
+            marks: self.scratch.join("marks"),
             append: &self.append,
+            in_place: &self.in_place,
             whole: &self.whole,
             stop: &self.stop,
             copied: &|_, _| {},

@@ -79,6 +79,12 @@ pub const KEYS: &[Key] = &[
         "Command lines that run around the syncs of `sync`, `run` and `step`, with the report on their stdin; at most 30 s each.",
     ),
     own(
+        "in_place",
+        Kind::Patterns,
+        "",
+        "Files of the network root that may be written into where they stand where nothing else keeps all of a large one from being written ([in place](growing-files.md#in-place)).",
+    ),
+    own(
         "push_every",
         Kind::Span,
         "60s",

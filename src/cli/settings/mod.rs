@@ -228,6 +228,7 @@ fn resolve(layers: &[Layer], warnings: Vec<String>, reach: &Reach) -> Result<Set
             durability: if is("durability", "none") { Durability::None } else { Durability::Full },
             ignore,
             append: set("append"),
+            in_place: set("in_place").unwrap_or_default(),
             whole: set("whole"),
             trash_max: size("trash_max"),
             trash_age: span("trash_age"),

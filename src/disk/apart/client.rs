@@ -228,6 +228,14 @@ impl ApartFolder {
         Ok(self.writing(name, handle))
     }
 
+    fn writer_over(&self, op: &'static str, name: &Name, call: FolderCall) -> Result<(Box<dyn Writer>, Stamp)> {
+        let (handle, stamp) = self.call(op, name, Pace::Usual, call, |answer| match answer {
+            Answer::Over { handle, old } => Some((handle, Stamp::from(old))),
+            _ => None,
+        })?;
+        Ok((self.writing(name, handle), stamp))
+    }
+
     fn writing(&self, name: &Name, handle: Handle) -> Box<dyn Writer> {
         let kept = Kept { lines: Arc::clone(&self.0.lines), handle };
         Box::new(ApartWriter { kept, name: name.clone(), hole: 0, waiting: Vec::new() })
@@ -294,12 +302,11 @@ impl Folder for ApartFolder {
     }
 
     fn stage_over(&self, old: &Name, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
-        let call = FolderCall::StageOver { old: bytes(old), name: bytes(name) };
-        let (handle, stamp) = self.call("create", name, Pace::Usual, call, |answer| match answer {
-            Answer::Over { handle, old } => Some((handle, Stamp::from(old))),
-            _ => None,
-        })?;
-        Ok((self.writing(name, handle), stamp))
+        self.writer_over("create", name, FolderCall::StageOver { old: bytes(old), name: bytes(name) })
+    }
+
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        self.writer_over("write", name, FolderCall::WriteInto { name: bytes(name) })
     }
 
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {

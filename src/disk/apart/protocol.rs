@@ -128,6 +128,9 @@ pub(super) enum FolderCall {
         old: Vec<u8>,
         name: Vec<u8>,
     },
+    WriteInto {
+        name: Vec<u8>,
+    },
     Rename {
         from: Vec<u8>,
         to: Vec<u8>,

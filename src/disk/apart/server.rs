@@ -18,6 +18,7 @@ use super::protocol::{
     self, Answer, BLOCK, FolderCall, Garbled, Handle, MOST_BYTES, Question, Request, RootCall, Then, WireError,
 };
 use crate::disk::{self, Error, Folder, Reader, Root, Writer, local};
+use crate::model::entry::Stamp;
 use crate::model::time::Time;
 
 /// Files up to this length come with the answer to their opening.
@@ -224,6 +225,7 @@ impl Open {
         let name = |bytes: &[u8]| protocol::name(bytes);
         let done = |()| Answer::Done;
         let writing = |writer| Answer::Handle(self.keep(&self.writers, writer));
+        let over = |(writer, old): (_, Stamp)| Answer::Over { handle: self.keep(&self.writers, writer), old: old.into() };
         let result = match call {
             FolderCall::List => return list(folder, sending),
             FolderCall::Read { name: bytes } => return self.open_file(folder.read(&name(&bytes)?), sending),
@@ -240,10 +242,8 @@ impl Open {
             FolderCall::Stage { name: bytes, mode: None } => folder.stage(&name(&bytes)?).map(writing),
             FolderCall::Stage { name: bytes, mode: Some(mode) } => folder.stage_for(&name(&bytes)?, mode).map(writing),
             FolderCall::Resume { name: bytes, id, length } => folder.resume(&name(&bytes)?, id, length).map(writing),
-            FolderCall::StageOver { old, name: bytes } => folder.stage_over(&name(&old)?, &name(&bytes)?).map(|(writer, old)| {
-                let handle = self.keep(&self.writers, writer);
-                Answer::Over { handle, old: old.into() }
-            }),
+            FolderCall::StageOver { old, name: bytes } => folder.stage_over(&name(&old)?, &name(&bytes)?).map(over),
+            FolderCall::WriteInto { name: bytes } => folder.write_into(&name(&bytes)?).map(over),
             FolderCall::Rename { from, to, onto } => folder.rename(&name(&from)?, &name(&to)?, onto).map(done),
             FolderCall::Exchange { a, b } => folder.exchange(&name(&a)?, &name(&b)?).map(done),
             FolderCall::MakeFolder { name: bytes, mode } => folder.make_folder(&name(&bytes)?, mode).map(done),

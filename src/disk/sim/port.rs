@@ -203,6 +203,18 @@ impl Folder for SimFolder {
         Ok((Box::new(writer.over(over, stamp)), stamp))
     }
 
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let (ino, stamp) = self.handle.call("write into", self.at(name), |act, _| {
+            let ino = regular(act, self.ino, name, WRITE)?;
+            if act.medium.tree.get(ino).names.len() != 1 {
+                return Err(ErrorKind::Barred);
+            }
+            Ok((ino, act.medium.node(ino).stamp))
+        })?;
+        let writer = SimWriter::new(self.handle.clone(), self.opened.join(name), ino, 0);
+        Ok((Box::new(writer.into_itself()), stamp))
+    }
+
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         self.handle.rename(self.both(from, to), onto, |_| Ok(((self.ino, from.clone()), (self.ino, to.clone()))))
     }

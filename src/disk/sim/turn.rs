@@ -202,6 +202,7 @@ impl Told for Option<Node> {}
 impl Told for Node {}
 impl Told for Space {}
 impl Told for (Ino, Stamp, bool) {}
+impl Told for (Ino, Stamp) {}
 impl Told for (Ino, Stamp, Ino) {}
 
 impl Told for Listing<Node> {

@@ -141,6 +141,12 @@ impl UnixFolder {
         created.map_err(self.error("create", name))
     }
 
+    /// A file that is there.
+    fn open_to_write(&self, op: &'static str, name: &Name) -> Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty()).map_err(self.error(op, name))
+    }
+
     /// What stands there, asked of the server; with the handle by which it was asked, where it had to be opened.
     fn fresh(&self, name: &Name) -> std::result::Result<(Stat, Option<OwnedFd>), Errno> {
         let by_name = || stat::by_name(&self.handle, name, Sync::Force).map(|stat| (stat, None));
@@ -266,10 +272,13 @@ impl Folder for UnixFolder {
     }
 
     fn resume(&self, name: &Name, id: u64, length: u64) -> Result<Box<dyn Writer>> {
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(&self.handle, name.as_bytes(), flags, Mode::empty());
-        let handle = handle.map_err(self.error("resume", name))?;
+        let handle = self.open_to_write("resume", name)?;
         Ok(Box::new(UnixWriter::behind(handle, name.clone(), self.facts, id, length)?))
+    }
+
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let (writer, stamp) = UnixWriter::into(self.open_to_write("write", name)?, name.clone(), self.facts)?;
+        Ok((Box::new(writer), stamp))
     }
 
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! A temporary file open for writing.
+//! A file open for writing: a temporary one, or by choice the file itself.
 
 use std::os::fd::IntoRawFd;
 
@@ -12,6 +12,7 @@ use super::folder::times;
 use super::over::Over;
 use super::stat::{self, Sync};
 use crate::disk::{Error, ErrorKind, Node, Result, Writer};
+use crate::model::entry::Stamp;
 use crate::model::path::Name;
 use crate::model::time::Time;
 
@@ -25,26 +26,39 @@ pub(super) struct UnixWriter {
     place: u64,
     /// The file ends in a hole that only a new length makes.
     short: bool,
+    older: Older,
+}
+
+/// What [`Writer::keep`] keeps bytes of.
+enum Older {
+    Nothing,
     #[cfg(target_os = "linux")]
-    over: Option<Over>,
+    Beside(Over),
+    /// The file itself.
+    Itself,
 }
 
 impl UnixWriter {
     pub fn new(handle: OwnedFd, name: Name, facts: Facts) -> UnixWriter {
-        UnixWriter {
-            handle,
-            name,
-            facts,
-            place: 0,
-            short: false,
-            #[cfg(target_os = "linux")]
-            over: None,
-        }
+        UnixWriter { handle, name, facts, place: 0, short: false, older: Older::Nothing }
     }
 
     #[cfg(target_os = "linux")]
     pub fn over(self, over: Over) -> UnixWriter {
-        UnixWriter { over: Some(over), ..self }
+        UnixWriter { older: Older::Beside(over), ..self }
+    }
+
+    /// Writes into the file as it stands; with what it shows.
+    pub fn into(handle: OwnedFd, name: Name, facts: Facts) -> Result<(UnixWriter, Stamp)> {
+        // Where the new version ends the older one is cut.
+        let writer = UnixWriter { short: true, older: Older::Itself, ..UnixWriter::new(handle, name, facts) };
+        let stat = stat::by_handle(&writer.handle, Sync::Force).map_err(writer.error("look at"))?;
+        let names = rustix::fs::fstat(&writer.handle).map_err(writer.error("look at"))?.st_nlink;
+        if stat.kind != FileType::RegularFile || names != 1 {
+            let source = std::io::Error::other("it is no file, or has a second name");
+            return Err(Error::new("write", &writer.name, ErrorKind::Barred, source));
+        }
+        Ok((writer, Stamp { size: stat.size, mtime: stat.mtime, ctime: stat.ctime, id: stat.id }))
     }
 
     /// Writes on behind the first `length` bytes of `handle`.
@@ -80,7 +94,7 @@ impl Writer for UnixWriter {
                 Err(errno) => return Err(self.error("write")(errno)),
             }
         }
-        self.short = false;
+        self.short = matches!(self.older, Older::Itself);
         Ok(())
     }
 
@@ -90,12 +104,17 @@ impl Writer for UnixWriter {
         Ok(())
     }
 
-    #[cfg(target_os = "linux")]
     fn keep(&mut self, bytes: u64) -> Result<()> {
-        let over = self.over.as_ref().ok_or_else(|| self.error("write")(Errno::OPNOTSUPP))?;
-        over.take(&self.handle, self.place, bytes).map_err(self.error("write"))?;
+        match &self.older {
+            Older::Nothing => return Err(self.error("write")(Errno::OPNOTSUPP)),
+            #[cfg(target_os = "linux")]
+            Older::Beside(over) => {
+                over.take(&self.handle, self.place, bytes).map_err(self.error("write"))?;
+                self.short = false;
+            }
+            Older::Itself => {}
+        }
         self.place += bytes;
-        self.short = false;
         Ok(())
     }
 
@@ -112,7 +131,7 @@ impl Writer for UnixWriter {
             rustix::fs::ftruncate(&self.handle, self.place).map_err(self.error("write"))?;
         }
         #[cfg(target_os = "linux")]
-        if let Some(over) = &self.over
+        if let Older::Beside(over) = &self.older
             && !over.is_as_it_was().map_err(self.error("look at"))?
         {
             let source = std::io::Error::other("the older version was written to meanwhile");

@@ -199,6 +199,12 @@ impl Folder for WindowsFolder {
         Ok(Box::new(WindowsWriter::behind(handle, name.clone(), self.facts, id, length)?))
     }
 
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        let handle = self.ask("write", name, |units| nt::open(&self.handle, units, Ask::WRITE))?;
+        let (writer, stamp) = WindowsWriter::into(handle, name.clone(), self.facts)?;
+        Ok((Box::new(writer), stamp))
+    }
+
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         let new = names::spell(to).map_err(|flaw| names::refused("rename", to, flaw))?;
         let old = names::spell(from).map_err(|flaw| names::refused("rename", from, flaw))?;

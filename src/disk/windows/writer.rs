@@ -1,4 +1,4 @@
-//! A temporary file open for writing.
+//! A file open for writing: a temporary one, or by choice the file itself.
 
 use std::fs::File;
 use std::os::windows::fs::FileExt;
@@ -10,6 +10,7 @@ use windows_sys::Win32::System::Ioctl::FSCTL_SET_SPARSE;
 use super::status::Status;
 use super::{Facts, moves, nt, stat};
 use crate::disk::{Error, ErrorKind, Node, Result, Writer};
+use crate::model::entry::Stamp;
 use crate::model::path::Name;
 use crate::model::time::Time;
 
@@ -22,11 +23,13 @@ pub(super) struct WindowsWriter {
     short: bool,
     /// It was asked to keep holes.
     sparse: bool,
+    /// What is not written stays as it is.
+    into: bool,
 }
 
 impl WindowsWriter {
     pub fn new(handle: OwnedHandle, name: Name, facts: Facts) -> WindowsWriter {
-        WindowsWriter { file: File::from(handle), name, facts, place: 0, short: false, sparse: false }
+        WindowsWriter { file: File::from(handle), name, facts, place: 0, short: false, sparse: false, into: false }
     }
 
     /// Writes on behind the first `length` bytes of `handle`.
@@ -42,6 +45,19 @@ impl WindowsWriter {
             writer.cut(length)?;
         }
         Ok(writer)
+    }
+
+    /// Writes into the file as it stands; with what it shows.
+    pub fn into(handle: OwnedHandle, name: Name, facts: Facts) -> Result<(WindowsWriter, Stamp)> {
+        // Where the new version ends the older one is cut.
+        let writer = WindowsWriter { short: true, into: true, ..WindowsWriter::new(handle, name, facts) };
+        let stat = stat::by_handle(&writer.file, facts).map_err(writer.error("look at"))?;
+        let names = stat::names_of(&writer.file).map_err(writer.error("look at"))?;
+        if !stat.is_plain_file() || stat.tag != 0 || names != 1 {
+            let source = std::io::Error::other("it is no file, or has a second name");
+            return Err(Error::new("write", &writer.name, ErrorKind::Barred, source));
+        }
+        Ok((writer, stat.node(None).stamp))
     }
 
     fn error(&self, op: &'static str) -> impl Fn(Status) -> Error + '_ {
@@ -69,7 +85,15 @@ impl Writer for WindowsWriter {
                 Err(error) => return Err(self.error("write")(Status::of_io(&error))),
             }
         }
-        self.short = false;
+        self.short = self.into;
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        if !self.into {
+            return Err(self.error("write")(Status::UNSUPPORTED));
+        }
+        self.place += bytes;
         Ok(())
     }
 

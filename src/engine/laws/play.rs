@@ -104,6 +104,7 @@ impl Play {
             durability: Durability::Full,
             ignore: Vec::new(),
             append: None,
+            in_place: Vec::new(),
             whole: None,
             trash_max: Some(1 << 29),
             trash_age: Duration::from_secs(30 * 86_400),

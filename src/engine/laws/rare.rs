@@ -1,13 +1,13 @@
 //! What random scripts seldom come to: one story for each promise.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::play::{Ended, Play};
 use super::script::{CrashPoint, Kind, Shape, Step, Sync};
 use crate::disk::ErrorKind;
-use crate::disk::sim::{Crash, Fault, Rule, User};
+use crate::disk::sim::{Crash, Fault, Rule, Stop, User};
 use crate::engine::history::Which;
 use crate::engine::report::Report;
 use crate::engine::request::{Deletes, Request};
@@ -110,6 +110,61 @@ fn what_did_not_change_of_a_file_is_kept_of_the_older_one() {
             assert_eq!(play.volumes[to].user().read("large").as_deref(), Some(content), "to {to}");
             assert_eq!(written.load(Ordering::Relaxed), pieces, "{} to {to}", String::from_utf8_lossy(content));
         }
+    }
+}
+
+/// Both sides hold a large file that may be written into where it stands, and staging has another version of it since.
+fn to_be_written_into(content: &[u8]) -> Play {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+    play.options.in_place = vec!["large".to_owned()];
+    play.volumes.network.adjust(|habits| habits.ranges = false);
+    play.work(Side::Staging, |user| user.write("large", b"one.two.three.four."));
+    run(&mut play);
+    play.work(Side::Staging, |user| user.write("large", content));
+    play.world.advance(60_000_000_000);
+    play
+}
+
+/// How many calls a run makes before it opens the file.
+fn opened_after(content: &[u8]) -> u64 {
+    let mut play = to_be_written_into(content);
+    let (began, opened) = (play.world.calls(), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&opened);
+    play.world.before_each(move |call| {
+        if call.op == "write into" {
+            seen.store(call.number - began, Ordering::Relaxed);
+        }
+        None
+    });
+    play.plain_run(Deletes::Guarded);
+    opened.load(Ordering::Relaxed)
+}
+
+/// Wherever that is cut off: what was written half goes nowhere, and the next run brings the whole.
+#[test]
+fn what_is_written_half_is_nobodys_version_wherever_it_is_cut() {
+    let contents: [&[u8]; 2] = [b"ONE.two.THREE.four.", b"one.TWO.th"];
+    for (content, crash) in contents.into_iter().flat_map(|content| [Crash::Killed, Crash::Power].map(|crash| (content, crash))) {
+        let (mut half, mut whole) = (0, 0);
+        for after in opened_after(content)..opened_after(content) + 24 {
+            let mut play = to_be_written_into(content);
+            play.world.stop_after(after, Stop::Unwind);
+            play.plain_run(Deletes::Guarded);
+            play.world.crash(crash);
+            let there = play.volumes.network.user().read("large");
+            whole += u32::from(there.as_deref() == Some(content));
+            half += u32::from(there.as_deref() != Some(content) && there.as_deref() != Some(b"one.two.three.four."));
+            let down = |pair: &_, options: &_, stop: &_| sync(pair, &Request::plain(Direction::Down), options, &|_| {}, stop);
+            assert!(matches!(play.run(down), Ended::Report(_)));
+            assert_eq!(play.volumes.staging.user().read("large").as_deref(), Some(content), "{crash:?} after {after}");
+            let report = run(&mut play);
+            assert!(report.conflicts.is_empty() && report.problems.is_empty(), "{crash:?} after {after}: {report:?}");
+            for side in Side::BOTH {
+                assert_eq!(play.volumes[side].user().read("large").as_deref(), Some(content), "{side}: {crash:?} after {after}");
+            }
+            assert_eq!(run(&mut play).counts, Default::default(), "{crash:?} after {after}");
+        }
+        assert!(half > 0 && whole > 0, "{crash:?}: {half} times half written, {whole} times whole");
     }
 }
 

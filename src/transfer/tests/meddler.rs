@@ -131,6 +131,13 @@ impl Folder for MeddledFolder {
         Ok(Box::new(MeddledWriter { inner: self.inner.resume(name, id, length)?, path, meddler }))
     }
 
+    fn write_into(&self, name: &Name) -> Result<(Box<dyn Writer>, Stamp)> {
+        self.call("write into", name)?;
+        let (path, meddler) = (self.path.join(name), self.meddler.clone());
+        let (inner, stamp) = self.inner.write_into(name)?;
+        Ok((Box::new(MeddledWriter { inner, path, meddler }), stamp))
+    }
+
     fn rename(&self, from: &Name, to: &Name, onto: Onto) -> Result<()> {
         self.call("rename", to)?;
         self.inner.rename(from, to, onto)
@@ -242,6 +249,10 @@ impl Writer for MeddledWriter {
 
     fn skip(&mut self, bytes: u64) -> Result<()> {
         self.inner.skip(bytes)
+    }
+
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        self.inner.keep(bytes)
     }
 
     fn pause(&mut self, flush: bool) -> Result<Node> {

@@ -11,10 +11,10 @@ use crate::harness::below_all;
 use crate::services::{Kind, Loop};
 use crate::tree::Tree;
 
-const BLOCK: u64 = 64 << 10;
+pub(super) const BLOCK: u64 = 64 << 10;
 
 /// Writes at a place in a file, and gives it another time.
-fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
+pub(super) fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
     let file = fs::OpenOptions::new().write(true).open(path).expect("a file");
     file.write_all_at(content, place).expect("written");
     file.set_modified(then(seconds)).expect("its time");
@@ -22,18 +22,23 @@ fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
 
 /// Bytes that a run wrote into the temporary files of the network root.
 fn written(ground: &Ground) -> u64 {
+    let (sum, told) = written_to(ground, ".dl~");
+    // Holes are content, too.
+    assert!(told == sum || told == 2 * BLOCK, "{sum} written, {told} told");
+    sum
+}
+
+/// Bytes that a run wrote into files of the network root whose names begin so, and what it told.
+pub(super) fn written_to(ground: &Ground, name: &str) -> (u64, u64) {
     let trace = ground.place("trace");
     let out = trace.to_str().expect("plain");
     let tracer = ["strace", "-f", "-y", "-o", out, "-e", "trace=pwrite64,copy_file_range", "-e", "signal=none"];
     let ended = ground.traced(&tracer, &["up"]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    let (calls, to) = (fs::read_to_string(&trace).expect("a trace"), format!("{}/.dl~", ground.network.display()));
+    let (calls, to) = (fs::read_to_string(&trace).expect("a trace"), format!("{}/{name}", ground.network.display()));
     let ours = calls.lines().filter(|line| line.contains(&to));
     let count = |line: &str| line.rsplit_once("= ").and_then(|(_, count)| count.trim().parse::<u64>().ok());
-    let (sum, told) = (ours.filter_map(count).sum(), ended.json["written"]["bytes"].as_u64());
-    // Holes are content, too.
-    assert!(told == Some(sum) || told == Some(2 * BLOCK), "{sum} written: {ended:#?}");
-    sum
+    (ours.filter_map(count).sum(), ended.json["written"]["bytes"].as_u64().expect("a number"))
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod bench;
 mod blocks;
 mod doctor;
+mod in_place;
 #[cfg(target_os = "linux")]
 mod layer;
 mod local;
