@@ -1,11 +1,15 @@
 //! Housekeeping at the roots: temporary files of runs that were killed, and the limits of the trash.
 
+use super::error::Error;
 use super::open::Session;
+use super::request::Options;
 use super::runs;
 use crate::disk::{self, ErrorKind, Onto, Root};
+use crate::manifest::key;
 use crate::model::ignore::is_temp_name;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::{PerSide, Side};
+use crate::model::time::Time;
 use crate::model::vouch::Clock;
 use crate::roots::own;
 use crate::transfer;
@@ -68,21 +72,91 @@ fn clear(
     Ok(())
 }
 
-/// Brings the trashes that a run added to within their limits. Housekeeping never fails a run.
-pub(super) fn keep_trash_small(session: &Session<'_>, trashed: &PerSide<bool>) {
-    for side in Side::BOTH.into_iter().filter(|&side| trashed[side]) {
-        if let Err(error) = trash_limits(session, side) {
+/// What a run brought to a trash: nothing, or so many bytes at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trashed(Option<u64>);
+
+impl Trashed {
+    /// Nobody counted.
+    pub const MUCH: Trashed = Trashed(Some(u64::MAX));
+
+    pub const NOTHING: Trashed = Trashed(Some(0));
+
+    /// To be looked after, whatever it got.
+    pub fn or_nothing(self) -> Trashed {
+        Trashed(self.0.or(Some(0)))
+    }
+
+    pub fn add(&mut self, bytes: u64) {
+        self.0 = Some(self.0.unwrap_or(0).saturating_add(bytes));
+    }
+}
+
+/// What is known of a trash since it was last looked through: when that was, and the bytes that it could still take.
+#[derive(Debug, PartialEq, Eq)]
+struct Room {
+    at: Time,
+    bytes: u64,
+}
+
+impl Room {
+    fn text(&self, options: &Options) -> String {
+        format!("{} {} {}", self.at.0, self.bytes, limits(options))
+    }
+
+    /// `None` where other limits hold since.
+    fn parse(text: &str, options: &Options) -> Option<Room> {
+        let (at, rest) = text.split_once(' ')?;
+        let (bytes, under) = rest.split_once(' ')?;
+        let room = Room { at: Time(at.parse().ok()?), bytes: bytes.parse().ok()? };
+        (under == limits(options)).then_some(room)
+    }
+
+    /// What is left when so much came; `None` where it is time to look again. What is younger than an hour is never removed.
+    fn less(self, bytes: u64, now: Time) -> Option<Room> {
+        let age = u64::try_from(now.0.saturating_sub(self.at.0)).ok()?;
+        let left = self.bytes.checked_sub(bytes)?;
+        (Duration::from_nanos(age) < runs::SETTLED).then_some(Room { bytes: left, ..self })
+    }
+}
+
+fn limits(options: &Options) -> String {
+    format!("{:?} {:?}", options.trash_max, options.trash_age)
+}
+
+/// Brings the trashes that a run added to within their limits, where one may be over them and `tidy` says that it is time. All of a trash is
+/// looked through for that, so at most once an hour where there is room. Housekeeping never fails a run.
+pub(super) fn keep_trash_small(session: &mut Session<'_>, trashed: &PerSide<Trashed>, tidy: bool) {
+    for side in Side::BOTH {
+        if let Err(error) = tend_trash(session, side, trashed[side], tidy) {
             tracing::warn!(%side, %error, "the trash could not be brought within its limits");
         }
     }
 }
 
+fn tend_trash(session: &mut Session<'_>, side: Side, trashed: Trashed, tidy: bool) -> Result<(), Error> {
+    let Some(bytes) = trashed.0 else { return Ok(()) };
+    let known = session.store.meta(key::trash_room(side))?;
+    let known = known.and_then(|text| Room::parse(&text, session.options));
+    let room = match known.and_then(|room| room.less(bytes, session.started)) {
+        Some(room) => Some(room),
+        None if tidy => trash_limits(session, side)?,
+        None => None,
+    };
+    // Of what is not known nothing stays: the next run that has the time looks.
+    let text = room.map_or_else(String::new, |room| room.text(session.options));
+    if let Some(manifest) = session.store.writing() {
+        manifest.set_meta(key::trash_room(side), &text)?;
+    }
+    Ok(())
+}
+
 /// Keeps the trash within its age and size; the oldest runs go first, the newest stays whatever it weighs. Ages are told
 /// by the root's own clock from the times that the root itself gave: one machine with a wrong clock must not empty
-/// everybody's trash.
-fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<()> {
+/// everybody's trash. Answers what it could take then.
+fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<Option<Room>> {
     let root = &*session.roots[side];
-    let Clock::Own(now) = session.clocks[side] else { return Ok(()) };
+    let Clock::Own(now) = session.clocks[side] else { return Ok(None) };
     let most = match session.options.trash_max {
         Some(most) => most,
         None => root.space().map_or(u64::MAX, |space| (space.total / 20).min(20 << 30)),
@@ -105,5 +179,28 @@ fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<()> {
             kept = kept.saturating_sub(size);
         }
     }
-    Ok(())
+    Ok(Some(Room { at: session.started, bytes: most.saturating_sub(kept) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trash_is_looked_through_when_it_may_be_full_or_an_hour_went_by() {
+        let hour = i64::try_from(runs::SETTLED.as_nanos()).expect("small");
+        for (bytes, now, left) in [
+            (0, 100, Some(7)),
+            (7, 100 + hour - 1, Some(0)),
+            (8, 100, None),
+            (u64::MAX, 100, None),
+            (0, 100 + hour, None),
+            // A clock that was set back.
+            (0, 99, None),
+        ] {
+            let room = Room { at: Time(100), bytes: 7 };
+            let expected = left.map(|bytes| Room { at: Time(100), bytes });
+            assert_eq!(room.less(bytes, Time(now)), expected, "{bytes} at {now}");
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use super::deletes;
 use super::error::Error;
 use super::growing;
-use super::in_place;
 use super::moved;
 use super::open::Session;
 use super::partials;
@@ -41,7 +40,7 @@ pub(super) fn decide(
     if let Some(refusal) = ask_first(session, request, &differences)? {
         return Ok(Decision { plan: Plan::default(), held: None, stop: Some(Outcome::Refused(refusal)) });
     }
-    let differences = super::databases::know_again(session, request, in_place::disown(session, differences), stop);
+    let differences = super::databases::know_again(session, request, differences, stop);
     let traits = &session.traits;
     let host = local::host_name();
     let rules = Rules {

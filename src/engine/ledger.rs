@@ -1,5 +1,6 @@
 //! What a run did: counts for the report, history and base for the manifest, in batches.
 
+use super::clean::Trashed;
 use super::error::Error;
 use super::report::{Counts, Work};
 use super::store::Store;
@@ -36,10 +37,13 @@ pub(super) struct Ledger<'a> {
     pub notes: Vec<Note>,
     /// Paths at which a ruling was carried out.
     pub ruled: HashSet<RelPath>,
-    /// Something went to this side's trash.
-    pub trashed: PerSide<bool>,
+    /// Bytes that went to this side's trash, as far as they are known: of a folder that another kind replaced they are not.
+    pub trashed: PerSide<Trashed>,
     /// Files that were written to while they were copied: few or none.
     torn: Vec<Torn>,
+    /// Files of the network root that were written half before, and those of them that were written whole.
+    half: HashSet<RelPath>,
+    pub made_whole: Vec<RelPath>,
 }
 
 /// What an event says besides its action.
@@ -54,13 +58,28 @@ struct Told<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    pub fn new(store: &'a mut Store, run: RunId, torn: Vec<Torn>) -> Ledger<'a> {
+    pub fn new(store: &'a mut Store, run: RunId, torn: Vec<Torn>, half: HashSet<RelPath>) -> Ledger<'a> {
         let manifest = store.writing().expect("books are only kept by a run that writes");
         let (counts, done) = (Counts::default(), PerSide::default());
         let (problems, conflicts, notes) = (Vec::new(), Vec::new(), Vec::new());
-        let trashed = PerSide::new(false, false);
-        let ruled = HashSet::new();
-        Ledger { manifest, run, open: None, rows: 0, counts, done, problems, conflicts, notes, ruled, trashed, torn }
+        let trashed = PerSide::default();
+        let (ruled, made_whole) = (HashSet::new(), Vec::new());
+        Ledger {
+            manifest,
+            run,
+            open: None,
+            rows: 0,
+            counts,
+            done,
+            problems,
+            conflicts,
+            notes,
+            ruled,
+            trashed,
+            torn,
+            half,
+            made_whole,
+        }
     }
 
     /// Both sides agree on this path.
@@ -107,6 +126,9 @@ impl<'a> Ledger<'a> {
                 self.learn(&path, learnt)?;
                 if let Some(side) = side {
                     self.tally(side, tally);
+                    if side == Side::Network && matches!(tally, Tally::File { .. }) && self.half.contains(&path) {
+                        self.made_whole.push(path);
+                    }
                     if let Some((action, base)) = displaced.zip(before) {
                         let (why, deleted_files, wrote) = (why.sentence(), taken, wrote.as_ref());
                         self.event(action, side, Told { op, why, deleted_files, kept, base, wrote })?;
@@ -205,7 +227,10 @@ impl<'a> Ledger<'a> {
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
             Op::Record { .. } | Op::Forget => return Ok(()),
         };
-        self.trashed[side] |= gone != Seen::Absent;
+        if let (Op::Delete { .. } | Op::Write { .. }, Seen::There(old)) = (&action.op, &gone) {
+            let bytes = if op_takes_a_tree(&action.op) { u64::MAX } else { old.stamp.size };
+            self.trashed[side].add(bytes);
+        }
         // By its digest a version is proven again when the run is to be undone.
         let before = Version::of_seen(&gone).digested_like(&base);
         let mut after = Version::of_seen(&brought);
@@ -276,6 +301,11 @@ impl<'a> Ledger<'a> {
         }
         Ok(())
     }
+}
+
+/// A folder goes with what is in it where another kind comes in its place; to be deleted it is empty.
+fn op_takes_a_tree(op: &Op) -> bool {
+    matches!(op, Op::Write { expect, .. } if expect.is_folder())
 }
 
 impl Drop for Ledger<'_> {

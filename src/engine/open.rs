@@ -3,6 +3,7 @@
 use super::claim;
 use super::error::Error;
 use super::identify::{Standing, identify};
+use super::in_place;
 use super::report::{Progress, Refusal, WaitingFor, Way};
 use super::request::{APPEND, Options, Pair, WHOLE};
 use super::store::{Store, open_store};
@@ -22,6 +23,7 @@ use crate::roots::edges::{self, KnownRoot};
 use crate::roots::mounts::Verdict;
 use crate::roots::reach::Reach;
 use crate::roots::{self, own, probe};
+use crate::transfer::in_place::{Mark, marks};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -62,6 +64,8 @@ pub(super) struct Session<'a> {
     pub whole: Patterns,
     /// Files that were written to while they were copied.
     pub torn: Vec<Torn>,
+    /// Files of the network root that were written half.
+    pub half: Vec<Mark>,
     pub notes: Vec<String>,
     /// A staging folder that stands in for one that a dry run may not make.
     _stand_in: Option<local::Scratch>,
@@ -109,6 +113,7 @@ impl<'a> Session<'a> {
         claim::heed(&mut session)?;
         session.read_patterns()?;
         session.torn = session.store.torn()?;
+        session.half = marks(&in_place::folder(pair, session.standing.markers.network.as_ref()))?;
         session.measure(access)?;
         Ok(session)
     }
@@ -147,6 +152,7 @@ impl<'a> Session<'a> {
             in_place: Patterns::none(),
             whole: Patterns::none(),
             torn: Vec::new(),
+            half: Vec::new(),
             notes: Vec::new(),
             roots,
             verdicts,

@@ -6,7 +6,7 @@
 //! trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
-use super::clean::keep_trash_small;
+use super::clean::{Trashed, keep_trash_small};
 use super::error::Error;
 use super::hands::{Hands, expect_in_place, hands, next_generations};
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
@@ -199,9 +199,7 @@ fn write(session: &mut Session<'_>, todo: &[Task], wait: Duration, stop: &Atomic
     let trashed = undoing.trashed;
     // What was not taken back has its only version in the trash: asked again, it must still be there.
     let whole = !undone.interrupted && !undone.items.iter().any(|item| matches!(item.result, Outcome::Left(_)));
-    if whole && result.is_ok() && entered.is_ok() {
-        keep_trash_small(session, &trashed);
-    }
+    keep_trash_small(session, &trashed, whole && result.is_ok() && entered.is_ok());
     if let Some(lease) = lease {
         lease.release();
     }
@@ -222,7 +220,7 @@ struct Undoing<'a, 'r> {
     made: Vec<MadeAgain>,
     /// Folders of the undone run's trash out of which something went.
     emptied: PerSide<Vec<RelPath>>,
-    trashed: PerSide<bool>,
+    trashed: PerSide<Trashed>,
 }
 
 impl Undoing<'_, '_> {
@@ -274,7 +272,7 @@ impl Undoing<'_, '_> {
                 let exchanged = back::exchange_back(run, side, kept, path, present)?;
                 self.emptied[side].extend(kept.parent());
                 self.spent.extend(exchanged.spent.map(|spent| (side, spent)));
-                self.trashed[side] = true;
+                self.trashed[side] = Trashed::MUCH;
                 let event = self.event(task, "write", after.clone(), self.known_again(side, path, before));
                 Ok(EventRecord { kept: Some(exchanged.kept), ..event })
             }
@@ -287,7 +285,7 @@ impl Undoing<'_, '_> {
             }
             Step::Away(present) => {
                 let kept = back::take_away(run, side, path, present)?;
-                self.trashed[side] = true;
+                self.trashed[side] = Trashed::MUCH;
                 let event = self.event(task, "delete", after.clone(), Version::ABSENT);
                 Ok(EventRecord { kept: Some(kept), ..event })
             }

@@ -68,6 +68,13 @@ pub mod key {
             Side::Network => "deletes_allowed_network",
         }
     }
+    /// What this side's trash could still take when it was last looked through, and when that was.
+    pub const fn trash_room(side: Side) -> &'static str {
+        match side {
+            Side::Staging => "trash_room_staging",
+            Side::Network => "trash_room_network",
+        }
+    }
     /// Whether the network root may hold copies of this pair's conflicts.
     pub const CONFLICT_COPIES: &str = "conflict_copies";
     /// See [`super::Manifest::own_name`].

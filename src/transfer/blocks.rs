@@ -141,7 +141,8 @@ pub(super) struct Older {
 impl Older {
     /// Opens the new file over what stands there; `None` where all of it is to be written.
     pub fn open(run: &Run<'_>, errand: &Errand<'_>) -> disk::Result<Option<(Older, Box<dyn disk::Writer>)>> {
-        let Some((older, stamp)) = known(run, errand) else { return Ok(None) };
+        // What was half written is none of the versions that are known.
+        let Some((older, stamp)) = known(run, errand).filter(|_| !run.half.contains(errand.path)) else { return Ok(None) };
         let &Errand { to, target, name, temp, .. } = errand;
         match target.stage_over(name, temp) {
             Ok((writer, now)) if same_stamp(&now, stamp, &run.traits[to]) => Ok(Some((older, writer))),

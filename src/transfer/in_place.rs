@@ -5,26 +5,30 @@
 //! durable. What a mark is left of is never taken for a version: the next run writes the whole file beside it, and what was half
 //! written goes to the trash. The version before is *not* kept.
 
+use super::chunk::split;
 use super::copy::Staged;
-use super::place::Spot;
+use super::place::{Kept, Spot, seen_now};
 use super::{Failure, Run, blocks, database};
 use crate::disk::local::{self, Scratch};
-use crate::disk::{self, Error, ErrorKind, Folder, Freshness, Node, Writer, open_root};
+use crate::disk::{self, Error, ErrorKind, Folder, Node, Onto, Writer, open_root};
 use crate::model::digest;
-use crate::model::entry::Found;
+use crate::model::entry::{Found, Kind};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
+use crate::model::side::Side;
 use crate::model::time::Time;
-use crate::model::vouch::same_version;
+use crate::model::vouch::{same_stamp, same_version};
 
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// What changed of a file that is to be written into may be no more than so many bytes.
+/// What changed of a file that is to be written into may be no more than so many bytes, nor than this part of what is free on the disk
+/// where it is put aside: several workers may be at it.
 const MOST: u64 = if cfg!(test) { 64 } else { 4 << 30 };
+const PART: u64 = 32;
 /// Read and written at once.
 const BUFFER: usize = 256 * 1024;
 
@@ -46,13 +50,15 @@ impl Patch {
     pub fn new(run: &Run<'_>) -> disk::Result<(Patch, Box<dyn Writer>)> {
         let made = || -> disk::Result<_> {
             let scratch = Scratch::below(&run.scratch)?;
-            let folder = open_root(scratch.path(), false)?.folder(&RelPath::root())?;
+            let root = open_root(scratch.path(), false)?;
+            let room = root.space().map_or(MOST, |space| MOST.min(space.free / PART));
+            let folder = root.folder(&RelPath::root())?;
             let writer = folder.stage(&file())?;
-            Ok((Patch { folder, ranges: Vec::new(), mode: None, _scratch: scratch }, writer))
+            Ok((Patch { folder, ranges: Vec::new(), mode: None, _scratch: scratch }, writer, room))
         };
         let place = run.scratch.clone();
-        let (patch, writer) = made().map_err(|error| put_aside(&place, &error))?;
-        Ok((patch, Box::new(Aside { writer, written: 0, place })))
+        let (patch, writer, room) = made().map_err(|error| put_aside(&place, &error))?;
+        Ok((patch, Box::new(Aside { writer, room, place })))
     }
 
     /// The bytes from `place` on are new.
@@ -75,7 +81,8 @@ fn file() -> Name {
 /// Writes what changed into a file of this machine.
 struct Aside {
     writer: Box<dyn Writer>,
-    written: u64,
+    /// Bytes that may still come.
+    room: u64,
     place: PathBuf,
 }
 
@@ -97,11 +104,11 @@ fn put_aside(place: &Path, error: &Error) -> Error {
 
 impl Writer for Aside {
     fn write_all(&mut self, bytes: &[u8]) -> disk::Result<()> {
-        self.written += bytes.len() as u64;
-        if self.written > MOST {
-            let message = format!("more than {MOST} bytes of it changed; the next run writes it whole");
-            return Err(Error::new("write", "it", ErrorKind::Other, std::io::Error::other(message)));
-        }
+        let Some(left) = self.room.checked_sub(bytes.len() as u64) else {
+            let full = Error::new("write", "it", ErrorKind::Other, std::io::ErrorKind::StorageFull.into());
+            return Err(put_aside(&self.place, &full));
+        };
+        self.room = left;
         let written = self.writer.write_all(bytes);
         self.told(written)
     }
@@ -127,7 +134,8 @@ impl Writer for Aside {
     }
 }
 
-/// Writes what changed into the file that stands at the spot, which is still `old`. `staged` is the version that it will be.
+/// Writes what changed into the file that stands at the spot, which is still `old`. `staged` is the version that it will be. Flushed
+/// whatever the user asked for: nothing else is left of either version.
 pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, staged: &Staged) -> Result<Node, Failure> {
     let at = |error| Failure::At(spot.side, error);
     let here = |error: Error| Failure::Path(spot.side, ProblemKind::Io, put_aside(&run.scratch, &error).source.to_string());
@@ -144,12 +152,13 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
         }
     });
     let (mut writer, now) = opened.map_err(at)?;
-    if !same_version(&now, &old.stamp, &run.traits[spot.side]) {
-        let there = spot.folder.look(spot.name, Freshness::Fresh).map_err(at)?;
-        return Err(Failure::Unexpected(there.map_or(Seen::Absent, Node::seen)));
+    // The blocks that stay are believed by it.
+    if !same_stamp(&now, &old.stamp, &run.traits[spot.side]) {
+        return Err(Failure::Unexpected(seen_now(spot)?));
     }
+    let size = staged.node.stamp.size;
     // RACE: what another program writes into it from here on is mixed with what is written here.
-    let mark = Mark::set(run, spot.path).map_err(here)?;
+    let mark = Mark::set(run, spot.path, now.id, [now.size, size]).map_err(here)?;
     let (mut place, mut buffer) = (0, vec![0; BUFFER]);
     for range in &patch.ranges {
         writer.keep(range.start - place).map_err(at)?;
@@ -168,78 +177,129 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
             place += count as u64;
         }
     }
-    let size = staged.node.stamp.size;
     writer.keep(size - place).map_err(at)?;
-    let node = writer.finish(staged.from.entry.mtime, patch.mode, run.flush).map_err(at)?;
-    if node.stamp.size != size {
-        let message = format!("holds {} bytes after {size} were written", node.stamp.size);
-        return Err(Failure::Path(spot.side, ProblemKind::Io, message));
+    let node = writer.finish(staged.from.entry.mtime, patch.mode, true).map_err(at)?;
+    // Somebody may have put another file there meanwhile, or moved this one.
+    match seen_now(spot)? {
+        Seen::There(there) if same_version(&there.stamp, &node.stamp, &run.traits[spot.side]) && node.stamp.size == size => {
+            mark.lift();
+            Ok(node)
+        }
+        other => Err(Failure::Unexpected(other)),
     }
-    mark.lift(run);
-    Ok(node)
 }
 
-/// Says that what stands at a path of the network root was written half.
+/// What was half written and came to the trash is offered to nobody as a version: it gets a name that no version has. Where it
+/// cannot have it, it is kept as it is.
+pub(super) fn set_apart(run: &Run<'_>, side: Side, kept: &RelPath) -> Kept {
+    let (parent, name) = split(kept);
+    let mut other = name.as_bytes()[..name.len().min(255 - APART.len())].to_vec();
+    other.extend_from_slice(APART);
+    let moved = Name::new(&other).is_ok_and(|other| run.roots[side].rename(kept, &parent.join(&other), Onto::Nothing).is_ok());
+    (!moved).then(|| kept.clone())
+}
+
+/// Behind the name of a file in the trash that was written half.
+const APART: &[u8] = b".half-written";
+
+/// Says that the file at a path of the network root was written half.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Mark {
     file: PathBuf,
     pub path: RelPath,
+    /// The file's, where the root has ids.
+    id: u64,
+    /// The file's before, and what it was to be.
+    sizes: [u64; 2],
 }
 
 impl Mark {
-    fn set(run: &Run<'_>, path: &RelPath) -> disk::Result<Mark> {
-        let mark = Mark { file: run.marks.join(file_name(path)), path: path.clone() };
-        if !mark.is_set() {
-            local::make_private_folder(&run.marks)?;
-            match local::remove_file(&mark.file) {
-                Err(error) if error.kind != ErrorKind::Absent => return Err(error),
-                _ => local::create_private_text(&mark.file, &text(path))?,
-            }
+    fn set(run: &Run<'_>, path: &RelPath, id: u64, sizes: [u64; 2]) -> disk::Result<Mark> {
+        let file = run.marks.join(file_name(path));
+        let mark = Mark { file, path: path.clone(), id, sizes };
+        local::make_private_folder(&run.marks)?;
+        match local::remove_file(&mark.file) {
+            Err(error) if error.kind != ErrorKind::Absent => return Err(error),
+            _ => local::create_private_text(&mark.file, &mark.text())?,
         }
         Ok(mark)
     }
 
-    fn is_set(&self) -> bool {
-        local::read_text(&self.file, LIMIT).ok().flatten().and_then(|text| parse(&text)).as_ref() == Some(&self.path)
-    }
-
-    fn lift(self, run: &Run<'_>) {
-        if let Err(error) = local::remove_for_good(&self.file, run.flush) {
-            tracing::debug!(%error, "a mark stays: the file is written once more");
+    /// Nothing is half written there any more.
+    pub fn lift(&self) {
+        if let Err(error) = local::remove_for_good(&self.file, true) {
+            tracing::debug!(path = %self.path, %error, "a mark stays: the file is written once more");
         }
     }
 
-    /// Nothing is half written there any more.
-    pub fn is_done(&self) -> disk::Result<()> {
-        local::remove_for_good(&self.file, true)
+    /// Is what stands at its path the file that was written half? Where the root has no ids the path alone tells.
+    pub fn is_there(&self, found: &Found, ids: bool) -> bool {
+        found.entry.kind() == Kind::File && (!ids || self.id == found.stamp.id)
+    }
+
+    /// Is it this file, at another path of a root that has ids? An id is given to a new file when the old one is gone, so its size has to be
+    /// one that it had.
+    pub fn is_elsewhere(&self, found: &Found) -> bool {
+        let [before, after] = self.sizes;
+        self.is_there(found, true) && (before.min(after)..=before.max(after)).contains(&found.stamp.size)
+    }
+
+    fn text(&self) -> String {
+        let (id, [before, after]) = (self.id, self.sizes);
+        let mut text = format!("{HEAD} {id} {before} {after} ");
+        self.path.as_bytes().iter().for_each(|byte| write!(text, "{byte:02x}").expect("a string takes everything"));
+        let check = digest::of(text.as_bytes());
+        format!("{text} {check:?}\n")
+    }
+
+    /// `None` for what is no mark of that name.
+    fn parse(file: &Path, text: &str) -> Option<Mark> {
+        let (line, check) = text.strip_suffix('\n')?.rsplit_once(' ')?;
+        if format!("{:?}", digest::of(line.as_bytes())) != check {
+            return None;
+        }
+        let mut words = line.strip_prefix(HEAD)?.strip_prefix(' ')?.split(' ');
+        let mut number = || words.next()?.parse().ok();
+        let (id, sizes) = (number()?, [number()?, number()?]);
+        let (pairs, []) = words.next()?.as_bytes().as_chunks::<2>() else { return None };
+        let bytes = pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
+        let path = RelPath::parse(&bytes.collect::<Option<Vec<u8>>>()?).ok()?;
+        let is_its = file.file_name()?.to_str()? == file_name(&path);
+        is_its.then(|| Mark { file: file.to_owned(), path, id, sizes })
     }
 }
 
-/// All marks in a folder. One that cannot be read is of a file that nobody had begun to write.
-pub fn marks(folder: &Path) -> Vec<Mark> {
-    let one = |(file, _): (PathBuf, _)| {
-        let path = parse(&local::read_text(&file, LIMIT).ok().flatten()?)?;
-        (file.file_name()?.to_str()? == file_name(&path)).then_some(Mark { file, path })
-    };
-    local::files(folder).unwrap_or_default().into_iter().filter_map(one).collect()
+/// All marks in a folder. What is none was not complete when the power failed: then nothing had been written yet.
+pub fn marks(folder: &Path) -> disk::Result<Vec<Mark>> {
+    let mut marks = Vec::new();
+    for (file, _) in local::files(folder)? {
+        let text = local::read_text(&file, LIMIT)?;
+        marks.extend(text.and_then(|text| Mark::parse(&file, &text)));
+    }
+    Ok(marks)
 }
 
 fn file_name(path: &RelPath) -> String {
     format!("{:?}", digest::of(path.as_bytes()))
 }
 
-fn text(path: &RelPath) -> String {
-    let mut text = format!("{HEAD} ");
-    path.as_bytes().iter().for_each(|byte| write!(text, "{byte:02x}").expect("a string takes everything"));
-    let check = digest::of(text.as_bytes());
-    format!("{text} {check:?}\n")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn parse(text: &str) -> Option<RelPath> {
-    let (line, check) = text.strip_suffix('\n')?.rsplit_once(' ')?;
-    if format!("{:?}", digest::of(line.as_bytes())) != check {
-        return None;
+    #[test]
+    fn a_mark_is_read_as_it_was_written_and_not_otherwise() {
+        let path = RelPath::parse(b"raw/a b.dat").expect("a path");
+        let file = Path::new("marks").join(file_name(&path));
+        let mark = Mark { file: file.clone(), path, id: u64::MAX, sizes: [7, 9] };
+        let text = mark.text();
+        assert_eq!(Mark::parse(&file, &text), Some(mark));
+        assert_eq!(Mark::parse(Path::new("marks/other"), &text), None);
+        for at in 0..text.len() {
+            let mut broken = text.clone().into_bytes();
+            broken[at] ^= 1;
+            assert_eq!(Mark::parse(&file, &String::from_utf8_lossy(&broken)), None, "byte {at}");
+            assert_eq!(Mark::parse(&file, &text[..at]), None, "cut at {at}");
+        }
     }
-    let (pairs, []) = line.strip_prefix(HEAD)?.strip_prefix(' ')?.as_bytes().as_chunks::<2>() else { return None };
-    let bytes = pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
-    RelPath::parse(&bytes.collect::<Option<Vec<u8>>>()?).ok()
 }

@@ -71,6 +71,8 @@ pub struct Run<'a> {
     pub blocks: PathBuf,
     /// The folder on this machine for marks of files that are written into where they stand.
     pub marks: PathBuf,
+    /// Files of the network root that have such a mark.
+    pub half: HashSet<RelPath>,
     /// Files that programs only append to.
     pub append: &'a Patterns,
     /// Large files of the network root that may be written into where they stand.

@@ -287,7 +287,7 @@ pub(crate) fn proves(node: &Node, old: &Found, traits: &Traits) -> bool {
     }
 }
 
-fn seen_now(spot: &Spot<'_>) -> Result<Seen, Failure> {
+pub(super) fn seen_now(spot: &Spot<'_>) -> Result<Seen, Failure> {
     let node = spot.folder.look(spot.name, Freshness::Fresh).map_err(|error| Failure::At(spot.side, error))?;
     Ok(node.map_or(Seen::Absent, Node::seen))
 }

@@ -8,7 +8,7 @@ mod meddler;
 mod removes;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ struct World {
     blocks: PathBuf,
     append: Patterns,
     in_place: Patterns,
+    half: HashSet<RelPath>,
     whole: Patterns,
     began: Time,
     scratch: PathBuf,
@@ -81,6 +82,7 @@ fn world() -> World {
         blocks,
         append: Patterns::none(),
         in_place: Patterns::none(),
+        half: HashSet::new(),
         whole: Patterns::none(),
         began: Time(i64::MAX),
     }
@@ -99,6 +101,7 @@ impl World {
             partials: self.partials.clone(),
             blocks: self.blocks.clone(),
             marks: self.scratch.join("marks"),
+            half: self.half.clone(),
             append: &self.append,
             in_place: &self.in_place,
             whole: &self.whole,

@@ -57,27 +57,32 @@ fn numbered(name: &Name, again: u32) -> Name {
 }
 
 /// The folder in this run's trash that stands for `path`, made where it is not there yet. Several workers may make one at a time:
-/// nobody waits for another one's round trips.
+/// nobody waits for another one's round trips, but for the run's own folder, which all need first.
 pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<RelPath, Failure> {
     let top = home().join(&run.trash_name);
     let wanted = top.append(path);
-    let made = || run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if made().contains(&wanted) {
-        return Ok(wanted);
-    }
     let root = &*run.roots[side];
-    let known = made().contains(&top);
-    let result = if known { make_below(root, &top, path, &made) } else { make_folders(root, &wanted) };
-    match result {
-        // Somebody took away what was made before.
-        Err(error) if known && error.kind == ErrorKind::Absent => {
-            made().clear();
-            make_folders(root, &wanted)
+    let made = || run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let make = || -> crate::disk::Result<()> {
+        let mut known = made();
+        if known.contains(&wanted) {
+            return Ok(());
         }
-        other => other,
-    }
-    .map_err(|error| Failure::At(side, error))?;
-    made().extend(wanted.ancestors().into_iter().chain([wanted.clone()]).filter(|folder| folder.is_within(&top)));
+        if !known.contains(&top) {
+            make_folders(root, &top)?;
+            known.insert(top.clone());
+        }
+        drop(known);
+        match make_below(root, &top, path, &made) {
+            // Somebody took away what was made before.
+            Err(error) if error.kind == ErrorKind::Absent => {
+                made().clear();
+                make_folders(root, &wanted)
+            }
+            other => other,
+        }
+    };
+    make().map_err(|error| Failure::At(side, error))?;
     Ok(wanted)
 }
 

@@ -1,5 +1,6 @@
 //! Looking at two folders beside their base, and copying files from one to the other, by the real disk.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -169,6 +170,7 @@ fn copied(roots: &Roots, state: &Path, actions: Vec<Action>) -> u64 {
         partials: state.to_owned(),
         blocks: state.to_owned(),
         marks: state.to_owned(),
+        half: HashSet::new(),
         append: &Patterns::none(),
         in_place: &Patterns::none(),
         whole: &Patterns::none(),

@@ -24,7 +24,7 @@ fn changed_to(new: &str) -> (World, Action) {
 }
 
 fn marked(world: &World) -> Vec<RelPath> {
-    marks(&world.run().marks).into_iter().map(|mark| mark.path).collect()
+    marks(&world.run().marks).expect("read").into_iter().map(|mark| mark.path).collect()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn while_it_is_written_a_mark_says_so_and_stays_where_that_fails() {
             if called != op || path != "a.raw" {
                 return None;
             }
-            seen.lock().expect("no panic before").push(marks(&place).len());
+            seen.lock().expect("no panic before").push(marks(&place).expect("read").len());
             calls += 1;
             (calls == 2 || op == "finish").then_some(kind)
         });
@@ -107,6 +107,46 @@ fn what_nobody_expected_there_is_not_touched() {
     met(one(&world.run(), action), NETWORK);
     assert_eq!(world.shown(NETWORK), tree(&[("a.raw", "theirs, and longer")]));
     assert!(marked(&world).is_empty());
+}
+
+/// A program saves by a rename while it is written: that save stays, and what was written is claimed by nobody.
+#[test]
+fn what_takes_its_name_meanwhile_stays() {
+    let (world, action) = changed_to("aaaaBbbbccccddddee");
+    let at = world.file(NETWORK, "a.raw");
+    world.meddler.network.once("finish", "a.raw", move || {
+        let beside = at.with_extension("new");
+        fs::write(&beside, "theirs").and_then(|()| fs::rename(&beside, &at)).expect("saved");
+    });
+    let there = met(one(&world.run(), action), NETWORK);
+    assert_eq!(there, world.seen(NETWORK, "a.raw"));
+    assert_eq!(world.shown(NETWORK), tree(&[("a.raw", "theirs")]));
+    assert_eq!(marked(&world), [path("a.raw")]);
+}
+
+/// An edit that kept size and time is told by the time of its change, where there is one.
+#[cfg(unix)]
+#[test]
+fn an_edit_that_kept_its_time_is_not_built_on() {
+    let (mut world, mut action) = changed_to("aaaaBbbbccccddddee");
+    world.traits.network.ctime = true;
+    let Op::Write { expect: Seen::There(old), .. } = &mut action.op else { panic!("an overwrite") };
+    old.stamp.ctime = Time(1);
+    met(one(&world.run(), action), NETWORK);
+    assert_eq!(world.shown(NETWORK), tree(&[("a.raw", OLD)]));
+}
+
+/// Blocks of it are kept by no means, and the trash offers it to nobody.
+#[test]
+fn what_was_written_half_is_written_whole_and_set_apart() {
+    let (mut world, action) = changed_to("aaaaBbbbccccddddee");
+    world.half.insert(path("a.raw"));
+    let before = world.found(NETWORK, "a.raw").stamp.id;
+    let Ending::Done { tally, kept, .. } = one(&world.run(), action) else { panic!("done") };
+    assert_eq!((tally, kept), (Tally::File { bytes: 18, revived: false }, None));
+    assert_ne!(world.found(NETWORK, "a.raw").stamp.id, before);
+    assert_eq!(world.shown(NETWORK), tree(&[("a.raw", "aaaaBbbbccccddddee")]));
+    assert_eq!(world.trashed(NETWORK), tree(&[("a.raw.half-written", OLD)]));
 }
 
 /// The version that the trash may hold as a second name would change with it.

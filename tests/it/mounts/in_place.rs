@@ -36,7 +36,9 @@ fn content(path: &Path) -> Content {
 }
 
 fn marks(ground: &Ground) -> usize {
-    below_all(&ground.place("home")).into_iter().filter(|path| path.contains("/in-place/")).count()
+    // In a folder for the network root.
+    let is_mark = |path: &String| path.split_once("/in-place/").is_some_and(|(_, below)| below.contains('/'));
+    below_all(&ground.place("home")).iter().filter(|path| is_mark(path)).count()
 }
 
 #[track_caller]
@@ -117,8 +119,10 @@ fn what_was_written_half_is_nobodys_version_and_the_next_run_makes_it_whole() {
     ground.synced(&["up"]);
     same(&ground, "after the next run");
     assert_eq!(marks(&ground), 0);
-    let kept: Vec<String> =
-        below_all(&ground.network.join(".driftless/trash")).into_iter().filter(|path| path.ends_with("/a.raw")).collect();
+    let kept: Vec<String> = below_all(&ground.network.join(".driftless/trash"))
+        .into_iter()
+        .filter(|path| path.ends_with("/a.raw.half-written"))
+        .collect();
     assert_eq!(kept.len(), 1, "the mix is kept: {kept:?}");
     assert_eq!(content(&ground.network.join(".driftless/trash").join(&kept[0])), half);
     ground.synced(&[]).did_nothing();
@@ -138,6 +142,48 @@ fn a_change_that_was_taken_back_comes_over_the_mix() {
     assert!(fs::read(&here).expect("here") == older);
     same(&ground, "after the change was taken back");
     assert_eq!(marks(&ground), 0);
+    drop(mount);
+}
+
+/// What `revert` takes from the network is a version, or nothing.
+#[test]
+fn revert_and_a_missing_file_wait_for_somebody() {
+    let ground = ground();
+    let mount = in_memory(&ground);
+    let (here, there) = recorded(&ground);
+    cut(&ground, 6);
+    let (mine, half) = (content(&here), content(&there));
+    let reverted = ground.command(&[], &["revert", "a.raw"]).output().expect("the program starts");
+    let told = String::from_utf8_lossy(&reverted.stdout).into_owned();
+    assert_eq!((reverted.status.code(), content(&here), told.contains("written half")), (Some(6), mine, true), "{told}");
+    fs::remove_file(&here).expect("deleted");
+    let ended = ground.sync(&[]);
+    assert_eq!((ended.code, ended.paths("problems")), (Some(6), vec!["a.raw"]), "{ended:#?}");
+    assert!(!here.exists() && content(&there) == half && marks(&ground) == 1);
+    // Somebody puts another file there: that is a version.
+    let beside = ground.network.join("beside");
+    write(&beside, &bytes(9, 1000), then(9));
+    fs::rename(&beside, &there).expect("put there");
+    ground.synced(&[]);
+    assert_eq!((content(&here), marks(&ground)), (content(&there), 0));
+    ground.synced(&[]).did_nothing();
+    drop(mount);
+}
+
+/// Under another name it is nobody's version either.
+#[test]
+fn moved_away_it_goes_nowhere() {
+    let ground = ground();
+    let mount = in_memory(&ground);
+    let (here, there) = recorded(&ground);
+    cut(&ground, 7);
+    fs::rename(&there, ground.network.join("b.raw")).expect("moved");
+    let ended = ground.sync(&[]);
+    assert_eq!((ended.code, ended.paths("problems")), (Some(6), vec!["b.raw"]), "{ended:#?}");
+    assert!(!ground.staging.join("b.raw").exists());
+    assert_eq!((content(&there), marks(&ground)), (content(&here), 1));
+    fs::remove_file(ground.network.join("b.raw")).expect("removed");
+    ground.synced(&[]);
     drop(mount);
 }
 
