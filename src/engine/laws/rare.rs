@@ -113,6 +113,31 @@ fn what_did_not_change_of_a_file_is_kept_of_the_older_one() {
     }
 }
 
+/// All of a trash is looked through once an hour, or when what came could fill it.
+#[test]
+fn a_trash_is_not_looked_through_with_each_run() {
+    let mut play = begun(1);
+    let listings = |play: &mut Play, content: &[u8]| {
+        play.work(Side::Staging, |user| user.write("a/file", content));
+        let listed = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&listed);
+        play.world.before_each(move |call| {
+            seen.fetch_add(u32::from(call.op == "list" && call.path.to_string().contains("trash/")), Ordering::Relaxed);
+            None
+        });
+        run(play);
+        play.world.leave_alone();
+        listed.load(Ordering::Relaxed) > 0
+    };
+    assert!(listings(&mut play, b"another"), "the first time");
+    assert!(!listings(&mut play, b"one more"));
+    play.world.advance(3_600_000_000_000);
+    assert!(listings(&mut play, b"and more"), "an hour later");
+    play.options.trash_max = Some(16);
+    assert!(listings(&mut play, b"other limits"));
+    assert!(listings(&mut play, b"it is full"));
+}
+
 /// Both sides hold a large file that may be written into where it stands, and staging has another version of it since.
 fn to_be_written_into(content: &[u8]) -> Play {
     let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
