@@ -136,6 +136,10 @@ pub(crate) fn fill(
     let after = reader.node().map_err(at_source).map_err(torn)?;
     let traits = &run.traits[side];
     let still = same_version(&before, &after.stamp, traits) && after.stamp.size == before.size;
+    if !still && done == 0 && matches!(bytes, Bytes::Plain) && Growth::can_wait(errand, before.size) {
+        pauses.growth = Growth::of(run, errand, before.size);
+        pauses.growth.iter_mut().for_each(|growth| growth.reached(read, digest));
+    }
     let grew = !still
         && read == before.size
         && pauses.only_grew(reader, &before, &after.stamp, traits).map_err(at_source).map_err(torn)?;
@@ -194,7 +198,7 @@ fn begin<'a>(
     let begun = partial::begin(run, errand, reader, copying)?;
     // A copy that goes on is held to the stamp of its first beginning, which is this one.
     let may_grow = begun.done == 0 && matches!(bytes, Bytes::Plain);
-    let growth = if may_grow { Growth::of(run, errand, size) } else { None };
+    let growth = if may_grow && !Growth::can_wait(errand, size) { Growth::of(run, errand, size) } else { None };
     // One over an older file is soon made again.
     let saving = if begun.older.is_some() { None } else { Saving::of(run, errand, reader, begun.done) };
     Ok((begun, Pauses { growth, saving }))

@@ -41,6 +41,11 @@ impl Growth {
         Some(Growth { agreed, begins_as_agreed, head: size.min(HEAD), head_digest: None })
     }
 
+    /// Of a small new file the whole is the beginning, which the copy knows anyway: whether it may grow is asked when it did.
+    pub fn can_wait(errand: &Errand<'_>, size: u64) -> bool {
+        errand.replaced.is_none() && size <= HEAD
+    }
+
     /// The next place after `place` at which the digest of what came before is wanted.
     pub fn next(&self, place: u64) -> Option<u64> {
         let agreed = self.agreed.map(|agreed| agreed.size);
