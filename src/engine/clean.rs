@@ -72,25 +72,8 @@ fn clear(
     Ok(())
 }
 
-/// What a run brought to a trash: nothing, or so many bytes at most.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Trashed(Option<u64>);
-
-impl Trashed {
-    /// Nobody counted.
-    pub const MUCH: Trashed = Trashed(Some(u64::MAX));
-
-    pub const NOTHING: Trashed = Trashed(Some(0));
-
-    /// To be looked after, whatever it got.
-    pub fn or_nothing(self) -> Trashed {
-        Trashed(self.0.or(Some(0)))
-    }
-
-    pub fn add(&mut self, bytes: u64) {
-        self.0 = Some(self.0.unwrap_or(0).saturating_add(bytes));
-    }
-}
+/// Nobody counted the bytes that came to a trash.
+pub(super) const UNCOUNTED: u64 = u64::MAX;
 
 /// What is known of a trash since it was last looked through: when that was, and the bytes that it could still take.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,31 +107,29 @@ fn limits(options: &Options) -> String {
     format!("{:?} {:?}", options.trash_max, options.trash_age)
 }
 
-/// Brings the trashes that a run added to within their limits, where one may be over them and `tidy` says that it is time. All of a trash is
-/// looked through for that, so at most once an hour where there is room. Housekeeping never fails a run.
-pub(super) fn keep_trash_small(session: &mut Session<'_>, trashed: &PerSide<Trashed>, tidy: bool) {
+/// Brings the trashes that a run added these bytes to within their limits, where one may be over them and `tidy` says that it is time. All of
+/// a trash is looked through for that, so at most once an hour where there is room. Housekeeping never fails a run.
+pub(super) fn keep_trash_small(session: &mut Session<'_>, added: &PerSide<Option<u64>>, tidy: bool) {
     for side in Side::BOTH {
-        if let Err(error) = tend_trash(session, side, trashed[side], tidy) {
+        if let Some(bytes) = added[side]
+            && let Err(error) = tend_trash(session, side, bytes, tidy)
+        {
             tracing::warn!(%side, %error, "the trash could not be brought within its limits");
         }
     }
 }
 
-fn tend_trash(session: &mut Session<'_>, side: Side, trashed: Trashed, tidy: bool) -> Result<(), Error> {
-    let Some(bytes) = trashed.0 else { return Ok(()) };
-    let known = session.store.meta(key::trash_room(side))?;
-    let known = known.and_then(|text| Room::parse(&text, session.options));
-    let room = match known.and_then(|room| room.less(bytes, session.started)) {
-        Some(room) => Some(room),
-        None if tidy => trash_limits(session, side)?,
-        None => None,
-    };
+fn tend_trash(session: &mut Session<'_>, side: Side, bytes: u64, tidy: bool) -> Result<(), Error> {
+    let before = session.store.meta(key::trash_room(side))?.unwrap_or_default();
+    let known = Room::parse(&before, session.options).and_then(|room| room.less(bytes, session.started));
+    let looked = if known.is_none() && tidy { trash_limits(session, side) } else { Ok(known) };
     // Of what is not known nothing stays: the next run that has the time looks.
+    let room = looked.as_ref().ok().and_then(Option::as_ref);
     let text = room.map_or_else(String::new, |room| room.text(session.options));
-    if let Some(manifest) = session.store.writing() {
+    if let Some(manifest) = session.store.writing().filter(|_| text != before) {
         manifest.set_meta(key::trash_room(side), &text)?;
     }
-    Ok(())
+    looked.map(drop).map_err(Error::Disk)
 }
 
 /// Keeps the trash within its age and size; the oldest runs go first, the newest stays whatever it weighs. Ages are told

@@ -1,81 +1,92 @@
 //! Files of the network root that were written half when a run was cut off: nobody's version.
 
+use super::error::Error;
 use super::open::Session;
 use super::request::{Pair, Request};
-use crate::disk::Freshness;
+use crate::disk::{ErrorKind, Freshness, Node};
 use crate::model::digest;
-use crate::model::entry::Base;
+use crate::model::entry::{Base, Found};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Difference, Seen, Unknown};
 use crate::model::path::RelPath;
 use crate::model::side::{PerSide, Side};
+use crate::model::vouch::same_stamp;
 use crate::roots::marker::Marker;
+use crate::scan::{Reading, digest_of};
 use crate::transfer::in_place::Mark;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 /// Where the marks of a network root are; one that took its place has none.
 pub(super) fn folder(pair: &Pair, network: Option<&Marker>) -> PathBuf {
     pair.state.join("in-place").join(network.map_or_else(|| "unmarked".to_owned(), |marker| marker.id.to_string()))
 }
 
-/// What a look found, without the half written files as versions.
-#[derive(Debug)]
-pub(super) struct Disowned {
-    pub differences: Vec<Difference>,
-    /// Marks whose file was found at another path.
-    pub moved: Vec<RelPath>,
-}
-
-/// Where staging has a version, what stands there counts as agreed on, for this run: that version comes over it, and it goes to the trash.
-/// Everything else waits until somebody has decided.
-pub(super) fn disown(session: &Session<'_>, request: &Request, mut differences: Vec<Difference>) -> Disowned {
-    let mut moved = Vec::new();
-    if session.half.is_empty() {
-        return Disowned { differences, moved };
-    }
-    let ids = session.traits.network.ids;
-    for difference in &mut differences {
+/// What a look found, without half written files as versions. Where staging has one, what stands there counts as agreed on, for this run:
+/// staging's comes over it, and it goes to the trash. Everything else waits until somebody has decided.
+pub(super) fn none_is_half(session: &mut Session<'_>, request: &Request, mut differences: Vec<Difference>) -> Vec<Difference> {
+    let (ids, half) = (session.traits.network.ids, &mut session.half);
+    for difference in if half.is_empty() { &mut [] } else { &mut differences[..] } {
         let Some(found) = difference.network.found_mut() else { continue };
-        if let Some(mark) = session.half.iter().find(|mark| mark.path == difference.path && mark.is_there(found, ids)) {
-            let wins = difference.staging.found().is_some() && request.take != Some(Side::Network);
-            match &difference.base {
-                // Met for the first time, or again: a conflict, if they differ.
-                None => {}
-                Some(_) if wins => {
-                    // No file's, so that it is like nothing that staging has.
-                    found.entry.set_digest(digest::of(b"written half"));
-                    difference.base = Some(Box::new(Base { entry: found.entry.clone(), stamps: PerSide::default(), sent: None }));
-                }
-                Some(_) => difference.network = waits(mark),
-            }
-        } else if let Some(mark) = session.half.iter().find(|mark| ids && mark.is_elsewhere(found)) {
-            moved.push(mark.path.clone());
+        let Some(mark) = half.iter_mut().find(|mark| mark.is_of(&difference.path, found)) else { continue };
+        mark.moved |= mark.path != difference.path;
+        // By its path alone it is not known where the two folders meet anew.
+        let known = ids || difference.base.is_some();
+        let wins = difference.staging.found().is_some() && request.take != Some(Side::Network);
+        if known && wins && mark.path == difference.path {
+            // No file's, so that it is like nothing that staging has.
+            found.entry.set_digest(digest::of(b"written half"));
+            difference.base = Some(Box::new(Base { entry: found.entry.clone(), stamps: PerSide::default(), sent: None }));
+        } else {
             difference.network = waits(mark);
         }
     }
-    Disowned { differences, moved }
+    differences
 }
 
 fn waits(mark: &Mark) -> Seen {
     let message = format!(
-        "was written half when a run was cut off ({}): `driftless sync up` makes it whole where staging has it; else remove it there",
+        "was written half when a run was cut off ({}): `driftless sync up` makes it whole where staging has it; else remove it there, or put a \
+         whole one in its place",
         mark.path
     );
     Seen::Unknown(Unknown::Error { kind: ProblemKind::Busy, message })
 }
 
-/// After a run: a mark goes where the whole file was written, or where a look at everything shows that another file stands there now, or
-/// none, and it is nowhere else.
-pub(super) fn lift(session: &Session<'_>, request: &Request, moved: &[RelPath], made_whole: &[RelPath]) {
-    let ids = session.traits.network.ids;
-    let is_over = |mark: &Mark| match session.roots.network.look(&mark.path, Freshness::Fresh) {
-        Ok(node) => node.and_then(|node| node.found()).is_none_or(|found| !mark.is_there(&found, ids)),
-        Err(_) => false,
-    };
-    for mark in session.half.iter().filter(|mark| !moved.contains(&mark.path)) {
-        if made_whole.contains(&mark.path) || request.is_whole() && is_over(mark) {
-            mark.lift();
+/// These were written whole, and the base says so. One whose half was found elsewhere keeps its mark for that.
+pub(super) fn lift(session: &Session<'_>, made_whole: &[RelPath]) {
+    session.half.iter().filter(|mark| !mark.moved && made_whole.contains(&mark.path)).for_each(Mark::lift);
+}
+
+/// After a look at everything: the marks go whose file is nowhere any more, or is what both sides agreed on, as where not one byte of it
+/// had been written.
+pub(super) fn lift_others(session: &mut Session<'_>, request: &Request, stop: &AtomicBool) -> Result<(), Error> {
+    if !request.is_whole() {
+        return Ok(());
+    }
+    for mark in session.half.iter().filter(|mark| !mark.moved) {
+        let base = session.store.find(&mark.path)?.map(|row| row.base);
+        match session.roots.network.look(&mark.path, Freshness::Fresh) {
+            Ok(node) => match node.as_ref().and_then(Node::found) {
+                Some(found) if mark.is_of(&mark.path, &found) && !is_agreed(session, mark, &found, base.as_ref(), stop) => {}
+                _ => mark.lift(),
+            },
+            Err(error) if matches!(error.kind, ErrorKind::Absent | ErrorKind::WrongKind) => mark.lift(),
+            Err(error) => tracing::debug!(path = %mark.path, %error, "a mark stays"),
         }
     }
+    Ok(())
+}
+
+/// By reading it, where its stamp is that of the base: after a power cut a half written file may show that too.
+fn is_agreed(session: &Session<'_>, mark: &Mark, found: &Found, base: Option<&Base>, stop: &AtomicBool) -> bool {
+    let agreed = base.and_then(|base| Some((base.stamps.network?, base.digest_at(Side::Network)?)));
+    let Some((recorded, digest)) = agreed else { return false };
+    let (Some(parent), Some(name)) = (mark.path.parent(), mark.path.name()) else { return false };
+    let read = || {
+        let folder = session.roots.network.folder(&parent).ok()?;
+        digest_of(&*folder, &name, &found.stamp, &mut Reading::default(), stop).ok()
+    };
+    same_stamp(&recorded.stamp, &found.stamp, &session.traits.network) && read() == Some(digest)
 }

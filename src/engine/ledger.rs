@@ -1,6 +1,6 @@
 //! What a run did: counts for the report, history and base for the manifest, in batches.
 
-use super::clean::Trashed;
+use super::clean::UNCOUNTED;
 use super::error::Error;
 use super::report::{Counts, Work};
 use super::store::Store;
@@ -37,8 +37,8 @@ pub(super) struct Ledger<'a> {
     pub notes: Vec<Note>,
     /// Paths at which a ruling was carried out.
     pub ruled: HashSet<RelPath>,
-    /// Bytes that went to this side's trash, as far as they are known: of a folder that another kind replaced they are not.
-    pub trashed: PerSide<Trashed>,
+    /// Bytes that went to this side's trash; `None` where nothing did.
+    pub trashed: PerSide<Option<u64>>,
     /// Files that were written to while they were copied: few or none.
     torn: Vec<Torn>,
     /// Files of the network root that were written half before, and those of them that were written whole.
@@ -227,9 +227,13 @@ impl<'a> Ledger<'a> {
             Op::Write { expect, from, .. } => (expect.clone(), Seen::There(from.clone())),
             Op::Record { .. } | Op::Forget => return Ok(()),
         };
-        if let (Op::Delete { .. } | Op::Write { .. }, Seen::There(old)) = (&action.op, &gone) {
-            let bytes = if op_takes_a_tree(&action.op) { u64::MAX } else { old.stamp.size };
-            self.trashed[side].add(bytes);
+        if let Seen::There(old) = &gone
+            && (kept.is_some() || self.half.contains(&action.path))
+        {
+            // A folder goes with what is in it where another kind comes in its place; to be deleted it is empty.
+            let with_all = old.entry.is_folder() && matches!(action.op, Op::Write { .. });
+            let bytes = if with_all { UNCOUNTED } else { old.stamp.size };
+            self.trashed[side] = Some(self.trashed[side].unwrap_or(0).saturating_add(bytes));
         }
         // By its digest a version is proven again when the run is to be undone.
         let before = Version::of_seen(&gone).digested_like(&base);
@@ -301,11 +305,6 @@ impl<'a> Ledger<'a> {
         }
         Ok(())
     }
-}
-
-/// A folder goes with what is in it where another kind comes in its place; to be deleted it is empty.
-fn op_takes_a_tree(op: &Op) -> bool {
-    matches!(op, Op::Write { expect, .. } if expect.is_folder())
 }
 
 impl Drop for Ledger<'_> {

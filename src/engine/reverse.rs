@@ -20,6 +20,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
 use crate::model::vouch::{same_version, vouches};
 use crate::scan::{Reading, digest_of};
+use crate::transfer::in_place::is_set_apart;
 use crate::transfer::trash::home;
 
 use std::collections::HashSet;
@@ -122,8 +123,8 @@ pub(super) fn unrecorded(
             let kept = home().join(&name).append(path);
             let wanted = paths.is_empty() || paths.iter().any(|asked| path.is_within(asked));
             let Some(Found { entry, .. }) = node.found() else { return Ok(()) };
-            // A folder may be there only for what it holds.
-            let told = known.contains(&(side, kept.clone())) || entry.is_folder();
+            // A folder may be there only for what it holds, and what was written half is nobody's.
+            let told = known.contains(&(side, kept.clone())) || entry.is_folder() || is_set_apart(path);
             if wanted && !told {
                 let (before, after) = (Version::of_entry(&entry), Version::UNKNOWN);
                 tasks.push(Task { side, path: path.clone(), did: Did::Unknown, kept, before, after });

@@ -2,7 +2,7 @@
 
 use super::carry::{Means, carry};
 use super::claim;
-use super::clean::{self, Trashed, keep_trash_small};
+use super::clean::{self, keep_trash_small};
 use super::complete::is_completed_by;
 use super::copies;
 use super::databases;
@@ -13,7 +13,7 @@ use super::growing;
 use super::hands::{Hands, expect_in_place, hands, next_generations, owner, raise_where_taken, unwritable};
 use super::hints;
 use super::identify::Standing;
-use super::in_place::{self, Disowned};
+use super::in_place;
 use super::lease::Borrowed;
 use super::ledger::Ledger;
 use super::look::{look, width};
@@ -165,7 +165,7 @@ fn run(
     let sight = sight?;
     tracing::debug!(differences = sight.differences.len(), since_start = ?session.began.elapsed(), "looked");
     let moving = moving(&sight.differences);
-    let Disowned { differences, moved } = in_place::disown(&session, request, sight.differences);
+    let differences = in_place::none_is_half(&mut session, request, sight.differences);
     let Decision { mut plan, held, stop: stopped } = decide(&session, request, differences, stop)?;
     tracing::debug!(actions = plan.actions.len(), since_start = ?session.began.elapsed(), "planned");
     tell(Progress::Planned { to: work(&plan) });
@@ -193,10 +193,10 @@ fn run(
     Standing::remember_devices(&mut session)?;
     claim::forget(&mut session, &sight.disowned)?;
     met(&mut session, request)?;
-    let made_whole = write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
+    write(&mut session, request, plan, &sight.leftovers, tell, stop, report)?;
     let looked_at = sight.looked_at.as_deref();
     growing::forget_quiet(&mut session, request, report, looked_at)?;
-    in_place::lift(&session, request, &moved, &made_whole);
+    in_place::lift_others(&mut session, request, stop)?;
     finish(&mut session, request, report, looked_at)?;
     keep_copies(&mut session, request, report, stop)?;
     Ok(Outcome::Done)
@@ -210,7 +210,7 @@ fn moving(differences: &[Difference]) -> Vec<RelPath> {
     differences.iter().filter(is_moving).map(|difference| difference.path.clone()).collect()
 }
 
-/// Everything of a run that writes at a root. Answers which half written files it has made whole.
+/// Everything of a run that writes at a root.
 fn write(
     session: &mut Session<'_>,
     request: &Request,
@@ -219,7 +219,7 @@ fn write(
     tell: &(dyn Fn(Progress) + Sync),
     stop: &AtomicBool,
     report: &mut Report,
-) -> Result<Vec<RelPath>, Error> {
+) -> Result<(), Error> {
     expect_in_place(session)?;
     let writes =
         PerSide::new(Side::Staging, Side::Network).map(|side| plan.actions.iter().any(|action| action.op.side() == Some(side)));
@@ -235,9 +235,9 @@ fn write(
     let overdue = request.tidy && session.options.watched.entering.is_some();
     if nothing && report.conflicts.is_empty() && report.problems.is_empty() {
         if overdue {
-            keep_trash_small(session, &PerSide::new(Trashed::NOTHING, Trashed::NOTHING), true);
+            keep_trash_small(session, &PerSide::new(Some(0), Some(0)), true);
         }
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut lease =
         if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
@@ -263,17 +263,19 @@ fn write(
     report.conflicts.append(&mut ledger.conflicts);
     report.problems.append(&mut ledger.problems);
     report.notes.append(&mut ledger.notes);
-    let trashed = ledger.trashed.map(|trashed| if overdue { trashed.or_nothing() } else { trashed });
+    let trashed = ledger.trashed.map(|bytes| bytes.or(overdue.then_some(0)));
     let entered = close(&mut ledger, run_id, report, &carried);
     let made_whole = std::mem::take(&mut ledger.made_whole);
     drop(ledger);
+    if entered.is_ok() {
+        in_place::lift(session, &made_whole);
+    }
     keep_trash_small(session, &trashed, carried.is_ok() && request.tidy);
     if let Some(lease) = lease {
         lease.release();
     }
     carried?;
-    entered?;
-    Ok(made_whole)
+    entered
 }
 
 /// Staging's versions of conflicts that are held do not live on one disk only.

@@ -6,7 +6,7 @@
 //! trash for good only when it stands at its path and that is durable.
 
 use super::carry::halted;
-use super::clean::{Trashed, keep_trash_small};
+use super::clean::{UNCOUNTED, keep_trash_small};
 use super::error::Error;
 use super::hands::{Hands, expect_in_place, hands, next_generations};
 use super::history::{self, EventRecord, RunId, RunRecord, Version, What, Which};
@@ -220,7 +220,7 @@ struct Undoing<'a, 'r> {
     made: Vec<MadeAgain>,
     /// Folders of the undone run's trash out of which something went.
     emptied: PerSide<Vec<RelPath>>,
-    trashed: PerSide<Trashed>,
+    trashed: PerSide<Option<u64>>,
 }
 
 impl Undoing<'_, '_> {
@@ -272,7 +272,7 @@ impl Undoing<'_, '_> {
                 let exchanged = back::exchange_back(run, side, kept, path, present)?;
                 self.emptied[side].extend(kept.parent());
                 self.spent.extend(exchanged.spent.map(|spent| (side, spent)));
-                self.trashed[side] = Trashed::MUCH;
+                self.trashed[side] = Some(UNCOUNTED);
                 let event = self.event(task, "write", after.clone(), self.known_again(side, path, before));
                 Ok(EventRecord { kept: Some(exchanged.kept), ..event })
             }
@@ -285,7 +285,7 @@ impl Undoing<'_, '_> {
             }
             Step::Away(present) => {
                 let kept = back::take_away(run, side, path, present)?;
-                self.trashed[side] = Trashed::MUCH;
+                self.trashed[side] = Some(UNCOUNTED);
                 let event = self.event(task, "delete", after.clone(), Version::ABSENT);
                 Ok(EventRecord { kept: Some(kept), ..event })
             }

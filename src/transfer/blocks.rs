@@ -117,7 +117,7 @@ impl Listing {
     }
 }
 
-pub(super) fn forget(run: &Run<'_>, whole: Digest) {
+fn forget(run: &Run<'_>, whole: Digest) {
     if let Err(error) = local::remove_file(&file(&run.blocks, whole))
         && error.kind != ErrorKind::Absent
     {
@@ -152,10 +152,14 @@ impl Older {
                 target.remove_file(temp).map(|()| None)
             }
             Err(error) if matches!(error.kind, ErrorKind::Gone | ErrorKind::Exists) => Err(error),
-            Err(error) if errand.in_place && error.kind == ErrorKind::Unsupported => {
-                let (patch, writer) = Patch::new(run)?;
-                Ok(Some((Older { patch: Some(patch), ..older }, writer)))
-            }
+            Err(error) if errand.in_place && error.kind == ErrorKind::Unsupported => match patch(run, errand, stamp) {
+                Ok(patch) => Ok(patch.map(|(patch, writer)| (Older { patch: Some(patch), ..older }, writer))),
+                Err(error) if error.kind == ErrorKind::Gone => Err(error),
+                Err(error) => {
+                    tracing::debug!(path = %errand.path, %error, "it is written whole");
+                    Ok(None)
+                }
+            },
             Err(error) => {
                 tracing::debug!(path = %errand.path, %error, "it is written whole");
                 Ok(None)
@@ -207,6 +211,12 @@ impl Older {
             forget(run, self.whole);
         }
     }
+}
+
+/// What changes of a file is put aside, where the file may be written into and is still the one that is known.
+fn patch(run: &Run<'_>, errand: &Errand<'_>, stamp: &Stamp) -> disk::Result<Option<(Patch, Box<dyn disk::Writer>)>> {
+    let (_, now) = errand.target.write_into(errand.name)?;
+    if same_stamp(&now, stamp, &run.traits[errand.to]) { Patch::new(run).map(Some) } else { Ok(None) }
 }
 
 /// What is known of the file that stands at the target, where its stamp vouches for it.

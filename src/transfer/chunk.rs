@@ -250,8 +250,6 @@ impl<'a, 'r> Chunk<'a, 'r> {
             (Some(patch), Seen::There(old)) => (None, in_place::write(self.run, &spot, old, patch, &staged)?.stamp),
             _ => (place(self.run, &spot, temp, &staged.node.stamp, expect)?, staged.node.stamp),
         };
-        let half = *to == Side::Network && self.run.half.contains(&action.path);
-        let kept = if half { kept.and_then(|kept| in_place::set_apart(self.run, *to, &kept)) } else { kept };
         let tally = Tally::File { bytes: wrote.size - staged.resumed, revived: *revived };
         let Staged { from, sent, left_behind, .. } = staged;
         if let Some(left) = left_behind {

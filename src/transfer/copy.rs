@@ -6,7 +6,7 @@ use super::in_place::Patch;
 use super::partial::{self, Begun, Saving};
 use super::{Failure, Run, snapshot};
 use crate::disk::clock::Moment;
-use crate::disk::{self, Folder, Node, Reader, Writer};
+use crate::disk::{self, ErrorKind, Folder, Node, Reader, Writer};
 use crate::model::digest::{self, Digest, Digesting};
 use crate::model::entry::{Content, Entry, Found, Kind, Sent, Stamp};
 use crate::model::finding::ProblemKind;
@@ -96,7 +96,14 @@ pub(crate) fn stage(run: &Run<'_>, errand: &Errand<'_>, copying: &mut Copying) -
         return snapshot::stage(run, &Errand { in_place: false, ..*errand }, copying);
     }
     expect_as_planned(run, errand, &reader.opened())?;
-    fill(run, errand, &mut *reader, copying, Bytes::Plain)
+    match fill(run, errand, &mut *reader, copying, Bytes::Plain) {
+        Err(Failure::At(_, error)) if errand.in_place && error.kind == ErrorKind::Unsupported => {
+            tracing::debug!(path = %errand.path, %error, "it is written whole");
+            drop(reader);
+            stage(run, &Errand { in_place: false, ..*errand }, copying)
+        }
+        other => other,
+    }
 }
 
 /// With a newer file than the others a folder that is carried as one would be none that there ever was.
@@ -136,9 +143,8 @@ pub(crate) fn fill(
     let after = reader.node().map_err(at_source).map_err(torn)?;
     let traits = &run.traits[side];
     let still = same_version(&before, &after.stamp, traits) && after.stamp.size == before.size;
-    if !still && done == 0 && matches!(bytes, Bytes::Plain) && Growth::can_wait(errand, before.size) {
-        pauses.growth = Growth::of(run, errand, before.size);
-        pauses.growth.iter_mut().for_each(|growth| growth.reached(read, digest));
+    if !still && done == 0 && matches!(bytes, Bytes::Plain) {
+        pauses.growth = pauses.growth.or_else(|| Growth::late(run, errand, before.size, digest));
     }
     let grew = !still
         && read == before.size
@@ -159,10 +165,7 @@ pub(crate) fn fill(
     // The plan may have put a sane time in the place of the source's.
     let mtime = if planned.entry.mtime == planned.stamp.mtime { origin.stamp.mtime } else { planned.entry.mtime };
     let node = writer.finish(mtime, mode, flush).map_err(|error| Failure::At(to, error)).map_err(torn)?;
-    if node.stamp.size != size {
-        let message = format!("holds {} bytes after a copy of {size}", node.stamp.size);
-        return Err(torn(Failure::Path(to, ProblemKind::Io, message)));
-    }
+    expect_length(to, &node, size).map_err(torn)?;
     if saved {
         partial::forget(run, errand.temp);
     }
@@ -181,6 +184,11 @@ pub(crate) fn fill(
         sent,
         left_behind: reader.left_behind(),
     })
+}
+
+fn expect_length(to: Side, node: &Node, size: u64) -> Result<(), Failure> {
+    let message = || format!("holds {} bytes after a copy of {size}", node.stamp.size);
+    if node.stamp.size == size { Ok(()) } else { Err(Failure::Path(to, ProblemKind::Io, message())) }
 }
 
 /// The new file, and where its copy pauses.

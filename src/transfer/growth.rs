@@ -46,6 +46,13 @@ impl Growth {
         errand.replaced.is_none() && size <= HEAD
     }
 
+    /// For such a file, all of which has this digest.
+    pub fn late(run: &Run<'_>, errand: &Errand<'_>, size: u64, digest: Digest) -> Option<Growth> {
+        let mut growth = if Growth::can_wait(errand, size) { Growth::of(run, errand, size) } else { None };
+        growth.iter_mut().for_each(|growth| growth.reached(size, digest));
+        growth
+    }
+
     /// The next place after `place` at which the digest of what came before is wanted.
     pub fn next(&self, place: u64) -> Option<u64> {
         let agreed = self.agreed.map(|agreed| agreed.size);

@@ -2,21 +2,20 @@
 //!
 //! Invariants. Before the first byte all of the new version was read and stood still, and what changed of it lies on this machine's
 //! disk. A mark, made durable before that byte, says that what stands there is nobody's version; it goes when the file is complete and
-//! durable. What a mark is left of is never taken for a version: the next run writes the whole file beside it, and what was half
-//! written goes to the trash. The version before is *not* kept.
+//! durable. What a mark is left of is never taken for a version: the next run that brings staging's version writes all of it beside, and
+//! what was half written goes to the trash. The version before is *not* kept.
 
 use super::chunk::split;
 use super::copy::Staged;
-use super::place::{Kept, Spot, seen_now};
-use super::{Failure, Run, blocks, database};
+use super::place::{Spot, seen_now};
+use super::{Failure, Run, database};
 use crate::disk::local::{self, Scratch};
-use crate::disk::{self, Error, ErrorKind, Folder, Node, Onto, Writer, open_root};
+use crate::disk::{self, Error, ErrorKind, Folder, Node, Writer, open_root};
 use crate::model::digest;
 use crate::model::entry::{Found, Kind};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
-use crate::model::side::Side;
 use crate::model::time::Time;
 use crate::model::vouch::{same_stamp, same_version};
 
@@ -92,14 +91,10 @@ impl Aside {
     }
 }
 
-/// No failure of the root to which it goes.
+/// No failure of the root to which it goes: [`ErrorKind::Unsupported`], so that the file is written whole.
 fn put_aside(place: &Path, error: &Error) -> Error {
-    let message = format!(
-        "what changed of it could not be put aside in {}: {}; the next run writes it whole",
-        place.display(),
-        error.source
-    );
-    Error::new("write", "it", ErrorKind::Other, std::io::Error::other(message))
+    let message = format!("what changed of it could not be put aside in {}: {}", place.display(), error.source);
+    Error::new("write", "it", ErrorKind::Unsupported, std::io::Error::other(message))
 }
 
 impl Writer for Aside {
@@ -135,7 +130,7 @@ impl Writer for Aside {
 }
 
 /// Writes what changed into the file that stands at the spot, which is still `old`. `staged` is the version that it will be. Flushed
-/// whatever the user asked for: nothing else is left of either version.
+/// whatever the user asked for: the mark goes, and nothing is left of the version before.
 pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, staged: &Staged) -> Result<Node, Failure> {
     let at = |error| Failure::At(spot.side, error);
     let here = |error: Error| Failure::Path(spot.side, ProblemKind::Io, put_aside(&run.scratch, &error).source.to_string());
@@ -145,20 +140,15 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
         return Err(Failure::Path(spot.side, ProblemKind::Busy, message));
     }
     let mut changed = patch.folder.read(&file()).map_err(here)?;
-    let opened = spot.folder.write_into(spot.name).inspect_err(|error| {
-        if let (Some(whole), true) = (old.entry.digest(), error.kind != ErrorKind::Gone) {
-            // The next run writes all of it.
-            blocks::forget(run, whole);
-        }
-    });
-    let (mut writer, now) = opened.map_err(at)?;
+    let (mut writer, now) = spot.folder.write_into(spot.name).map_err(at)?;
+    let traits = &run.traits[spot.side];
     // The blocks that stay are believed by it.
-    if !same_stamp(&now, &old.stamp, &run.traits[spot.side]) {
+    if !same_stamp(&now, &old.stamp, traits) {
         return Err(Failure::Unexpected(seen_now(spot)?));
     }
     let size = staged.node.stamp.size;
     // RACE: what another program writes into it from here on is mixed with what is written here.
-    let mark = Mark::set(run, spot.path, now.id, [now.size, size]).map_err(here)?;
+    let mark = Mark::set(run, spot.path, if traits.ids { now.id } else { 0 }, [now.size, size]).map_err(here)?;
     let (mut place, mut buffer) = (0, vec![0; BUFFER]);
     for range in &patch.ranges {
         writer.keep(range.start - place).map_err(at)?;
@@ -179,27 +169,30 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
     }
     writer.keep(size - place).map_err(at)?;
     let node = writer.finish(staged.from.entry.mtime, patch.mode, true).map_err(at)?;
+    if node.stamp.size != size {
+        let message = format!("holds {} bytes after {size} were written", node.stamp.size);
+        return Err(Failure::Path(spot.side, ProblemKind::Io, message));
+    }
+    mark.lift();
     // Somebody may have put another file there meanwhile, or moved this one.
     match seen_now(spot)? {
-        Seen::There(there) if same_version(&there.stamp, &node.stamp, &run.traits[spot.side]) && node.stamp.size == size => {
-            mark.lift();
-            Ok(node)
-        }
+        Seen::There(there) if same_version(&there.stamp, &node.stamp, traits) => Ok(node),
         other => Err(Failure::Unexpected(other)),
     }
 }
 
-/// What was half written and came to the trash is offered to nobody as a version: it gets a name that no version has. Where it
-/// cannot have it, it is kept as it is.
-pub(super) fn set_apart(run: &Run<'_>, side: Side, kept: &RelPath) -> Kept {
-    let (parent, name) = split(kept);
-    let mut other = name.as_bytes()[..name.len().min(255 - APART.len())].to_vec();
-    other.extend_from_slice(APART);
-    let moved = Name::new(&other).is_ok_and(|other| run.roots[side].rename(kept, &parent.join(&other), Onto::Nothing).is_ok());
-    (!moved).then(|| kept.clone())
+/// The name in the trash of what stood half written at `path`: no version's, so that nothing offers it as one.
+pub fn set_apart(path: &RelPath) -> RelPath {
+    let (parent, name) = split(path);
+    let stem = &name.as_bytes()[..name.len().min(255 - APART.len())];
+    parent.join(&[stem, APART].concat())
 }
 
-/// Behind the name of a file in the trash that was written half.
+/// Is it such a name?
+pub fn is_set_apart(path: &RelPath) -> bool {
+    path.as_bytes().ends_with(APART)
+}
+
 const APART: &[u8] = b".half-written";
 
 /// Says that the file at a path of the network root was written half.
@@ -207,16 +200,18 @@ const APART: &[u8] = b".half-written";
 pub struct Mark {
     file: PathBuf,
     pub path: RelPath,
-    /// The file's, where the root has ids.
+    /// The file's; 0 where the root has no ids.
     id: u64,
     /// The file's before, and what it was to be.
     sizes: [u64; 2],
+    /// A look found the file at another path.
+    pub moved: bool,
 }
 
 impl Mark {
     fn set(run: &Run<'_>, path: &RelPath, id: u64, sizes: [u64; 2]) -> disk::Result<Mark> {
         let file = run.marks.join(file_name(path));
-        let mark = Mark { file, path: path.clone(), id, sizes };
+        let mark = Mark { file, path: path.clone(), id, sizes, moved: false };
         local::make_private_folder(&run.marks)?;
         match local::remove_file(&mark.file) {
             Err(error) if error.kind != ErrorKind::Absent => return Err(error),
@@ -232,16 +227,13 @@ impl Mark {
         }
     }
 
-    /// Is what stands at its path the file that was written half? Where the root has no ids the path alone tells.
-    pub fn is_there(&self, found: &Found, ids: bool) -> bool {
-        found.entry.kind() == Kind::File && (!ids || self.id == found.stamp.id)
-    }
-
-    /// Is it this file, at another path of a root that has ids? An id is given to a new file when the old one is gone, so its size has to be
-    /// one that it had.
-    pub fn is_elsewhere(&self, found: &Found) -> bool {
+    /// Is this the file that was written half? An id is given to a new file when the old one is gone, so its size has to be one that it had
+    /// on the way. Where the root has no ids only its own path leads to it.
+    pub fn is_of(&self, path: &RelPath, found: &Found) -> bool {
         let [before, after] = self.sizes;
-        self.is_there(found, true) && (before.min(after)..=before.max(after)).contains(&found.stamp.size)
+        let on_the_way = (before.min(after)..=before.max(after)).contains(&found.stamp.size);
+        let is_it = if self.id == 0 { *path == self.path } else { self.id == found.stamp.id };
+        found.entry.kind() == Kind::File && on_the_way && is_it
     }
 
     fn text(&self) -> String {
@@ -265,7 +257,7 @@ impl Mark {
         let bytes = pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok());
         let path = RelPath::parse(&bytes.collect::<Option<Vec<u8>>>()?).ok()?;
         let is_its = file.file_name()?.to_str()? == file_name(&path);
-        is_its.then(|| Mark { file: file.to_owned(), path, id, sizes })
+        is_its.then(|| Mark { file: file.to_owned(), path, id, sizes, moved: false })
     }
 }
 
@@ -291,7 +283,7 @@ mod tests {
     fn a_mark_is_read_as_it_was_written_and_not_otherwise() {
         let path = RelPath::parse(b"raw/a b.dat").expect("a path");
         let file = Path::new("marks").join(file_name(&path));
-        let mark = Mark { file: file.clone(), path, id: u64::MAX, sizes: [7, 9] };
+        let mark = Mark { file: file.clone(), path, id: u64::MAX, sizes: [7, 9], moved: false };
         let text = mark.text();
         assert_eq!(Mark::parse(&file, &text), Some(mark));
         assert_eq!(Mark::parse(Path::new("marks/other"), &text), None);

@@ -1,7 +1,7 @@
 //! The one visible step: a complete temporary file takes its name, and what it displaces is kept and proven.
 
 use super::{Failure, Run};
-use super::{database, trash};
+use super::{database, in_place, trash};
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Onto};
 use crate::model::entry::{Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
@@ -19,6 +19,13 @@ pub(crate) struct Spot<'a> {
     pub name: &'a Name,
 }
 
+impl Spot<'_> {
+    /// Was the file there written half when a run was cut off?
+    fn is_half(&self, run: &Run<'_>) -> bool {
+        self.side == Side::Network && run.half.contains(self.path)
+    }
+}
+
 /// Where the trash holds what was displaced; `None` where nothing was.
 pub(crate) type Kept = Option<RelPath>;
 
@@ -29,6 +36,8 @@ pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, 
     let result = match expect {
         Seen::There(old) => match old.entry.kind() {
             Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)).map(Some),
+            // It is offered to nobody as a version.
+            Kind::File if spot.is_half(run) => displace_half(run, spot, temp, old).map(|()| None),
             Kind::File | Kind::Link => displace_one(run, spot, temp, old).map(Some),
         },
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp).map(|()| None),
@@ -169,7 +178,22 @@ pub(crate) fn displace_by_rename(
     old: &Found,
     show: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<RelPath, Failure> {
-    let kept = to_trash(run, spot, |node, _| Ok(proves(node, old, &run.traits[spot.side])))?;
+    rename_away(run, spot, spot.path, old, show)
+}
+
+/// What is half written goes to the trash under a name of its own.
+fn displace_half(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, old: &Found) -> Result<(), Failure> {
+    rename_away(run, spot, &in_place::set_apart(spot.path), old, || create(run, spot, temp)).map(drop)
+}
+
+fn rename_away(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    kept_as: &RelPath,
+    old: &Found,
+    show: impl FnOnce() -> Result<(), Failure>,
+) -> Result<RelPath, Failure> {
+    let kept = to_trash_as(run, spot, kept_as, |node, _| Ok(proves(node, old, &run.traits[spot.side])))?;
     show().inspect_err(|_| {
         // Where it cannot come back it is in the trash, and the failure is told.
         let _ = run.roots[spot.side].rename(&kept, spot.path, Onto::Nothing);
@@ -188,8 +212,18 @@ pub(crate) fn to_trash(
     spot: &Spot<'_>,
     proven: impl FnOnce(&Node, &RelPath) -> Result<bool, Failure>,
 ) -> Result<RelPath, Failure> {
+    to_trash_as(run, spot, spot.path, proven)
+}
+
+/// The same, as a version of another path.
+fn to_trash_as(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    kept_as: &RelPath,
+    proven: impl FnOnce(&Node, &RelPath) -> Result<bool, Failure>,
+) -> Result<RelPath, Failure> {
     let at = |error| Failure::At(spot.side, error);
-    let kept = trash::take(run, spot.side, spot.path, spot.path)?;
+    let kept = trash::take(run, spot.side, spot.path, kept_as)?;
     let judged = trash::look(run, spot.side, &kept).and_then(|node| node.map_or(Ok(false), |node| proven(&node, &kept)));
     if let Ok(true) = judged {
         return Ok(kept);

@@ -82,7 +82,7 @@ pub const KEYS: &[Key] = &[
         "in_place",
         Kind::Patterns,
         "",
-        "Files of the network root that may be written into where they stand where nothing else keeps all of a large one from being written ([in place](growing-files.md#in-place)).",
+        "Large files of the network root that may be changed where they stand, where the file system shares no blocks ([in place](growing-files.md#in-place)).",
     ),
     own(
         "push_every",

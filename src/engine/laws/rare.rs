@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::play::{Ended, Play};
 use super::script::{CrashPoint, Kind, Shape, Step, Sync};
-use crate::disk::ErrorKind;
 use crate::disk::sim::{Crash, Fault, Rule, Stop, User};
+use crate::disk::{ErrorKind, local};
 use crate::engine::history::Which;
 use crate::engine::report::Report;
 use crate::engine::request::{Deletes, Request};
@@ -139,8 +139,8 @@ fn a_trash_is_not_looked_through_with_each_run() {
 }
 
 /// Both sides hold a large file that may be written into where it stands, and staging has another version of it since.
-fn to_be_written_into(content: &[u8]) -> Play {
-    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Local });
+fn to_be_written_into(network: Kind, content: &[u8]) -> Play {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network });
     play.options.in_place = vec!["large".to_owned()];
     play.volumes.network.adjust(|habits| habits.ranges = false);
     play.work(Side::Staging, |user| user.write("large", b"one.two.three.four."));
@@ -151,8 +151,8 @@ fn to_be_written_into(content: &[u8]) -> Play {
 }
 
 /// How many calls a run makes before it opens the file.
-fn opened_after(content: &[u8]) -> u64 {
-    let mut play = to_be_written_into(content);
+fn opened_after(network: Kind, content: &[u8]) -> u64 {
+    let mut play = to_be_written_into(network, content);
     let (began, opened) = (play.world.calls(), Arc::new(AtomicU64::new(0)));
     let seen = Arc::clone(&opened);
     play.world.before_each(move |call| {
@@ -168,11 +168,18 @@ fn opened_after(content: &[u8]) -> u64 {
 /// Wherever that is cut off: what was written half goes nowhere, and the next run brings the whole.
 #[test]
 fn what_is_written_half_is_nobodys_version_wherever_it_is_cut() {
-    let contents: [&[u8]; 2] = [b"ONE.two.THREE.four.", b"one.TWO.th"];
-    for (content, crash) in contents.into_iter().flat_map(|content| [Crash::Killed, Crash::Power].map(|crash| (content, crash))) {
+    const STORIES: [(Kind, &[u8], Crash); 5] = [
+        (Kind::Local, OTHER, Crash::Killed),
+        (Kind::Local, OTHER, Crash::Power),
+        (Kind::Local, b"one.TWO.th", Crash::Killed),
+        (Kind::Sshfs, OTHER, Crash::Killed),
+        (Kind::Sshfs, b"one.TWO.th", Crash::Power),
+    ];
+    for (network, content, crash) in STORIES {
         let (mut half, mut whole) = (0, 0);
-        for after in opened_after(content)..opened_after(content) + 24 {
-            let mut play = to_be_written_into(content);
+        let opened = opened_after(network, content);
+        for after in opened..opened + 28 {
+            let mut play = to_be_written_into(network, content);
             play.world.stop_after(after, Stop::Unwind);
             play.plain_run(Deletes::Guarded);
             play.world.crash(crash);
@@ -190,6 +197,84 @@ fn what_is_written_half_is_nobodys_version_wherever_it_is_cut() {
             assert_eq!(run(&mut play).counts, Default::default(), "{crash:?} after {after}");
         }
         assert!(half > 0 && whole > 0, "{crash:?}: {half} times half written, {whole} times whole");
+    }
+}
+
+const OTHER: &[u8] = b"ONE.two.THREE.four.";
+
+/// A pair whose run was cut off while it wrote into that file; with what stands there since.
+fn half_written(network: Kind) -> (Play, Vec<u8>) {
+    let opened = opened_after(network, OTHER);
+    for after in opened.. {
+        let mut play = to_be_written_into(network, OTHER);
+        play.world.stop_after(after, Stop::Unwind);
+        play.plain_run(Deletes::Guarded);
+        play.world.crash(Crash::Killed);
+        let there = play.volumes.network.user().read("large").expect("there");
+        if there != OTHER && there != b"one.two.three.four." {
+            return (play, there);
+        }
+    }
+    unreachable!("it is half written at some call")
+}
+
+/// Whatever is asked for, and whatever was lost besides.
+#[test]
+fn nothing_takes_what_was_written_half() {
+    type Act = fn(&mut Play) -> Request;
+    let acts: [(&str, Act); 6] = [
+        ("down", |_| Request::plain(Direction::Down)),
+        ("revert", |_| Request { take: Some(Side::Network), ..Request::plain(Direction::Down) }),
+        ("the network is preferred", |_| Request {
+            policies: Policies::all(Policy::Prefer(Side::Network)),
+            policies_by_flag: true,
+            ..Request::plain(Direction::Both)
+        }),
+        ("both are kept", |play| {
+            forget_base(play);
+            let policies = Policies::all(Policy::KeepBoth);
+            Request { policies, policies_by_flag: true, yes: true, ..Request::plain(Direction::Both) }
+        }),
+        ("deleted here", |play| {
+            play.work(Side::Staging, |user| user.delete("large"));
+            Request::plain(Direction::Both)
+        }),
+        ("deleted here, and the base is lost", |play| {
+            play.work(Side::Staging, |user| user.delete("large"));
+            forget_base(play);
+            Request { yes: true, ..Request::plain(Direction::Both) }
+        }),
+    ];
+    for (network, (name, act)) in [Kind::Local, Kind::Sshfs].into_iter().flat_map(|kind| acts.map(|act| (kind, act))) {
+        let (mut play, half) = half_written(network);
+        let request = act(&mut play);
+        let mine = play.volumes.staging.user().read("large");
+        for _ in 0..3 {
+            play.world.advance(60_000_000_000);
+            assert!(matches!(play.run(|pair, options, stop| sync(pair, &request, options, &|_| {}, stop)), Ended::Report(_)));
+            assert_eq!(play.volumes.staging.user().read("large"), mine, "{name}, {network:?}");
+            let all = play.volumes.staging.project();
+            let spread =
+                all.iter().any(|(path, _)| play.volumes.staging.user().read(path.to_string()).as_deref() == Some(&half[..]));
+            assert!(!spread, "{name}, {network:?}: {all:?}");
+        }
+        // Nobody else's file is taken for it once it is whole. By its path alone it is not made whole without a base.
+        let report = run(&mut play);
+        if mine.is_some() && report.problems.is_empty() {
+            play.work(Side::Network, |user| user.delete("large").and_then(|()| user.write("large", b"from there, and longer")));
+            run(&mut play);
+            let both = Side::BOTH.map(|side| play.volumes[side].user().read("large"));
+            assert!(
+                both.iter().all(|content| content.as_deref() == Some(b"from there, and longer")),
+                "{name}, {network:?}: {both:?}"
+            );
+        }
+    }
+}
+
+fn forget_base(play: &Play) {
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let _ = local::remove_file(&play.pair.state.join(format!("manifest.db{ending}")));
     }
 }
 
