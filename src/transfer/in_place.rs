@@ -22,6 +22,7 @@ use crate::model::vouch::{same_stamp, same_version};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What changed of a file that is to be written into may be no more than so many bytes, nor than this part of what is free on the disk
@@ -41,23 +42,23 @@ pub(super) struct Patch {
     ranges: Vec<Range<u64>>,
     /// What the file gets at the end.
     mode: Option<u32>,
-    _scratch: Scratch,
+    _scratch: Arc<Scratch>,
 }
 
 impl Patch {
     /// An empty one, and what writes into it.
     pub fn new(run: &Run<'_>) -> disk::Result<(Patch, Box<dyn Writer>)> {
         let made = || -> disk::Result<_> {
-            let scratch = Scratch::below(&run.scratch)?;
+            let scratch = Arc::new(Scratch::below(&run.scratch)?);
             let root = open_root(scratch.path(), false)?;
             let room = root.space().map_or(MOST, |space| MOST.min(space.free / PART));
             let folder = root.folder(&RelPath::root())?;
-            let writer = folder.stage(&file())?;
-            Ok((Patch { folder, ranges: Vec::new(), mode: None, _scratch: scratch }, writer, room))
+            let aside =
+                Aside { writer: folder.stage(&file())?, room, place: run.scratch.clone(), _scratch: Arc::clone(&scratch) };
+            Ok((Patch { folder, ranges: Vec::new(), mode: None, _scratch: scratch }, aside))
         };
-        let place = run.scratch.clone();
-        let (patch, writer, room) = made().map_err(|error| put_aside(&place, &error))?;
-        Ok((patch, Box::new(Aside { writer, room, place })))
+        let (patch, aside) = made().map_err(|error| put_aside(&run.scratch, &error))?;
+        Ok((patch, Box::new(aside)))
     }
 
     /// The bytes from `place` on are new.
@@ -83,6 +84,8 @@ struct Aside {
     /// Bytes that may still come.
     room: u64,
     place: PathBuf,
+    /// Last: on Windows a folder goes when nothing in it is open.
+    _scratch: Arc<Scratch>,
 }
 
 impl Aside {
