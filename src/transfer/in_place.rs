@@ -281,6 +281,7 @@ fn file_name(path: &RelPath) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::entry::{Content, Entry, Stamp};
 
     #[test]
     fn a_mark_is_read_as_it_was_written_and_not_otherwise() {
@@ -296,5 +297,28 @@ mod tests {
             assert_eq!(Mark::parse(&file, &String::from_utf8_lossy(&broken)), None, "byte {at}");
             assert_eq!(Mark::parse(&file, &text[..at]), None, "cut at {at}");
         }
+    }
+
+    /// A number is given to another file when the first one is gone; a path to any.
+    #[test]
+    fn a_mark_knows_its_file_by_number_or_path_and_by_its_length() {
+        let path = |text: &str| RelPath::parse(text.as_bytes()).expect("a path");
+        let mark = |id| Mark { file: PathBuf::new(), path: path("a"), id, sizes: [9, 7], moved: false };
+        for (marked, at, id, size, expected) in [
+            (5, "a", 5, 9, true),
+            (5, "b", 5, 7, true),
+            (5, "a", 6, 8, false),
+            (5, "a", 5, 10, false),
+            (5, "a", 5, 6, false),
+            (0, "a", 6, 8, true),
+            (0, "b", 6, 8, false),
+            (0, "a", 6, 10, false),
+        ] {
+            let stamp = Stamp { size, mtime: Time(1), ctime: Time(1), id };
+            let entry = Entry { content: Content::File { size, digest: None }, mtime: Time(1), mode: 0o644 };
+            assert_eq!(mark(marked).is_of(&path(at), &Found { entry, stamp }), expected, "{marked} {at} {id} {size}");
+        }
+        assert!(is_set_apart(&set_apart(&path("raw/a"))) && !is_set_apart(&path("raw/a")));
+        assert_eq!(set_apart(&path(&"n".repeat(255))).name().map(|name| name.len()), Some(255));
     }
 }
