@@ -4,7 +4,6 @@ use super::error::Error;
 use super::open::Session;
 use super::request::{Pair, Request};
 use crate::disk::{ErrorKind, Freshness, Node};
-use crate::model::digest;
 use crate::model::entry::{Base, Found};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::{Difference, Seen, Unknown};
@@ -13,7 +12,7 @@ use crate::model::side::{PerSide, Side};
 use crate::model::vouch::same_stamp;
 use crate::roots::marker::Marker;
 use crate::scan::{Reading, digest_of};
-use crate::transfer::in_place::Mark;
+use crate::transfer::in_place::{Mark, half};
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -26,17 +25,16 @@ pub(super) fn folder(pair: &Pair, network: Option<&Marker>) -> PathBuf {
 /// What a look found, without half written files as versions. Where staging has one, what stands there counts as agreed on, for this run:
 /// staging's comes over it, and it goes to the trash. Everything else waits until somebody has decided.
 pub(super) fn none_is_half(session: &mut Session<'_>, request: &Request, mut differences: Vec<Difference>) -> Vec<Difference> {
-    let (ids, half) = (session.traits.network.ids, &mut session.half);
-    for difference in if half.is_empty() { &mut [] } else { &mut differences[..] } {
+    let (ids, marks) = (session.traits.network.ids, &mut session.half);
+    for difference in if marks.is_empty() { &mut [] } else { &mut differences[..] } {
         let Some(found) = difference.network.found_mut() else { continue };
-        let Some(mark) = half.iter_mut().find(|mark| mark.is_of(&difference.path, found)) else { continue };
+        let Some(mark) = marks.iter_mut().find(|mark| mark.is_of(&difference.path, found)) else { continue };
         mark.moved |= mark.path != difference.path;
         // By its path alone it is not known where the two folders meet anew.
         let known = ids || difference.base.is_some();
         let wins = difference.staging.found().is_some() && request.take != Some(Side::Network);
         if known && wins && mark.path == difference.path {
-            // No file's, so that it is like nothing that staging has.
-            found.entry.set_digest(digest::of(b"written half"));
+            found.entry.set_digest(half());
             difference.base = Some(Box::new(Base { entry: found.entry.clone(), stamps: PerSide::default(), sent: None }));
         } else {
             difference.network = waits(mark);

@@ -11,7 +11,7 @@ use super::place::{Spot, seen_now};
 use super::{Failure, Run, database};
 use crate::disk::local::{self, Scratch};
 use crate::disk::{self, Error, ErrorKind, Folder, Node, Writer, open_root};
-use crate::model::digest;
+use crate::model::digest::{self, Digest};
 use crate::model::entry::{Found, Kind};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
@@ -182,6 +182,11 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
         Seen::There(there) if same_version(&there.stamp, &node.stamp, traits) => Ok(node),
         other => Err(Failure::Unexpected(other)),
     }
+}
+
+/// What stands for the digest of a file that was written half: no file has it, so that it is like nothing that staging has.
+pub fn half() -> Digest {
+    digest::of(b"written half")
 }
 
 /// The name in the trash of what stood half written at `path`: no version's, so that nothing offers it as one.

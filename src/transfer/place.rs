@@ -19,13 +19,6 @@ pub(crate) struct Spot<'a> {
     pub name: &'a Name,
 }
 
-impl Spot<'_> {
-    /// Was the file there written half when a run was cut off?
-    fn is_half(&self, run: &Run<'_>) -> bool {
-        self.side == Side::Network && run.half.contains(self.path)
-    }
-}
-
 /// Where the trash holds what was displaced; `None` where nothing was.
 pub(crate) type Kept = Option<RelPath>;
 
@@ -37,7 +30,7 @@ pub(crate) fn place(run: &Run<'_>, spot: &Spot<'_>, temp: &Name, wrote: &Stamp, 
         Seen::There(old) => match old.entry.kind() {
             Kind::Folder => displace_folder(run, spot, old, || create(run, spot, temp)).map(Some),
             // It is offered to nobody as a version.
-            Kind::File if spot.is_half(run) => displace_half(run, spot, temp, old).map(|()| None),
+            Kind::File if old.entry.digest() == Some(in_place::half()) => displace_half(run, spot, temp, old).map(|()| None),
             Kind::File | Kind::Link => displace_one(run, spot, temp, old).map(Some),
         },
         Seen::Absent | Seen::Ignored(_) | Seen::Unknown(_) => create(run, spot, temp).map(|()| None),

@@ -218,6 +218,38 @@ fn half_written(network: Kind) -> (Play, Vec<u8>) {
     unreachable!("it is half written at some call")
 }
 
+/// The run that makes it whole may be cut too, and the machine with it.
+#[test]
+fn what_was_written_half_is_made_whole_by_a_run_after_one_that_was_cut() {
+    for (network, crash) in [(Kind::Local, Crash::Power), (Kind::Sshfs, Crash::Killed)] {
+        let stage = Arc::new(AtomicU64::new(0));
+        let (mut play, _) = half_written(network);
+        let (began, seen) = (play.world.calls(), Arc::clone(&stage));
+        play.world.before_each(move |call| {
+            if call.op == "stage" && call.path.to_string().contains(".dl~") {
+                seen.store(call.number - began, Ordering::Relaxed);
+            }
+            None
+        });
+        run_at_once(&mut play);
+        let stage = stage.load(Ordering::Relaxed);
+        assert!(stage > 0, "it is written beside");
+        for after in stage..stage + 30 {
+            let (mut play, half) = half_written(network);
+            play.world.stop_after(after, Stop::Unwind);
+            play.plain_run(Deletes::Guarded);
+            play.world.crash(crash);
+            let report = run(&mut play);
+            assert!(report.conflicts.is_empty() && report.problems.is_empty(), "{network:?} after {after}: {report:?}");
+            for side in Side::BOTH {
+                let there = play.volumes[side].user().read("large");
+                assert_eq!(there.as_deref(), Some(OTHER), "{side}: {network:?} after {after}, half {half:?}");
+            }
+            assert_eq!(run(&mut play).counts, Default::default(), "{network:?} after {after}");
+        }
+    }
+}
+
 /// Whatever is asked for, and whatever was lost besides.
 #[test]
 fn nothing_takes_what_was_written_half() {

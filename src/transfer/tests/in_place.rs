@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::disk::ErrorKind;
-use crate::transfer::in_place::marks;
+use crate::transfer::in_place::{half, marks};
 
 const OLD: &str = "aaaabbbbccccddddee";
 
@@ -159,8 +159,10 @@ fn an_edit_that_kept_its_time_is_not_built_on() {
 /// Blocks of it are kept by no means, and the trash offers it to nobody.
 #[test]
 fn what_was_written_half_is_written_whole_and_set_apart() {
-    let (mut world, action) = changed_to("aaaaBbbbccccddddee");
+    let (mut world, mut action) = changed_to("aaaaBbbbccccddddee");
     world.half.insert(path("a.raw"));
+    let Op::Write { expect: Seen::There(old), .. } = &mut action.op else { panic!("an overwrite") };
+    old.entry.set_digest(half());
     let before = world.found(NETWORK, "a.raw").stamp.id;
     let Ending::Done { tally, kept, .. } = one(&world.run(), action) else { panic!("done") };
     assert_eq!((tally, kept), (Tally::File { bytes: 18, revived: false }, None));
