@@ -99,11 +99,18 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 { path.to_path_buf() } else { path.with_added_extension(number.to_string()) }
 }
 
+/// One of the files, with its identity when it was opened by name: it stays the same wherever the file is renamed to, while
+/// Wine answers otherwise for a file whose name is gone.
+struct Opened {
+    id: (u64, u64),
+    file: BufReader<File>,
+}
+
 /// A place in a log, from which on lines are read.
 pub struct Reading {
     path: PathBuf,
     /// Oldest first; one at least.
-    open: VecDeque<BufReader<File>>,
+    open: VecDeque<Opened>,
     /// The beginning of a line whose end is not written yet.
     begun: Vec<u8>,
 }
@@ -114,8 +121,8 @@ impl Reading {
         let failed = |source| error("read", path, source);
         let mut open = newer_than(path, None).map_err(failed)?;
         let (mut missing, mut needed) = (count, 0);
-        for file in open.iter_mut().rev() {
-            missing -= seek_lines(file.get_mut(), missing).map_err(failed)?;
+        for opened in open.iter_mut().rev() {
+            missing -= seek_lines(opened.file.get_mut(), missing).map_err(failed)?;
             needed += 1;
             if missing == 0 {
                 break;
@@ -139,7 +146,7 @@ impl Reading {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let complete = self.open.len() > 1;
-            let Some(file) = self.open.front_mut() else { return Ok(None) };
+            let Some(Opened { id, file }) = self.open.front_mut() else { return Ok(None) };
             let room = LINE.saturating_sub(self.begun.len() as u64);
             file.by_ref().take(room).read_until(b'\n', &mut self.begun)?;
             let whole = self.begun.pop_if(|last| *last == b'\n').is_some();
@@ -150,7 +157,7 @@ impl Reading {
                 self.open.pop_front();
                 continue;
             }
-            let known = identity_of(file.get_ref())?;
+            let known = *id;
             self.open.extend(newer_than(&self.path, Some(known))?);
             // Where there is a newer file, this one is complete from here on, and its end is read once more.
             if self.open.len() == 1 {
@@ -161,8 +168,8 @@ impl Reading {
 }
 
 /// The files of the log that are newer than the one with that id, oldest first; all of them where there is none such.
-fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<BufReader<File>>> {
-    let (mut newer, mut seen) = (VecDeque::new(), Vec::new());
+fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<Opened>> {
+    let mut newer = VecDeque::<Opened>::new();
     for number in 0..=FORMER {
         let file = match careful().read(true).open(numbered(path, number)) {
             Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
@@ -174,9 +181,8 @@ fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<Buf
             break;
         }
         // Under its next name a second time, where the log turned meanwhile.
-        if !seen.contains(&id) {
-            seen.push(id);
-            newer.push_front(BufReader::new(file));
+        if newer.iter().all(|other| other.id != id) {
+            newer.push_front(Opened { id, file: BufReader::new(file) });
         }
     }
     Ok(newer)
@@ -299,6 +305,17 @@ mod tests {
         }
         write(&mut log, 14..40);
         assert_eq!(rest(&mut reading), lines(std::iter::once(14).chain(30..40)), "the file it has open, and those that are left");
+    }
+
+    #[test]
+    fn a_reader_may_look_while_the_log_turns() {
+        let (_dir, path) = place();
+        write(&mut Log::of_size(&path, FULL).expect("open"), 0..3);
+        let mut reading = Reading::of_last(&path, 1).expect("readable").expect("there");
+        fs::rename(&path, numbered(&path, 1)).expect("turned by half");
+        assert_eq!(rest(&mut reading), lines(2..3), "and what is read stays read");
+        write(&mut Log::of_size(&path, FULL).expect("open"), 3..4);
+        assert_eq!(rest(&mut reading), lines(3..4));
     }
 
     #[test]

@@ -242,12 +242,14 @@ fn build(
         if folders_alone { levels(structure) } else { structure.into_iter().map(|action| vec![action]).collect() };
     for group in groups {
         let group: Vec<Action> = group.into_iter().filter(|action| !built.is_stranded(&action.path)).collect();
-        let (done, ended) = at_once(run, &group, means.threads);
-        for (action, end) in done {
-            built.take(action, end, made, files);
+        for part in each_name_once(run, group) {
+            let (done, ended) = at_once(run, &part, means.threads);
+            for (action, end) in done {
+                built.take(action, end, made, files);
+            }
+            ended?;
+            (means.tend)()?;
         }
-        ended?;
-        (means.tend)()?;
     }
     // Names are made durable together, before the base speaks of any of them.
     for side in Side::BOTH.into_iter().filter(|&side| built.written[side]) {
@@ -264,6 +266,21 @@ fn build(
     files.retain(|action| !built.is_stranded(&action.path));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
+}
+
+/// The same, in parts that are carried out one after the other: no part holds two paths that a root may not tell apart. So
+/// the first one is there before the next one is tried, whoever is quicker.
+pub(super) fn each_name_once(run: &Run<'_>, mut actions: Vec<Action>) -> Vec<Vec<Action>> {
+    let mut parts = Vec::new();
+    while Side::BOTH.iter().any(|&side| run.traits[side].folds()) && actions.len() > 1 {
+        let mut taken = HashSet::with_capacity(actions.len());
+        let again = actions.extract_if(.., |action| !taken.insert(action.path.folded())).collect();
+        parts.push(std::mem::replace(&mut actions, again));
+    }
+    if !actions.is_empty() {
+        parts.push(actions);
+    }
+    parts
 }
 
 /// Workers for so many files: where each one waits for a server, few are worth it.

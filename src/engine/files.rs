@@ -1,6 +1,6 @@
 //! Files: copied in chunks that share a flush, by several workers.
 
-use super::carry::{Means, eventful, halted, progress, workers};
+use super::carry::{Means, each_name_once, eventful, halted, progress, workers};
 use super::error::Error;
 use super::ledger::Ledger;
 use crate::model::ignore::Patterns;
@@ -28,8 +28,10 @@ type Answer = Result<Vec<Outcome>, Halt>;
 /// Copies files; when all of them are there, those of repositories that name others.
 pub(super) fn carry(run: &Run<'_>, mut files: Vec<Action>, ledger: &mut Ledger<'_>, means: &mut Means<'_>) -> Result<(), Error> {
     let naming = take_naming(&mut files, run.whole);
-    carry_some(run, files, ledger, means)?;
-    carry_some(run, naming, ledger, means)
+    for part in [files, naming].into_iter().flat_map(|files| each_name_once(run, files)) {
+        carry_some(run, part, ledger, means)?;
+    }
+    Ok(())
 }
 
 /// What lies in a `whole` folder and not below `objects`: references, the index, logs. Whoever finds them after a crash finds what

@@ -38,17 +38,22 @@ impl Name {
         &self.0
     }
 
-    /// Could a root that folds letter case, Unicode forms or both take the two for one name? By the canonical caseless match
-    /// of the Unicode Standard (3.13, D145); names that are not UTF-8 are folded by nobody.
+    /// Could a root that folds letter case, Unicode forms or both take the two for one name?
     pub fn may_fold_to(&self, other: &Name) -> bool {
-        let folded = |text: &str| {
+        folded(self) == folded(other)
+    }
+}
+
+/// The same for all that a root which folds letter case, Unicode forms or both could take for one: by the canonical caseless
+/// match of the Unicode Standard (3.13, D145). What is not UTF-8 is folded by nobody.
+fn folded(bytes: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.is_ascii() => {
             let caseless = text.nfd().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-            caseless.nfd().collect::<String>()
-        };
-        match (std::str::from_utf8(self), std::str::from_utf8(other)) {
-            (Ok(this), Ok(other)) => folded(this) == folded(other),
-            _ => self == other,
+            caseless.nfd().collect::<String>().into_bytes()
         }
+        Ok(text) => text.to_ascii_lowercase().into_bytes(),
+        Err(_) => bytes.to_vec(),
     }
 }
 
@@ -129,6 +134,11 @@ impl RelPath {
 
     pub fn names(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+    }
+
+    /// The same for all paths that a root which folds letter case, Unicode forms or both could take for one.
+    pub fn folded(&self) -> Vec<u8> {
+        self.names().map(folded).collect::<Vec<_>>().join(&b'/')
     }
 
     /// Is this path `folder` itself or below it?
@@ -239,6 +249,9 @@ mod tests {
         {
             assert!(!name(one).may_fold_to(&name(other)), "{one:?} {other:?}");
         }
+        let [path, other] = [&b"A\xff/B"[..], b"A\xff/b"].map(|bytes| RelPath::parse(bytes).expect("a path"));
+        assert_eq!(path.folded(), other.folded());
+        assert_eq!(path.folded(), b"A\xff/b");
     }
 
     #[test]

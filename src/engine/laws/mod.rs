@@ -232,6 +232,25 @@ fn two_names_that_differ_by_case_do_not_become_one() {
     }
 }
 
+/// However many workers carry them, it is the same one of the two that arrives.
+#[test]
+fn of_two_names_that_differ_by_case_the_first_one_arrives() {
+    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Smb });
+    play.options.threads = Some(8);
+    let both = |number| ["Docs", "docs", "File", "file"].map(|name| format!("{name}{number:02}"));
+    for [upper, lower, one, other] in (0..40).map(both) {
+        play.work(Side::Staging, |user| {
+            user.make_folder(&upper)?;
+            user.make_folder(&lower)?;
+            [one, other].iter().try_for_each(|file| user.write(file, file.as_bytes()))
+        });
+    }
+    let Ended::Report(report) = play.plain_run(Deletes::Allow) else { panic!("no report") };
+    let shown: Vec<String> = play.volumes.network.project().iter().map(|(path, _)| path.to_string()).collect();
+    let expected = ["Docs", "File"].iter().flat_map(|name| (0..40).map(move |number| format!("{name}{number:02}")));
+    assert_eq!((shown, report.problems.len()), (expected.collect(), 80));
+}
+
 /// Before the first visible step of a ruling over a folder the base forgets it: what was not written yet is then no delete.
 #[test]
 fn a_ruling_that_is_killed_at_any_call_deletes_nothing() {

@@ -19,7 +19,7 @@ use crate::manifest::Reader;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::digest::Digest;
 use crate::model::entry::Content;
-use crate::model::path::{Name, RelPath};
+use crate::model::path::RelPath;
 use crate::model::side::{Direction, PerSide, Side};
 use crate::model::time::Time;
 use crate::roots::reach::Reach;
@@ -541,7 +541,7 @@ impl Users {
         self.cached[side].extend(shown.filter_map(|(_, content)| content.digest()).map(|content| (content, until)));
         let traits = volumes[side].traits();
         if self.meanwhile && traits.folds() {
-            let respelled = |path: &&RelPath| touched.paths.iter().any(|other| other != *path && may_fold_to(other, path));
+            let respelled = |path: &&RelPath| touched.paths.iter().any(|other| other != *path && other.folded() == path.folded());
             self.oracle.respelled.extend(touched.paths.iter().filter(respelled).cloned());
         }
         if self.meanwhile && !traits.ctime && !traits.ids {
@@ -549,12 +549,6 @@ impl Users {
         }
         self.touched.extend_from_slice(&touched.paths);
     }
-}
-
-fn may_fold_to(one: &RelPath, other: &RelPath) -> bool {
-    let name = |name| Name::new(name).expect("a name of a path");
-    let alike = |(one, other)| name(one).may_fold_to(&name(other));
-    one.names().count() == other.names().count() && one.names().zip(other.names()).all(alike)
 }
 
 /// The side in which a run of this direction writes nothing.
