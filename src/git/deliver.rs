@@ -108,10 +108,10 @@ pub fn deliver(repository: &Repository, target: &Target, _held: &Held, errand: &
         match settled {
             Ok(Sent::Taken(_)) if !alone => return Ok(delivery),
             Ok(Sent::Taken(_)) => {}
-            Ok(Sent::Moved) => {
+            Ok(Sent::Moved(message)) => {
                 if began.elapsed() > errand.retry_for {
                     let remote = target.remote.clone();
-                    return Ok(Delivery { left: Some(Error::Outrun { remote }), ..delivery });
+                    return Ok(Delivery { left: Some(Error::Outrun { remote, message }), ..delivery });
                 }
                 if lost > 0 {
                     pause(lost)?;
@@ -180,7 +180,8 @@ fn pause(lost: u32) -> Result<()> {
 enum Sent {
     /// The commit at the tip then, `None` where nothing had to be pushed.
     Taken(Option<Oid>),
-    Moved,
+    /// Somebody was faster, in the remote's words.
+    Moved(String),
     Refused(String),
 }
 
@@ -336,7 +337,7 @@ impl Batch {
         if self.as_it_is.is_none() && self.steps.is_empty() {
             // Nothing to push is an answer only if the tip is still that one.
             let is_so = fresh || remote::probe(repository, target)?.as_ref() == tip;
-            return Ok(if is_so { Sent::Taken(None) } else { Sent::Moved });
+            return Ok(if is_so { Sent::Taken(None) } else { Sent::Moved(format!("{target} moved on")) });
         }
         let commit = match &self.as_it_is {
             Some(commit) => commit.clone(),
@@ -347,7 +348,7 @@ impl Batch {
         landed::remember(repository, tip.filter(|_| self.steps.len() > 1), &commit)?;
         Ok(match push(repository, target, &commit, tip, hooks)? {
             Pushed::Taken => Sent::Taken(Some(commit)),
-            Pushed::Lost => Sent::Moved,
+            Pushed::Lost(message) => Sent::Moved(message),
             Pushed::Refused(message) => Sent::Refused(message),
         })
     }
@@ -416,7 +417,7 @@ impl Batch {
         let learn = |pushed| remote::learn(repository, target, delivery.tip.as_ref(), pushed, &lines);
         match pushed.as_ref().map(learn).transpose()? {
             Some(Learned::Now) => {}
-            Some(Learned::Other) => return Ok(Sent::Moved),
+            Some(Learned::Other) => return Ok(Sent::Moved(format!("{target} was moved back"))),
             Some(Learned::More(_)) | None => {
                 repository.git.call(&["update-ref", "--stdin"]).input(lines).unstopped().ok()?;
             }

@@ -34,8 +34,8 @@ pub enum Error {
     #[error("another process is at work in this repository: {holder}")]
     Busy { holder: String },
     /// Lost races, again and again, or a lock that somebody left there.
-    #[error("others were at {remote} in the same moment each time")]
-    Outrun { remote: String },
+    #[error("others were at {remote} in the same moment each time, or left a lock there: {message}")]
+    Outrun { remote: String, message: String },
     /// Somebody wrote to files while the work tree was about to be moved: another look is needed.
     #[error("files were written to while the work tree was about to be moved: {message}")]
     Stirred { message: String },

@@ -53,7 +53,7 @@ pub fn over(repository: &Repository, _held: &Held, target: &Target, head: &Oid, 
 fn send(repository: &Repository, target: &Target, head: &Oid, tip: Option<&Oid>, lines: &str) -> Result<Option<()>> {
     match push(repository, target, head, tip, Hooks::Yes)? {
         Pushed::Taken => {}
-        Pushed::Lost => return Ok(None),
+        Pushed::Lost(_) => return Ok(None),
         Pushed::Refused(message) => {
             let advice = "The commits stay here, and the next tick tries again.";
             return Err(Error::refused(format!("The remote does not take the commits of {target}: {message}."), advice));

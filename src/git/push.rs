@@ -11,8 +11,8 @@ use crate::model::shown::short;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pushed {
     Taken,
-    /// The branch stands elsewhere, or another push was at it in the same moment: look again.
-    Lost,
+    /// The branch stands elsewhere, or another push was at it in the same moment: look again. With the remote's words.
+    Lost(String),
     /// A hook or a rule there; the same commit will not be taken later either.
     Refused(String),
 }
@@ -39,6 +39,11 @@ pub fn push(repository: &Repository, target: &Target, commit: &Oid, expected: Op
     let output = call.args(["--end-of-options", &target.remote, &spec]).limit(NETWORK).unstopped().run()?;
     let told = String::from_utf8_lossy(&output.stdout);
     match verdict(&told) {
+        // Which lock stands in the way is told beside.
+        Some(Pushed::Lost(summary)) => Ok(Pushed::Lost(match output.message.is_empty() {
+            true => summary,
+            false => format!("{summary}: {}", output.message),
+        })),
         Some(pushed) => Ok(pushed),
         None if output.code == 0 => Ok(Pushed::Taken),
         None => Err(match judged(&target.remote, "push", &output.said()) {
@@ -61,7 +66,7 @@ fn verdict(porcelain: &str) -> Option<Pushed> {
     let passing =
         ["cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists", "failed to lock"];
     if summary.starts_with("[rejected]") || passing.iter().any(|part| summary.contains(part)) {
-        return Some(Pushed::Lost);
+        return Some(Pushed::Lost(short(summary)));
     }
     let unknown = summary.starts_with("[remote failure]")
         || summary.contains("unpacker error")
@@ -76,14 +81,21 @@ mod tests {
     #[test]
     fn a_lost_race_is_no_refusal_and_silence_is_neither() {
         let line = |rest: &str| format!("To x\n{rest}\nDone\n");
+        let lost = |words: &str| Some(Pushed::Lost(words.to_owned()));
         for (said, expected) in [
             (line(" \tabc:refs/heads/main\ta..b"), Some(Pushed::Taken)),
             (line("*\tabc:refs/heads/main\t[new branch]"), Some(Pushed::Taken)),
             (line("=\tabc:refs/heads/main\t[up to date]"), Some(Pushed::Taken)),
-            (line("!\tabc:refs/heads/main\t[rejected] (stale info)"), Some(Pushed::Lost)),
-            (line("!\tabc:refs/heads/main\t[rejected] (fetch first)"), Some(Pushed::Lost)),
-            (line("!\tabc:refs/heads/main\t[remote rejected] (cannot lock ref 'refs/heads/main': is at)"), Some(Pushed::Lost)),
-            (line("!\tabc:refs/heads/main\t[remote rejected] (failed to update ref)"), Some(Pushed::Lost)),
+            (line("!\tabc:refs/heads/main\t[rejected] (stale info)"), lost("[rejected] (stale info)")),
+            (line("!\tabc:refs/heads/main\t[rejected] (fetch first)"), lost("[rejected] (fetch first)")),
+            (
+                line("!\tabc:refs/heads/main\t[remote rejected] (cannot lock ref 'refs/heads/main': is at)"),
+                lost("[remote rejected] (cannot lock ref 'refs/heads/main': is at)"),
+            ),
+            (
+                line("!\tabc:refs/heads/main\t[remote rejected] (failed to update ref)"),
+                lost("[remote rejected] (failed to update ref)"),
+            ),
             (
                 line("!\tabc:refs/heads/main\t[remote rejected] (pre-receive hook declined)"),
                 Some(Pushed::Refused("[remote rejected] (pre-receive hook declined)".to_owned())),

@@ -65,7 +65,8 @@ fn fetch_with(repository: &Repository, target: &Target, more: &[&str]) -> Result
             }
         }
     }
-    Err(Error::Outrun { remote: target.remote.clone() })
+    let message = format!("{target} was moved here while it was fetched");
+    Err(Error::Outrun { remote: target.remote.clone(), message })
 }
 
 /// What came, and the ref of ours that holds it.

@@ -145,7 +145,10 @@ impl From<git::Error> for Failure {
             git::Error::Stirred { .. } => {
                 (Exit::Busy, "What stood in the way is kept: `driftless git backups list`. Run it again.".to_owned())
             }
-            git::Error::Outrun { .. } => (Exit::Busy, "What waits goes on waiting; --retry-for tries for longer.".to_owned()),
+            git::Error::Outrun { .. } => (
+                Exit::Busy,
+                "What waits goes on waiting; --retry-for tries for longer. A lock that nobody holds is to be removed there.".to_owned(),
+            ),
             git::Error::Login { .. } => (
                 Exit::Failed,
                 "Credentials are those of git: an ssh key or agent, a credential helper, GIT_ASKPASS; or --token-file, GITHUB_TOKEN."

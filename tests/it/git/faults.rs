@@ -45,14 +45,17 @@ fn a_hook_that_refuses_one_does_not_stop_the_rest() {
 fn a_lock_left_at_the_remote_defers() {
     let hub = Hub::new();
     let clone = hub.clone("mine", None);
-    write(&hub.bare.join("refs/heads/main.lock"), "");
-    write(&clone.join("a"), "a\n");
-    let object = hub.json(&clone, &["publish", "a", "-m", "a", "--retry-for", "1s"], 0);
-    assert_eq!(object["result"], "deferred", "{object}");
-    assert!(object["attempts"].as_u64() > Some(1), "{object}");
-    fs::remove_file(hub.bare.join("refs/heads/main.lock")).expect("removed");
+    for (round, lock) in ["refs/heads/main.lock", "HEAD.lock"].into_iter().enumerate() {
+        write(&hub.bare.join(lock), "");
+        write(&clone.join("a"), format!("{round}\n"));
+        let object = hub.json(&clone, &["publish", "a", "-m", "a", "--retry-for", "1s"], 0);
+        assert_eq!(object["result"], "deferred", "{object}");
+        assert!(object["attempts"].as_u64() > Some(1), "{object}");
+        assert!(object["reason"].as_str().is_some_and(|reason| reason.contains(lock)), "{object}");
+        fs::remove_file(hub.bare.join(lock)).expect("removed");
+    }
     hub.run(&clone, &["sync"]).ends_with(0);
-    assert_eq!(hub.at_tip("a").as_deref(), Some("a\n"));
+    assert_eq!(hub.at_tip("a").as_deref(), Some("1\n"));
 }
 
 /// A git of ours was killed while it moved a ref of ours: the next publish is not held up by what it left.
