@@ -23,7 +23,7 @@ const OTHERS_AGE_NS: i64 = 7 * 86_400_000_000_000;
 /// Moves leftover temporary files to the trash, but for those that a copy goes on with. Not removed: a run that was killed
 /// between the two halves of an exchange left a user's version under such a name.
 pub(super) fn leftovers(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     found: &PerSide<Vec<RelPath>>,
     writes: impl Fn(Side) -> bool,
     owner: u32,
@@ -31,8 +31,7 @@ pub(super) fn leftovers(
     kept: &PerSide<HashSet<Name>>,
 ) {
     for side in Side::BOTH.into_iter().filter(|&side| writes(side)) {
-        let now = session.clocks[side].earliest();
-        if let Err(error) = own::sweep(&*session.roots[side], now) {
+        if let Err(error) = sweep_own(session, side) {
             tracing::debug!(%side, %error, "old files of this program stay");
         }
         for path in &found[side] {
@@ -42,6 +41,25 @@ pub(super) fn leftovers(
             }
         }
     }
+}
+
+/// What stays in a root's own folder is a week old when it goes: a look each hour is enough, and spares a far root's runs a listing.
+fn sweep_own(session: &mut Session<'_>, side: Side) -> Result<(), Error> {
+    let swept = session.store.meta(key::swept(side))?.and_then(|text| text.parse().ok());
+    if swept.is_some_and(|swept| is_fresh(Time(swept), session.started)) {
+        return Ok(());
+    }
+    own::sweep(&*session.roots[side], session.clocks[side].earliest()).map_err(Error::at(side))?;
+    if let Some(manifest) = session.store.writing() {
+        manifest.set_meta(key::swept(side), &session.started.0.to_string())?;
+    }
+    Ok(())
+}
+
+/// Less than an hour ago, by a clock that was not set back since.
+fn is_fresh(then: Time, now: Time) -> bool {
+    let age = u64::try_from(now.0.saturating_sub(then.0)).ok();
+    age.is_some_and(|age| Duration::from_nanos(age) < runs::SETTLED)
 }
 
 fn clear(
@@ -97,9 +115,8 @@ impl Room {
 
     /// What is left when so much came; `None` where it is time to look again. What is younger than an hour is never removed.
     fn less(self, bytes: u64, now: Time) -> Option<Room> {
-        let age = u64::try_from(now.0.saturating_sub(self.at.0)).ok()?;
         let left = self.bytes.checked_sub(bytes)?;
-        (Duration::from_nanos(age) < runs::SETTLED).then_some(Room { bytes: left, ..self })
+        is_fresh(self.at, now).then_some(Room { bytes: left, ..self })
     }
 }
 

@@ -4,6 +4,7 @@
 //! bounded queues and are joined. Nothing is written before the whole plan went through the guards. The base learns
 //! of an action after it is durable, in the same transaction as its history.
 
+mod ahead;
 mod carry;
 mod claim;
 mod clean;

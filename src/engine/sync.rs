@@ -1,5 +1,6 @@
 //! One run from beginning to end.
 
+use super::ahead;
 use super::carry::{Means, carry};
 use super::claim;
 use super::clean::{self, keep_trash_small};
@@ -40,6 +41,7 @@ use crate::roots::own;
 use crate::transfer::blocks;
 use crate::transfer::sweep_snapshots;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// History older than this goes.
@@ -239,21 +241,16 @@ fn write(
         }
         return Ok(());
     }
-    let mut lease =
-        if writes.network || writes.staging { Some(Borrowed::take(session, &host, request.wait, stop)?) } else { None };
-    let run_id = match begin(session, request, &writes, started) {
-        Ok(run_id) => run_id,
-        Err(error) => {
-            lease.into_iter().for_each(Borrowed::release);
-            return Err(error);
-        }
-    };
+    let (begun, trash_made) =
+        ahead::beside(session, &plan, &trash_name, |session| begin(session, request, &writes, started, &host, stop));
+    let (mut lease, run_id) = begun?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
     };
     let (threads, torn) = (width(session, request), session.torn.clone());
-    let Hands { run, store, patterns } = hands(session, &host, stop, &count);
+    let Hands { mut run, store, patterns } = hands(session, &host, stop, &count);
+    run.trash_made.network = Mutex::new(trash_made);
     let mut ledger = Ledger::new(store, run_id, torn, run.half.clone());
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
@@ -323,9 +320,28 @@ fn close(ledger: &mut Ledger<'_>, run: RunId, report: &mut Report, carried: &Res
     Ok(())
 }
 
-/// What has to be known before the first visible step, here in one commit. Under the lease, so that two machines do not raise a
-/// generation from the same number.
-fn begin(session: &mut Session<'_>, request: &Request, writes: &PerSide<bool>, started: Time) -> Result<RunId, Error> {
+/// Takes the lease, and enters what has to be known before the first visible step. A lease that is of no use goes back.
+fn begin(
+    session: &mut Session<'_>,
+    request: &Request,
+    writes: &PerSide<bool>,
+    started: Time,
+    host: &str,
+    stop: &AtomicBool,
+) -> Result<(Option<Borrowed>, RunId), Error> {
+    let shows = writes.network || writes.staging;
+    let lease = if shows { Some(Borrowed::take(session, host, request.wait, stop)?) } else { None };
+    match enter(session, request, writes, started) {
+        Ok(run_id) => Ok((lease, run_id)),
+        Err(error) => {
+            lease.into_iter().for_each(Borrowed::release);
+            Err(error)
+        }
+    }
+}
+
+/// In one commit. Under the lease, so that two machines do not raise a generation from the same number.
+fn enter(session: &mut Session<'_>, request: &Request, writes: &PerSide<bool>, started: Time) -> Result<RunId, Error> {
     make_claim(session)?;
     manifest_of(session).begin()?;
     next_generations(session, writes)?;

@@ -75,6 +75,13 @@ pub mod key {
             Side::Network => "trash_room_network",
         }
     }
+    /// When this side's own folder was last looked through for what killed runs left, in ns since 1970.
+    pub const fn swept(side: Side) -> &'static str {
+        match side {
+            Side::Staging => "swept_staging",
+            Side::Network => "swept_network",
+        }
+    }
     /// Whether the network root may hold copies of this pair's conflicts.
     pub const CONFLICT_COPIES: &str = "conflict_copies";
     /// See [`super::Manifest::own_name`].

@@ -7,8 +7,9 @@ use crate::model::ignore::OWN_FOLDER;
 use crate::model::path::{Name, RelPath};
 use crate::model::side::Side;
 
-use std::collections::HashSet;
-use std::sync::MutexGuard;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
@@ -62,7 +63,7 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     let top = home().join(&run.trash_name);
     let wanted = top.append(path);
     let root = &*run.roots[side];
-    let made = || run.trash_made[side].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let made = || run.trash_made[side].lock().unwrap_or_else(PoisonError::into_inner);
     let make = || -> crate::disk::Result<()> {
         let mut known = made();
         if known.contains(&wanted) {
@@ -84,6 +85,22 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     };
     make().map_err(|error| Failure::At(side, error))?;
     Ok(wanted)
+}
+
+/// Makes folders of a run's trash before anybody needs them, one after the other until `over`; answers those that are there then.
+/// What fails is tried again, and told, by who needs it.
+pub fn make_ahead(root: &dyn Root, trash_name: &Name, paths: &BTreeSet<RelPath>, over: &AtomicBool) -> HashSet<RelPath> {
+    let (top, made) = (home().join(trash_name), Mutex::new(HashSet::new()));
+    let known = || made.lock().unwrap_or_else(PoisonError::into_inner);
+    if make_folders(root, &top).is_ok() {
+        known().insert(top.clone());
+        for path in paths {
+            if over.load(Ordering::Relaxed) || make_below(root, &top, path, &known).is_err() {
+                break;
+            }
+        }
+    }
+    made.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the folders of `path` below `top`, which is there, from the first that was not made yet: none is asked for before.

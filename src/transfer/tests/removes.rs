@@ -1,12 +1,14 @@
 //! Deletes and kind changes: what somebody changed or added stays.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::model::finding::ProblemKind;
 use crate::model::ignore::Patterns;
 use crate::transfer::structure::StructureEnd;
-use crate::transfer::{carry_structure, delete_each};
+use crate::transfer::{carry_structure, delete_each, trash};
 
 /// The endings of deletes, in path order.
 pub(super) fn delete(run: &Run<'_>, actions: Vec<Action>) -> Vec<Ending> {
@@ -224,4 +226,16 @@ fn a_rename_waits_where_the_old_name_is_there_again() {
         "{ending:?}"
     );
     assert_eq!(world.shown(NETWORK), tree(&[("old", "content")]));
+}
+
+#[test]
+fn folders_of_the_trash_are_made_ahead_until_it_is_over() {
+    let world = world();
+    let (name, wanted) = (world.run().trash_name, BTreeSet::from(["a", "b/c"].map(path)));
+    let ahead = |over| trash::make_ahead(&*world.roots.network, &name, &wanted, &AtomicBool::new(over));
+    let below = |paths: &[&str]| paths.iter().map(|at| trash::home().join(&name).append(&path(at))).collect::<HashSet<_>>();
+    assert_eq!(ahead(true), below(&[""]), "one that is late makes no more than the run's own");
+    assert_eq!(ahead(false), below(&["", "a", "b", "b/c"]));
+    assert_eq!(ahead(false), below(&["", "a", "b", "b/c"]), "what is there counts");
+    assert_eq!(world.trashed(Side::Network).into_keys().collect::<Vec<_>>(), ["a/", "b/", "b/c/"]);
 }
