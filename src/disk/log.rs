@@ -307,6 +307,7 @@ mod tests {
         assert_eq!(rest(&mut reading), lines(std::iter::once(14).chain(30..40)), "the file it has open, and those that are left");
     }
 
+    /// Under Wine the identity of an open file is another one while its name is gone.
     #[test]
     fn a_reader_may_look_while_the_log_turns() {
         let (_dir, path) = place();

@@ -160,6 +160,8 @@ fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<Option<Room>>
         None => root.space().map_or(u64::MAX, |space| (space.total / 20).min(20 << 30)),
     };
     let mut kept = 0_u64;
+    // A run that was cut off may have come to keep nothing: the newest of those that hold something stays.
+    let mut newest_holds = false;
     for (newer, (run, last)) in runs::runs_by_age(root)?.into_iter().enumerate() {
         let age = Duration::from_nanos(u64::try_from(now.0.saturating_sub(last.0)).unwrap_or(0));
         let size = match runs::size(root, &run) {
@@ -168,8 +170,10 @@ fn trash_limits(session: &Session<'_>, side: Side) -> disk::Result<Option<Room>>
             other => other?,
         };
         kept = kept.saturating_add(size);
+        let newest = newer == 0 || (size > 0 && !newest_holds);
+        newest_holds |= size > 0;
         let due = age > session.options.trash_age || kept > most;
-        if newer > 0 && due && age > runs::SETTLED {
+        if !newest && due && age > runs::SETTLED {
             match runs::remove_run(root, &run) {
                 Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::ReadOnly) => continue,
                 other => other?,

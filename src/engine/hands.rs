@@ -16,8 +16,6 @@ use crate::model::ignore::Patterns;
 use crate::model::side::{PerSide, Side};
 use crate::transfer::Run;
 
-use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 /// What carrying out needs of a session, apart from what it writes down in.
@@ -51,7 +49,7 @@ pub(super) fn hands<'s>(
         stop,
         copied,
         scratch: databases::scratch(session.pair),
-        trash_made: PerSide::new(Mutex::new(HashSet::new()), Mutex::new(HashSet::new())),
+        trash_made: PerSide::default(),
     };
     Hands { run, store: &mut session.store, patterns: &session.patterns }
 }

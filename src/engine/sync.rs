@@ -39,10 +39,10 @@ use crate::model::target::Target;
 use crate::model::time::Time;
 use crate::roots::own;
 use crate::transfer::blocks;
-use crate::transfer::sweep_snapshots;
+use crate::transfer::{sweep_snapshots, trash};
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// History older than this goes.
 const HISTORY_NS: i64 = 90 * 86_400_000_000_000;
@@ -241,9 +241,8 @@ fn write(
         }
         return Ok(());
     }
-    let (begun, trash_made) =
-        ahead::beside(session, &plan, &trash_name, |session| begin(session, request, &writes, started, &host, stop));
-    let (mut lease, run_id) = begun?;
+    let ((mut lease, run_id), trash_made) =
+        ahead::beside(session, &plan, &trash_name, |session| begin(session, request, &writes, started, &host, stop))?;
     let copied = PerSide::new(AtomicU64::new(0), AtomicU64::new(0));
     let count = |side: Side, bytes: u64| {
         copied[side].fetch_add(bytes, Ordering::Relaxed);
@@ -255,6 +254,7 @@ fn write(
     let mut tend = || lease.as_mut().map_or(Ok(()), Borrowed::tend);
     let mut means = Means { patterns, threads, tell, copied: &copied, tend: &mut tend };
     let carried = carry(&run, plan.actions, &mut ledger, &mut means).map_err(|error| error.unless_stopped(stop));
+    trash::remove_spare(&*run.roots.network, run.trash_made.network.get_mut().unwrap_or_else(PoisonError::into_inner));
     report.notes.extend(plan.notes.into_iter().filter(|note| ledger.ruled.iter().any(|path| path.is_within(&note.path))));
     report.counts = ledger.counts;
     report.conflicts.append(&mut ledger.conflicts);

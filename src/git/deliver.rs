@@ -180,7 +180,7 @@ fn pause(lost: u32) -> Result<()> {
 enum Sent {
     /// The commit at the tip then, `None` where nothing had to be pushed.
     Taken(Option<Oid>),
-    /// Somebody was faster, in the remote's words.
+    /// Somebody was faster; how that showed.
     Moved(String),
     Refused(String),
 }

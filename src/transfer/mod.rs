@@ -84,8 +84,7 @@ pub struct Run<'a> {
     pub copied: &'a (dyn Fn(Side, u64) + Sync),
     /// A folder of this pair on a local disk, for copies of live databases; made where it is needed.
     pub scratch: PathBuf,
-    /// Trash folders that this run has made already.
-    pub trash_made: PerSide<Mutex<HashSet<RelPath>>>,
+    pub trash_made: PerSide<Mutex<trash::Made>>,
 }
 
 /// What became of an action.

@@ -11,6 +11,26 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// The folders of a run's trash on one side.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// This run has made them already.
+    there: HashSet<RelPath>,
+    /// Of these, what was made ahead and nobody has needed yet.
+    spare: HashSet<RelPath>,
+}
+
+impl Made {
+    /// Somebody is about to keep something in `folder`.
+    fn need(&mut self, folder: &RelPath) {
+        if !self.spare.is_empty() {
+            for needed in std::iter::successors(Some(folder.clone()), RelPath::parent) {
+                self.spare.remove(&needed);
+            }
+        }
+    }
+}
+
 /// `.driftless/trash`.
 pub fn home() -> RelPath {
     RelPath::root().join(OWN_FOLDER).join(b"trash")
@@ -66,18 +86,19 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     let made = || run.trash_made[side].lock().unwrap_or_else(PoisonError::into_inner);
     let make = || -> crate::disk::Result<()> {
         let mut known = made();
-        if known.contains(&wanted) {
+        known.need(&wanted);
+        if known.there.contains(&wanted) {
             return Ok(());
         }
-        if !known.contains(&top) {
+        if !known.there.contains(&top) {
             make_folders(root, &top)?;
-            known.insert(top.clone());
+            known.there.insert(top.clone());
         }
         drop(known);
         match make_below(root, &top, path, &made) {
             // Somebody took away what was made before.
             Err(error) if error.kind == ErrorKind::Absent => {
-                made().clear();
+                made().there.clear();
                 make_folders(root, &wanted)
             }
             other => other,
@@ -87,20 +108,39 @@ pub(crate) fn folder_for(run: &Run<'_>, side: Side, path: &RelPath) -> Result<Re
     Ok(wanted)
 }
 
-/// Makes folders of a run's trash before anybody needs them, one after the other until `over`; answers those that are there then.
-/// What fails is tried again, and told, by who needs it.
-pub fn make_ahead(root: &dyn Root, trash_name: &Name, paths: &BTreeSet<RelPath>, over: &AtomicBool) -> HashSet<RelPath> {
-    let (top, made) = (home().join(trash_name), Mutex::new(HashSet::new()));
+/// Makes folders of a run's trash before anybody needs them, one after the other until `over`. What fails is tried again, and told,
+/// by who needs it.
+pub fn make_ahead(root: &dyn Root, trash_name: &Name, paths: &BTreeSet<RelPath>, over: &AtomicBool) -> Made {
+    let (top, made) = (home().join(trash_name), Mutex::new(Made::default()));
     let known = || made.lock().unwrap_or_else(PoisonError::into_inner);
     if make_folders(root, &top).is_ok() {
-        known().insert(top.clone());
+        known().there.insert(top.clone());
         for path in paths {
-            if over.load(Ordering::Relaxed) || make_below(root, &top, path, &known).is_err() {
+            if over.load(Ordering::Relaxed) {
                 break;
+            }
+            match make_below(root, &top, path, &known) {
+                Err(error) if error.kind == ErrorKind::Gone => break,
+                _ => {}
             }
         }
     }
-    made.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let there = made.into_inner().unwrap_or_else(PoisonError::into_inner).there;
+    Made { spare: there.clone(), there }
+}
+
+/// Removes what was made ahead for nothing: a run of which the trash has nothing would pass for the newest one, which stays
+/// whatever it weighs. What somebody has put something into stays.
+pub fn remove_spare(root: &dyn Root, made: &mut Made) {
+    let mut spare: Vec<RelPath> = made.spare.drain().collect();
+    spare.sort();
+    for folder in spare.iter().rev() {
+        let (parent, name) = super::chunk::split(folder);
+        match root.folder(&parent).and_then(|parent| parent.remove_folder(&name)) {
+            Err(error) if error.kind == ErrorKind::Gone => break,
+            _ => {}
+        }
+    }
 }
 
 /// Makes the folders of `path` below `top`, which is there, from the first that was not made yet: none is asked for before.
@@ -108,16 +148,16 @@ fn make_below<'a>(
     root: &dyn Root,
     top: &RelPath,
     path: &RelPath,
-    made: &impl Fn() -> MutexGuard<'a, HashSet<RelPath>>,
+    made: &impl Fn() -> MutexGuard<'a, Made>,
 ) -> crate::disk::Result<()> {
     let mut above = top.clone();
     for name in path.names() {
         let folder = above.join(name);
-        if !made().contains(&folder) {
+        if !made().there.contains(&folder) {
             let name = folder.name().expect("a folder below another one has a name");
             match root.folder(&above)?.make_folder(&name, BARE) {
                 Err(error) if error.kind != ErrorKind::Exists => return Err(error),
-                _ => made().insert(folder.clone()),
+                _ => made().there.insert(folder.clone()),
             };
         }
         above = folder;

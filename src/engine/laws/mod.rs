@@ -6,6 +6,7 @@
 
 mod edits;
 mod hints;
+mod housekeeping;
 mod oracle;
 mod play;
 mod rare;

@@ -18,7 +18,7 @@ use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
 
 /// Both sides hold `a/file` and nothing else.
-fn begun(seed: u64) -> Play {
+pub(super) fn begun(seed: u64) -> Play {
     let mut play = Play::new(&Shape { seed, staging: Kind::Local, network: Kind::Local });
     play.work(Side::Staging, |user| user.make_folder("a").and_then(|()| user.write("a/file", b"content")));
     play.step(&Step::Settle).expect("sent");
@@ -26,7 +26,7 @@ fn begun(seed: u64) -> Play {
 }
 
 /// One run in fair weather, after time enough for stamps to differ.
-fn run(play: &mut Play) -> Report {
+pub(super) fn run(play: &mut Play) -> Report {
     play.world.advance(60_000_000_000);
     run_at_once(play)
 }
@@ -111,72 +111,6 @@ fn what_did_not_change_of_a_file_is_kept_of_the_older_one() {
             assert_eq!(written.load(Ordering::Relaxed), pieces, "{} to {to}", String::from_utf8_lossy(content));
         }
     }
-}
-
-/// All of a trash is looked through once an hour, or when what came could fill it.
-#[test]
-fn a_trash_is_not_looked_through_with_each_run() {
-    let mut play = begun(1);
-    let listings = |play: &mut Play, content: &[u8]| {
-        play.work(Side::Staging, |user| user.write("a/file", content));
-        let listed = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&listed);
-        play.world.before_each(move |call| {
-            seen.fetch_add(u32::from(call.op == "list" && call.path.to_string().contains("trash/")), Ordering::Relaxed);
-            None
-        });
-        run(play);
-        play.world.leave_alone();
-        listed.load(Ordering::Relaxed) > 0
-    };
-    assert!(listings(&mut play, b"another"), "the first time");
-    assert!(!listings(&mut play, b"one more"));
-    play.world.advance(3_600_000_000_000);
-    assert!(listings(&mut play, b"and more"), "an hour later");
-    play.options.trash_max = Some(16);
-    assert!(listings(&mut play, b"other limits"));
-    assert!(listings(&mut play, b"it is full"));
-}
-
-/// The same for what killed runs left in a root's own folder.
-#[test]
-fn the_own_folder_is_not_listed_with_each_run() {
-    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Smb });
-    let mut listed = |later: u64| {
-        play.world.advance(later);
-        let listed = Arc::new(AtomicU32::new(0));
-        let seen = Arc::clone(&listed);
-        play.world.before_each(move |call| {
-            seen.fetch_add(u32::from(call.op == "list" && call.path.to_string() == ".driftless"), Ordering::Relaxed);
-            None
-        });
-        run(&mut play);
-        play.world.leave_alone();
-        listed.load(Ordering::Relaxed)
-    };
-    assert_eq!([0, 60, 3600, 60].map(|seconds| listed(seconds * 1_000_000_000)), [2, 0, 2, 0]);
-}
-
-/// The folders that the trash of a far root is going to need are made while the lease is taken: none in the way of a folder that is
-/// kept as a whole.
-#[test]
-fn folders_of_a_far_trash_that_are_made_ahead_are_in_nobodys_way() {
-    let mut play = Play::new(&Shape { seed: 1, staging: Kind::Local, network: Kind::Smb });
-    play.options.threads = Some(8);
-    play.work(Side::Staging, |user| {
-        ["a", "b", "c/deep", "d"].iter().try_for_each(|folder| user.make_folders(folder))?;
-        ["a/one", "b/two", "c/deep/three", "d/four", "five"].iter().try_for_each(|file| user.write(file, file.as_bytes()))
-    });
-    run(&mut play);
-    play.work(Side::Staging, |user| {
-        ["b", "c"].iter().try_for_each(|folder| user.delete_all(folder))?;
-        ["a/one", "c", "five"].iter().try_for_each(|file| user.write(file, b"another"))?;
-        user.delete("d/four")
-    });
-    run(&mut play);
-    let kept = trash::list(&play.pair, &play.options, Some(Side::Network), &RelPath::root()).expect("listed").entries;
-    let kept: Vec<String> = kept.iter().map(|kept| kept.path.to_string()).collect();
-    assert_eq!(kept, ["a/one", "b/two", "c/deep/three", "d/four", "five"]);
 }
 
 /// Both sides hold a large file that may be written into where it stands, and staging has another version of it since.

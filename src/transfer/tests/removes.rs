@@ -1,7 +1,8 @@
 //! Deletes and kind changes: what somebody changed or added stays.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -229,13 +230,23 @@ fn a_rename_waits_where_the_old_name_is_there_again() {
 }
 
 #[test]
-fn folders_of_the_trash_are_made_ahead_until_it_is_over() {
+fn folders_of_the_trash_are_made_ahead_and_go_where_nobody_needs_them() {
     let world = world();
-    let (name, wanted) = (world.run().trash_name, BTreeSet::from(["a", "b/c"].map(path)));
+    let (name, wanted) = (world.run().trash_name, BTreeSet::from(["a", "b/c", "d/e"].map(path)));
     let ahead = |over| trash::make_ahead(&*world.roots.network, &name, &wanted, &AtomicBool::new(over));
-    let below = |paths: &[&str]| paths.iter().map(|at| trash::home().join(&name).append(&path(at))).collect::<HashSet<_>>();
-    assert_eq!(ahead(true), below(&[""]), "one that is late makes no more than the run's own");
-    assert_eq!(ahead(false), below(&["", "a", "b", "b/c"]));
-    assert_eq!(ahead(false), below(&["", "a", "b", "b/c"]), "what is there counts");
-    assert_eq!(world.trashed(Side::Network).into_keys().collect::<Vec<_>>(), ["a/", "b/", "b/c/"]);
+    let held = || world.trashed(Side::Network).into_keys().collect::<Vec<_>>();
+    let top = world.file(Side::Network, ".driftless/trash/run");
+    let mut late = ahead(true);
+    assert!(top.exists() && held().is_empty(), "one that is late makes no more than the run's own");
+    trash::remove_spare(&*world.roots.network, &mut late);
+    assert!(!top.exists(), "of which the trash has nothing");
+
+    world.lay(Side::Network, "a/file", "old");
+    fs::create_dir_all(world.file(Side::Network, "b/c")).expect("a folder without anything in it");
+    let mut run = world.run();
+    run.trash_made.network = Mutex::new(ahead(false));
+    assert_eq!(held(), ["a/", "b/", "b/c/", "d/", "d/e/"]);
+    assert!(all_gone(&delete(&run, ["a/file", "b/c"].map(|at| world.delete_at(Side::Network, at)).to_vec())));
+    trash::remove_spare(&*world.roots.network, run.trash_made.network.get_mut().expect("whole"));
+    assert_eq!(held(), ["a/", "a/file", "b/", "b/c/"]);
 }
