@@ -66,7 +66,14 @@ pub fn pause(context: &Context, typed: &Steer, paused: bool) -> Result<Answer, F
     let process = snapshot(&pair).ok_or_else(|| not_watched(&pair))?.process;
     if paused {
         post(&pair, "/pause")?;
-        return Ok(steered(context, "pause", &pair, process, "carries nothing by itself now; `driftless resume` ends that"));
+        let began = Instant::now();
+        let at_work = || snapshot(&pair).is_some_and(|shown| shown.phase != Phase::Paused);
+        while at_work() && began.elapsed() < ENDING && context.stop.signal().is_none() {
+            std::thread::sleep(PAUSE);
+        }
+        let from = if at_work() { "once the run at work has ended" } else { "now" };
+        let words = format!("carries nothing by itself {from}; `driftless resume` ends that");
+        return Ok(steered(context, "pause", &pair, process, &words));
     }
     post(&pair, "/resume")?;
     Ok(steered(context, "resume", &pair, process, "carries changes again"))

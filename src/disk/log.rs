@@ -99,10 +99,10 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 { path.to_path_buf() } else { path.with_added_extension(number.to_string()) }
 }
 
-/// One of the files, with its identity when it was opened by name: it stays the same wherever the file is renamed to, while
-/// Wine answers otherwise for a file whose name is gone.
+/// One of the files. They lie in one folder, so its number alone tells it from the others, wherever it is renamed to: of a file
+/// whose name is gone Wine does not know the volume.
 struct Opened {
-    id: (u64, u64),
+    number: u64,
     file: BufReader<File>,
 }
 
@@ -146,7 +146,7 @@ impl Reading {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let complete = self.open.len() > 1;
-            let Some(Opened { id, file }) = self.open.front_mut() else { return Ok(None) };
+            let Some(Opened { number, file }) = self.open.front_mut() else { return Ok(None) };
             let room = LINE.saturating_sub(self.begun.len() as u64);
             file.by_ref().take(room).read_until(b'\n', &mut self.begun)?;
             let whole = self.begun.pop_if(|last| *last == b'\n').is_some();
@@ -157,7 +157,7 @@ impl Reading {
                 self.open.pop_front();
                 continue;
             }
-            let known = *id;
+            let known = *number;
             self.open.extend(newer_than(&self.path, Some(known))?);
             // Where there is a newer file, this one is complete from here on, and its end is read once more.
             if self.open.len() == 1 {
@@ -167,22 +167,22 @@ impl Reading {
     }
 }
 
-/// The files of the log that are newer than the one with that id, oldest first; all of them where there is none such.
-fn newer_than(path: &Path, known: Option<(u64, u64)>) -> io::Result<VecDeque<Opened>> {
+/// The files of the log that are newer than the one with that number, oldest first; all of them where there is none such.
+fn newer_than(path: &Path, known: Option<u64>) -> io::Result<VecDeque<Opened>> {
     let mut newer = VecDeque::<Opened>::new();
-    for number in 0..=FORMER {
-        let file = match careful().read(true).open(numbered(path, number)) {
+    for turns in 0..=FORMER {
+        let file = match careful().read(true).open(numbered(path, turns)) {
             Err(absent) if absent.kind() == io::ErrorKind::NotFound => continue,
             opened => opened?,
         };
         regular(&file)?;
-        let id = identity_of(&file)?;
-        if known == Some(id) {
+        let (_, number) = identity_of(&file)?;
+        if known == Some(number) {
             break;
         }
         // Under its next name a second time, where the log turned meanwhile.
-        if newer.iter().all(|other| other.id != id) {
-            newer.push_front(Opened { id, file: BufReader::new(file) });
+        if newer.iter().all(|other| other.number != number) {
+            newer.push_front(Opened { number, file: BufReader::new(file) });
         }
     }
     Ok(newer)

@@ -385,9 +385,6 @@ impl Streams {
         let mut exited: Option<(ExitStatus, Instant)> = None;
         while stdout_open || stderr_open {
             let since = exited.map(|(_, at)| at.elapsed());
-            if since.is_some_and(|since| !stdout_open && since > LINGER) {
-                break;
-            }
             match self.ended.recv_timeout(pause) {
                 Ok(Ended::Stdout) => stdout_open = false,
                 Ok(Ended::StdoutTooLong) => {
@@ -396,6 +393,8 @@ impl Streams {
                 }
                 Ok(Ended::Stderr) => stderr_open = false,
                 Err(RecvTimeoutError::Disconnected) => (stdout_open, stderr_open) = (false, false),
+                // On a machine that stood still its last words may just be being read.
+                Err(RecvTimeoutError::Timeout) if since.is_some_and(|since| !stdout_open && since > LINGER) => break,
                 Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(50)),
             }
             let stopped = stop.is_some_and(|stop| stop.load(Ordering::SeqCst));

@@ -16,7 +16,7 @@ use serde_json::json;
 
 #[cfg(unix)]
 use crate::guards::Tiny;
-use crate::harness::{Ended, World, paths, read, stands, touch, wait_for, write, wrote_nothing};
+use crate::harness::{Ended, Ends, World, paths, read, stands, touch, wait_for, write, wrote_nothing};
 #[cfg(unix)]
 use crate::harness::{chmod, is_root};
 use crate::tree::{Kind, Tree};
@@ -266,11 +266,13 @@ fn a_folder_swapped_while_we_run_leads_nowhere() {
     symlink(&outside, &link).expect("a link");
     let enough = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ends = Ends(&enough);
         scope.spawn(|| {
             while !enough.load(Ordering::Relaxed) {
                 for _ in 0..2 {
                     rustix::fs::renameat_with(CWD, &link, CWD, world.network.join("d"), RenameFlags::EXCHANGE).expect("swapped");
                 }
+                std::thread::yield_now();
             }
         });
         for round in 0..12 {
@@ -282,7 +284,6 @@ fn a_folder_swapped_while_we_run_leads_nowhere() {
             let ended = world.run(&["sync", "up", "--allow-deletes"]);
             assert!([0, 1, 3, 4, 6].contains(&ended.code), "{ended}");
         }
-        enough.store(true, Ordering::Relaxed);
     });
     Tree::of(&outside).assert_same(&before, "outside");
 }
@@ -295,15 +296,14 @@ fn a_file_that_grows_while_it_is_copied_is_busy() {
     write(&growing, vec![1; 24 << 20]);
     let enough = AtomicBool::new(false);
     let object = std::thread::scope(|scope| {
+        let _ends = Ends(&enough);
         scope.spawn(|| {
             let mut file = fs::OpenOptions::new().append(true).open(&growing).expect("open");
             while !enough.load(Ordering::Relaxed) {
                 file.write_all(b"more").expect("written");
             }
         });
-        let object = world.run(&["sync", "down", "--json"]);
-        enough.store(true, Ordering::Relaxed);
-        object
+        world.run(&["sync", "down", "--json"])
     });
     let object = object.ends_with(6).json();
     assert_eq!((paths(&object, "problems"), &object["problems"][0]["kind"]), (vec!["growing"], &json!("busy")), "{object}");

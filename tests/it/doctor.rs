@@ -12,6 +12,9 @@ use crate::harness::chmod;
 use crate::harness::{World, below_all, place_of_networks, stands, touch, wait_for, write};
 use crate::tree::Tree;
 
+/// Waits longer than a busy machine needs.
+const DOCTOR: &[&str] = &["doctor", "--wait", "60s"];
+
 /// The check of that name in a list of checks.
 #[track_caller]
 pub(crate) fn check<'a>(checks: &'a Value, name: &str) -> &'a Value {
@@ -26,7 +29,7 @@ pub(crate) fn stands_at(checks: &Value, name: &str, status: &str, part: &str) {
 }
 
 fn doctor(world: &World, paths: &[&Path], code: i32) -> Value {
-    let mut words = vec!["doctor", "--json"];
+    let mut words = vec!["doctor", "--json", "--wait", "60s"];
     words.extend(paths.iter().map(|path| path.to_str().expect("text")));
     world.run_in(&world.top(), &words).ends_with(code).json()
 }
@@ -37,8 +40,8 @@ fn all_04_a_healthy_pair_is_told_and_left_as_it_is() {
     let world = World::paired(&[("a", "a"), ("b/c", "c")]);
     let before = [&world.staging, &world.network, &world.state].map(|path| below_all(path));
     let began = Instant::now();
-    let object = world.json(&["doctor"], 0);
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let object = world.json(DOCTOR, 0);
+    assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     assert_eq!(
         (&object["schema"], &object["outcome"], &object["pair"]),
         (&json!("driftless.doctor/1"), &json!("done"), &json!("network"))
@@ -83,8 +86,8 @@ fn all_04_a_healthy_pair_is_told_and_left_as_it_is() {
     stands_at(&object["checks"], "manifest", "ok", "2 files");
     stands_at(&object["machine"], "state", "ok", "keeps a database");
     assert_eq!(before, [&world.staging, &world.network, &world.state].map(|path| below_all(path)), "something was left behind");
-    world.run(&["doctor"]).ends_with(0).says("Nothing stops a sync.").says("This machine");
-    world.run(&["doctor", "--verbose"]).ends_with(0).says("  ok        replace: in one step");
+    world.run(DOCTOR).ends_with(0).says("Nothing stops a sync.").says("This machine");
+    world.run(&["doctor", "--verbose", "--wait", "60s"]).ends_with(0).says("  ok        replace: in one step");
     world.in_step();
 }
 
@@ -130,24 +133,24 @@ fn all_04_what_stops_sync_is_a_problem() {
     let marker = world.network.join(".driftless/root.toml");
     let kept = fs::read(&marker).expect("a marker");
     fs::remove_file(&marker).expect("removed");
-    let lost = world.json(&["doctor"], 5);
+    let lost = world.json(DOCTOR, 5);
     stands_at(&lost["checks"], "identity", "problem", "lost its marker");
     assert_eq!(lost["outcome"], "problems");
     write(&marker, "id = 7");
-    let bad = world.json(&["doctor"], 5);
+    let bad = world.json(DOCTOR, 5);
     stands_at(&bad["roots"][0]["checks"], "marker", "problem", "cannot be believed");
     write(&marker, kept);
     write(&world.network.join("driftless.toml"), "ignroe = []\n");
-    let shared = world.json(&["doctor"], 5);
+    let shared = world.json(DOCTOR, 5);
     stands_at(&shared["roots"][0]["checks"], "settings", "problem", "ignore");
     fs::remove_file(world.network.join("driftless.toml")).expect("removed");
     let pair_file = world.state.join("network/pair.toml");
     let kept = fs::read_to_string(&pair_file).expect("settings");
     write(&pair_file, format!("{kept}durabilty = \"none\"\n"));
-    stands_at(&world.json(&["doctor"], 5)["checks"], "pair-settings", "problem", "durability");
+    stands_at(&world.json(DOCTOR, 5)["checks"], "pair-settings", "problem", "durability");
     write(&pair_file, &kept);
-    world.json(&["doctor"], 0);
-    let text = world.run(&["doctor"]);
+    world.json(DOCTOR, 0);
+    let text = world.run(DOCTOR);
     assert!(!text.stdout.contains("\n  problem"), "{text}");
 }
 
@@ -158,9 +161,9 @@ fn all_04_a_damaged_manifest_is_told() {
     let manifest = world.state.join("network/manifest.db");
     let length = fs::metadata(&manifest).expect("a manifest").len() as usize;
     write(&manifest, "no database ".repeat(length / 12));
-    stands_at(&world.json(&["doctor"], 0)["checks"], "manifest", "limited", "");
+    stands_at(&world.json(DOCTOR, 0)["checks"], "manifest", "limited", "");
     fs::remove_file(&manifest).expect("removed");
-    let gone = world.json(&["doctor"], 0);
+    let gone = world.json(DOCTOR, 0);
     stands_at(&gone["checks"], "manifest", "ok", "none yet");
     stands_at(&gone["checks"], "identity", "limited", "gone");
 }
@@ -170,10 +173,10 @@ fn all_04_a_damaged_manifest_is_told() {
 fn all_04_the_lock_is_told_and_not_taken() {
     let world = World::paired(&[("a", "a")]);
     let path = world.staging.join(".driftless/lock");
-    stands_at(&world.json(&["doctor"], 0)["roots"][1]["checks"], "lock", "ok", "free");
+    stands_at(&world.json(DOCTOR, 0)["roots"][1]["checks"], "lock", "ok", "free");
     let lock = fs::OpenOptions::new().write(true).open(&path).expect("the lock file");
     lock.lock().expect("locked");
-    stands_at(&world.json(&["doctor"], 0)["roots"][1]["checks"], "lock", "ok", "held");
+    stands_at(&world.json(DOCTOR, 0)["roots"][1]["checks"], "lock", "ok", "held");
     let another = fs::OpenOptions::new().write(true).open(&path).expect("the lock file");
     assert!(matches!(another.try_lock(), Err(fs::TryLockError::WouldBlock)), "still ours");
 }
@@ -185,7 +188,7 @@ fn all_04_leftovers_of_a_killed_trial_are_swept() {
     let left = world.network.join(".driftless/probe-0123456789abcdef");
     write(&left.join("file"), "1");
     touch(&left, 1_600_000_000, 0);
-    stands_at(&world.json(&["doctor"], 0)["roots"][0]["checks"], "leftovers", "ok", "1 in");
+    stands_at(&world.json(DOCTOR, 0)["roots"][0]["checks"], "leftovers", "ok", "1 in");
     assert!(!stands(&left), "it was swept");
 }
 

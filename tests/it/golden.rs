@@ -278,8 +278,13 @@ fn output(program: &str, words: &[&str]) -> String {
 /// The files as they are to be, by name.
 type Files = BTreeMap<String, String>;
 
+/// How the lines begin that tell of long work: they come by the clock.
+const PROGRESS: &[&str] = &["Looking: ", "Syncing ", "Recording what is equal", "Waiting for "];
+
 fn told(words: &[String], ended: &Ended) -> String {
-    let stderr = if ended.stderr.is_empty() { String::new() } else { format!("stderr:\n{}", ended.stderr) };
+    let lines = ended.stderr.split_inclusive('\n').filter(|line| !PROGRESS.iter().any(|begin| line.starts_with(begin)));
+    let stderr: String = lines.collect();
+    let stderr = if stderr.is_empty() { stderr } else { format!("stderr:\n{stderr}") };
     format!("$ driftless {}\nexit {}\n{}{stderr}", words.join(" "), ended.code, ended.stdout)
 }
 

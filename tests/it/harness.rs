@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use filetime::FileTime;
@@ -144,14 +145,7 @@ impl World {
     /// Runs the program in the folder `here`, with the arguments as they are.
     pub(crate) fn run_in<S: AsRef<OsStr>>(&self, here: &Path, arguments: &[S]) -> Ended {
         let mut command = self.command(here, arguments);
-        let mut run = || Ended::of(command.output().expect("the program runs"));
-        let mut ended = run();
-        for _ in 0..3 {
-            if cfg!(windows) && ended.code == NEVER_BEGAN {
-                ended = run();
-            }
-        }
-        ended
+        begun(|| Ended::of(command.output().expect("the program runs")))
     }
 
     /// Runs a command with `--json` that has to end with `code`; answers its object.
@@ -308,6 +302,19 @@ pub(crate) fn make_lab_project(folder: &Path) {
     assert!(made.stderr.is_empty(), "left out: {}", String::from_utf8_lossy(&made.stderr));
 }
 
+/// Runs a program again that never began, or that says so of the one that it had to start.
+#[track_caller]
+pub(crate) fn begun(mut run: impl FnMut() -> Ended) -> Ended {
+    let began = |ended: &Ended| !cfg!(windows) || ended.code != NEVER_BEGAN && !ended.stderr.contains("0xc0000142");
+    let mut ended = run();
+    for _ in 0..3 {
+        if !began(&ended) {
+            ended = run();
+        }
+    }
+    ended
+}
+
 /// `STATUS_DLL_INIT_FAILED`: on a busy machine Wine gives a program up before its first instruction, now and then.
 const NEVER_BEGAN: i32 = 0xc000_0142_u32.cast_signed();
 
@@ -318,5 +325,14 @@ pub(crate) fn wait_for(what: &str, mut state: impl FnMut() -> bool) {
     while !state() {
         assert!(began.elapsed() < PATIENCE, "waited in vain for: {what}");
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sets it when dropped, so that a thread beside a test that fails ends too.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

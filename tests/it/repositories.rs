@@ -11,7 +11,7 @@ use crate::databases::{ADD, MAKE, rows, sql};
 use crate::ground::{Ended, Ground, ended, set_time, then, write};
 use crate::harness::{World, chmod, wait_for};
 use crate::services::Running;
-use crate::tree::{Tree, temps};
+use crate::tree::Tree;
 
 /// git alone, without anybody's settings.
 fn git_command(folder: &Path, words: &[&str]) -> Command {
@@ -302,7 +302,9 @@ fn a_database_in_a_whole_folder_is_of_the_same_moment_as_the_rest() {
     // Nothing may look as if it were changed just now.
     wait_for("a look at it at rest", || ground.sync(&["up", "--dry-run"]).code == Some(0));
     let mut child = ground.command(&[], &["sync", "up"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
-    wait_for("the copy of the data", || !temps(&ground.network).is_empty());
+    let is_temp = |item: fs::DirEntry| item.file_name().as_encoded_bytes().starts_with(b".dl~");
+    let copies = || fs::read_dir(ground.network.join("a.set")).is_ok_and(|listing| listing.flatten().any(is_temp));
+    wait_for("the copy of the data", copies);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("our own child");
     sql(&database, ADD, "closed");

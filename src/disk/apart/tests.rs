@@ -166,7 +166,7 @@ impl Root for Sluggish {
     }
 }
 
-const SILENCE: Duration = Duration::from_millis(400);
+const SILENCE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
 
 fn ask(lines: &Lines, pace: Pace, call: RootCall) -> Result<()> {
@@ -185,7 +185,7 @@ fn a_silence_gives_the_root_up_for_good() {
     let began = Instant::now();
     let error = ask(&lines, Pace::Usual, RootCall::Space).expect_err("no answer");
     assert!((SILENCE..LONG).contains(&began.elapsed()), "{:?}", began.elapsed());
-    assert!(error.kind == ErrorKind::Gone && error.to_string().contains("cannot measure \"it\": no answer for 0.4"), "{error}");
+    assert!(error.kind == ErrorKind::Gone && error.to_string().contains("cannot measure \"it\": no answer for "), "{error}");
     let again = Instant::now();
     for _ in 0..50 {
         let error = ask(&lines, Pace::Usual, RootCall::StillThere).expect_err("given up");

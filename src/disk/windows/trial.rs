@@ -85,9 +85,9 @@ fn clone(from: &OwnedHandle, to: &OwnedHandle) -> bool {
     nt::control(to, FSCTL_DUPLICATE_EXTENTS_TO_FILE, bytes, &mut []).is_ok()
 }
 
-/// Does a file made here come as an event, within a fifth of a second? `None` where that cannot be asked.
+/// Does a file made here come as an event, within a second? `None` where that cannot be asked.
 fn event(folder: &WindowsFolder, name: &Name) -> Result<Option<bool>> {
-    const FIFTH_MS: u32 = 200;
+    const SECOND_MS: u32 = 1_000;
     let failed = |status| Error { path: ".".to_owned(), ..folder.failed("try out", name, status) };
     let watched = nt::open(folder.handle(), &[], Ask::WATCH).map_err(failed)?;
     // SAFETY: no name, no rights of its own; the handle that comes back is ours alone.
@@ -107,7 +107,7 @@ fn event(folder: &WindowsFolder, name: &Name) -> Result<Option<bool>> {
     }
     let made = make(folder, name);
     // SAFETY: the event is open.
-    let came = unsafe { WaitForSingleObject(signal.as_raw_handle(), FIFTH_MS) } == WAIT_OBJECT_0;
+    let came = unsafe { WaitForSingleObject(signal.as_raw_handle(), SECOND_MS) } == WAIT_OBJECT_0;
     let mut length = 0;
     // SAFETY: the request is called back where it did not end, and its end is waited for: nothing writes into the buffer after.
     unsafe {

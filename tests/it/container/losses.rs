@@ -94,12 +94,12 @@ fn cs_05_what_is_written_while_it_builds_comes_back_too() {
     // The new one takes an order and fails, and its image has another name by now.
     folder("d1", "    image: other:2\n");
     project.write("run.sh", "echo 1 > /app/orders\nexit 9\n");
-    project.write("Dockerfile", &format!("FROM {BASE}\nRUN [\"sh\", \"-c\", \"while test ! -e /dev/null/x; do sleep 3; break; done\"]\nWORKDIR /app\nCOPY src ./\nCOPY run.sh /run.sh\nCMD [\"sh\", \"/run.sh\"]\n"));
+    project.write("Dockerfile", &format!("FROM {BASE}\nRUN [\"sh\", \"-c\", \"while test ! -e /dev/null/x; do sleep 10; break; done\"]\nWORKDIR /app\nCOPY src ./\nCOPY run.sh /run.sh\nCMD [\"sh\", \"/run.sh\"]\n"));
     let said = project.lab.top().join("said");
     let mut command = project.lab.world.command(&p, &["container", "rebuild", "web"]);
     command.stdout(fs::File::create(&said).expect("a file")).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
-    wait_for("the build", || project.lab.sh("docker ps -q | wc -l") != "2");
+    wait_for("the build", || project.lab.sh("docker ps -q | wc -l") == "3");
     project.lab.sh(&format!("docker exec {first} sh -c 'echo late > /app/late'"));
     assert_eq!(child.wait().expect("its end").code(), Some(1));
     let told = read(&said);

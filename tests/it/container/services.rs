@@ -150,13 +150,13 @@ fn cs_04_a_rebuild_that_is_killed_while_it_builds_leaves_the_old_one_serving() {
     let first = project.serves();
     project.lab.sh(&format!("docker exec {first} sh -c 'echo only here > /app/notes'"));
     project.write("src/a.py", "2\n");
-    project.write("Dockerfile", &format!("FROM {BASE}\nRUN [\"sh\", \"-c\", \"echo building; sleep 5\"]\nWORKDIR /app\nCOPY src ./\nCOPY run.sh /run.sh\nCMD [\"sh\", \"/run.sh\"]\n"));
+    project.write("Dockerfile", &format!("FROM {BASE}\nRUN [\"sh\", \"-c\", \"echo building; sleep 10\"]\nWORKDIR /app\nCOPY src ./\nCOPY run.sh /run.sh\nCMD [\"sh\", \"/run.sh\"]\n"));
     let words = ["container", "rebuild", "web"];
     let said = project.lab.top().join("said");
     let mut command = project.lab.world.command(&project.lab.top().join("p"), &words);
     command.stderr(fs::File::create(&said).expect("a file")).stdout(Stdio::null());
     let mut child = command.spawn().expect("it starts");
-    wait_for("the build", || project.lab.sh("docker ps -q | wc -l") != "2");
+    wait_for("the build", || project.lab.sh("docker ps -q | wc -l") == "3");
     // A second one does not come between.
     project.run(&["rebuild", "web"]).ends_with(8).says("Another rebuild");
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("its number");

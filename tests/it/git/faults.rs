@@ -298,8 +298,8 @@ fn gs_07_a_publish_whose_git_is_killed_is_acknowledged_only_where_it_arrives() {
         {
             acknowledged.push(content);
         }
-        // That of the remote's git stays until somebody there looks at it.
-        drop(fs::remove_file(hub.bare.join("refs/heads/main.lock")));
+        // Those of the remote's git stay until somebody there looks at them.
+        ["refs/heads/main.lock", "HEAD.lock"].iter().for_each(|lock| drop(fs::remove_file(hub.bare.join(lock))));
     }
     crate::harness::wait_for("the end of its git", || hub.run(&clone, &["unlock", "--older-than", "0s"]).code == 0);
     hub.run(&clone, &["sync"]).ends_with(0);

@@ -148,7 +148,7 @@ fn a_mount_that_hangs_is_left_behind_and_cleared_once_it_answers() {
     assert_eq!(code, Some(7), "{checks:#}");
     stands_at(&checks, "mount", "ok", "fuse.sshfs");
     stands_at(&checks, "reachable", "unknown", "no answer");
-    assert!(took < Duration::from_secs(5), "it was to end after half a second, and took {took:?}");
+    assert!(took < Duration::from_secs(8), "it was to end after half a second, and took {took:?}");
     // The processes that were left behind do their trials now, and remove what they made.
     wait_for("an answer", || doctor(&ground, &ground.network, &[]).0 == Some(0));
     wait_for("the trials' end", || trials() == 0);

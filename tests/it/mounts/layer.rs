@@ -317,11 +317,12 @@ fn what_a_killed_process_left_is_swept() {
     command.args(["--exact", "mounts::layer::what_a_killed_process_left_is_swept"]).env(SERVE, place.path());
     let mut serving = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     wait_for("the layer of the other process", || is_mounted(&at));
-    assert!(Layer::sweep().expect("swept").is_empty(), "both are served");
+    // Others may leave some at the same time, and sweep too.
+    assert!(!Layer::sweep().expect("swept").contains(&at), "it is served");
     serving.kill().expect("killed");
     serving.wait().expect("its end");
     wait_for("the dead mount to say so", || at.metadata().is_err());
-    assert_eq!(Layer::sweep().expect("swept"), std::slice::from_ref(&at));
+    Layer::sweep().expect("swept");
     assert!(!is_mounted(&at) && is_mounted(&living.at));
 }
 

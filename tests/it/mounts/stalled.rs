@@ -202,14 +202,14 @@ fn ctrl_c_ends_a_command_that_waits_for_an_answer() {
     world.wait_for_some(&world.served);
     world.server.stall();
     interrupt(&child);
-    let stopped = ended(within("a stopped `up`", Duration::from_secs(1), child));
+    let stopped = ended(within("a stopped `up`", BEYOND, child));
     assert_eq!((stopped.code, &stopped.json["outcome"]), (Some(130), &"interrupted".into()), "{stopped:#?}");
     // And where it did not even begin; a lock that is still held would be told as busy.
     for words in [&["sync", "--json"][..], &["trash", "list", "--json"], &["status", "--json"]] {
         let child = world.start(words);
         wait_for("a question that hangs", || processes_apart(&world.ground).iter().any(|id| is_below(*id, child.id())));
         interrupt(&child);
-        let stopped = ended(within(&words.join(" "), Duration::from_secs(1), child));
+        let stopped = ended(within(&words.join(" "), BEYOND, child));
         assert_eq!(stopped.code, Some(130), "{words:?}: {stopped:#?}");
     }
     world.recovers();
@@ -245,19 +245,20 @@ fn a_killed_command_leaves_no_process_behind() {
 fn a_killed_process_apart_is_a_root_out_of_reach() {
     let world = Stalled::in_step("20s");
     world.many(&world.ground.staging);
-    let kill_it = |wait: &str, when: &dyn Fn()| {
+    let kill_it = |wait: &str, most: Duration, when: &dyn Fn()| {
         let child = world.start(&["sync", "up", "--json", "--wait", wait]);
         when();
         for id in processes_apart(&world.ground) {
             kill_process(id, Signal::KILL).expect("it runs");
         }
-        ended(within("`up`", SILENCE + BEYOND, child))
+        ended(within("`up`", most, child))
     };
-    let killed = kill_it("0s", &|| world.wait_for_some(&world.served));
+    let killed = kill_it("0s", SILENCE + BEYOND, &|| world.wait_for_some(&world.served));
     assert_eq!(killed.code, Some(75), "{killed:#?}");
     assert!(killed.words().contains("has ended"), "{:?}", killed.words());
     // Who waits has another one, and the run goes on.
-    let goes_on = kill_it("10s", &|| wait_for("its process apart", || !processes_apart(&world.ground).is_empty()));
+    let most = Duration::from_mins(1);
+    let goes_on = kill_it("10s", most, &|| wait_for("its process apart", || !processes_apart(&world.ground).is_empty()));
     assert_eq!((goes_on.code, &goes_on.json["outcome"]), (Some(0), &"done".into()), "{goes_on:#?}");
     world.recovers();
 }

@@ -160,7 +160,7 @@ fn gates_have_a_bound_of_time() {
     let began = std::time::Instant::now();
     let ended = shop.run(&["--wait", "300ms"], "touch started");
     ended.ends_with(7).says("gate git could not tell").says("gate scripts could not tell");
-    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{ended}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{ended}");
 }
 
 /// IM-06: scripts and image move together.

@@ -101,7 +101,7 @@ fn ss_11_12_a_drive_that_is_cut_off_takes_nothing_with_it() {
         .says("works with the staged copy as it is")
         .says("changes are in");
     world.server.resume();
-    wait_for("the mount to answer", || stands(&world.world.network.join("first")));
+    wait_for("the mount to answer", || world.world.network.join("first").exists());
     world.begins(&[], "cat third").ends().ends_with(0);
     assert_eq!(read(&world.served.join("third")), "3\n");
     world.in_step();

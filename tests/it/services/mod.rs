@@ -15,8 +15,18 @@ pub use loops::{Kind, Loop};
 pub use registry::{Gate, Picture, Registry, digest};
 pub use ssh::{Server, Sshfs};
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command};
+
+/// A port below those that the system gives out by itself: a server that begins late, or anew, finds it free. Tests that run side
+/// by side look in different places.
+fn free_port() -> u16 {
+    let start = u16::try_from(std::process::id() % 500 * 30).expect("below 15,000");
+    let candidates = (0..15_000).map(|step| 12_000 + (start + step) % 15_000);
+    let mut free = candidates.filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
+    free.next().expect("one of 15,000 ports is free")
+}
 
 /// A started process, ended and waited for when dropped.
 pub struct Running(Child);

@@ -1,7 +1,7 @@
 //! A real registry (Debian's docker-registry) on the loopback address, and images pushed to it without an engine.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::http::{Request, Response, Served, pass_on};
-use super::{Running, run};
+use super::{Running, free_port, run};
 use crate::harness::wait_for;
 
 /// `alice` and `secret`, as htpasswd writes them.
@@ -67,10 +67,6 @@ impl Picture {
         self.architecture = architecture;
         self
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("its address").port()
 }
 
 impl Registry {

@@ -1,14 +1,14 @@
 //! A private sshd on the loopback address with keys of its own, and sshfs mounts of folders that it serves.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::harness::wait_for;
 
-use super::{Running, is_mounted, need_mounts, run, unmount};
+use super::{Running, free_port, is_mounted, need_mounts, run, unmount};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -17,14 +17,6 @@ pub struct Server {
     folder: PathBuf,
     port: u16,
     process: Option<Running>,
-}
-
-/// A port below those that the system gives to outgoing connections: after a pause the server takes the same one again.
-fn free_port() -> u16 {
-    let start = u16::try_from(std::process::id() % 15_000).expect("below 15,000");
-    let candidates = (0..15_000).map(|step| 12_000 + (start + step) % 15_000);
-    let mut free = candidates.filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
-    free.next().expect("one of 15,000 ports is free")
 }
 
 impl Server {

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Ended, World};
+use crate::harness::{self, Ended, World};
 
 /// No command takes longer, whatever stands in its way.
 const MOST: Duration = Duration::from_secs(40);
@@ -41,6 +41,15 @@ const COMMANDS: &[&[&str]] = &[
 /// terminal.
 #[track_caller]
 fn run(world: &World, words: &[&str]) -> Ended {
+    let ended = harness::begun(|| in_time(world, words));
+    assert!((0..=7).contains(&ended.code) || ended.code == 75, "{words:?}: {ended}");
+    assert!(!ended.stderr.contains("panicked"), "{words:?}: {ended}");
+    assert_tame(&ended, words);
+    ended
+}
+
+#[track_caller]
+fn in_time(world: &World, words: &[&str]) -> Ended {
     let mut child = world.start(words);
     let [mut out, mut err] = [
         Box::new(child.stdout.take().expect("piped")) as Box<dyn std::io::Read + Send>,
@@ -67,11 +76,7 @@ fn run(world: &World, words: &[&str]) -> Ended {
         std::thread::sleep(Duration::from_millis(2));
     };
     let [stdout, stderr] = [&mut out, &mut err].map(|stream| stream.take().expect("once").join().expect("read"));
-    let ended = Ended { code: status.code().unwrap_or(-1), stdout, stderr };
-    assert!((0..=7).contains(&ended.code) || ended.code == 75, "{words:?}: {ended}");
-    assert!(!ended.stderr.contains("panicked"), "{words:?}: {ended}");
-    assert_tame(&ended, words);
-    ended
+    Ended { code: status.code().unwrap_or(-1), stdout, stderr }
 }
 
 /// Nothing that a terminal obeys but line ends.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{picture, run};
-use crate::harness::{World, is_root, touch, write};
+use crate::harness::{Ends, World, is_root, touch, write};
 
 /// Two names that another thread exchanges again and again.
 struct Swapped<'a> {
@@ -60,14 +60,6 @@ fn while_swapped(place: &Path, bait: &Path, work: impl FnOnce(&Swapped<'_>)) {
 }
 
 /// The other thread ends also where the work fails.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 fn bait(world: &World) -> (PathBuf, PathBuf) {
     let outside = world.top().join("outside");
     for number in 0..12 {

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Watching;
@@ -61,32 +60,6 @@ fn a_sync_outlives_the_watch_process_that_it_asked() {
     }
 }
 
-/// A run of somebody else, in its midst.
-struct Halted(Child);
-
-impl Halted {
-    fn new(world: &World) -> Halted {
-        let child = world.start(&["sync", "--verify", "--json"]);
-        let holds = format!(" {} ", child.id());
-        let locked = |line: &str| line.contains("FLOCK") && line.contains("WRITE") && line.contains(&holds);
-        wait_for("the lock of a run", || read(Path::new("/proc/locks")).lines().any(locked));
-        let halted = Halted(child);
-        halted.signal(Signal::STOP);
-        halted
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("our own child");
-    }
-}
-
-impl Drop for Halted {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// What was seen meanwhile is carried as soon as the other run lets go, without another event.
 #[test]
 fn a_run_of_somebody_else_is_waited_for() {
@@ -95,17 +68,17 @@ fn a_run_of_somebody_else_is_waited_for() {
     watching.is_well();
     let runs = |shown: &Value| shown["counters"]["runs"].as_u64().expect("a number");
     let before = runs(&watching.status());
-    let other = Halted::new(&world);
+    let other = File::open(world.staging.join(".driftless/lock")).expect("the pair's lock");
+    other.lock().expect("held by nobody for long");
     write(&world.staging.join("seen meanwhile"), "seen");
     // More than what waits with growing pauses would be tried in the time.
     let began = Instant::now();
     watching.shows("tries in vain", |shown| runs(shown) >= before + 8);
     assert!(began.elapsed() < Duration::from_secs(10), "eight tries took {:?}", began.elapsed());
     assert!(!stands(&world.network.join("seen meanwhile")));
-    other.signal(Signal::KILL);
+    drop(other);
     wait_for("what was seen meanwhile", || stands(&world.network.join("seen meanwhile")));
     assert_eq!(watching.status()["counters"]["whole_runs"], 1, "what was seen was known");
-    drop(other);
     watching.laws(&world, &BTreeSet::new());
 }
 

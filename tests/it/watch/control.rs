@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Said, Watching, curl};
+use super::{Said, Watching, curl, save};
 use crate::harness::{World, read, stands, wait_for, write};
 use crate::services::Running;
 
@@ -55,8 +55,10 @@ fn how_things_stand_is_told_by_each_route() {
     assert_eq!(watching.ask("/healthz", &[]).is(200).object(), json!({"message": "idle"}));
     assert_eq!(watching.ask("/conflicts", &[]).is(200).object()["conflicts"], json!([]));
 
+    world.run(&["pause"]).ends_with(0);
     write(&world.staging.join("a"), "mine");
     write(&world.network.join("a"), "theirs");
+    world.run(&["resume"]).ends_with(0);
     watching.shows("the conflict", |shown| shown["conflicts"] == 1);
     let listed = watching.ask("/conflicts", &[]).is(200).object();
     assert_eq!(listed, world.json(&["conflicts", "list"], 0));
@@ -68,7 +70,7 @@ fn how_things_stand_is_told_by_each_route() {
 fn the_figures_can_be_read_by_prometheus() {
     let world = World::paired(&[("a", "a")]);
     let watching = Watching::ready(&world, &[]);
-    write(&world.staging.join("b"), "bb");
+    save(&world, "b", "bb");
     wait_for("a file", || stands(&world.network.join("b")));
     watching.shows("the count", |shown| shown["counters"]["written_files"] == 1);
     let said = watching.ask("/metrics", &["--dump-header", "/dev/stderr"]).is(200);

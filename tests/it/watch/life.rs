@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::Watching;
+use super::{Watching, save};
 use crate::harness::{World, paths, read, stands, wait_for, write};
 use crate::tree::{Tree, temps};
 
@@ -49,7 +49,7 @@ fn sigterm_in_the_middle_of_a_first_sync_ends_it_soon_and_whole() {
     let began = Instant::now();
     watching.signal(Signal::TERM);
     watching.ends().ends_with(143);
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
     nothing_half_done(&world);
     assert_eq!(temps(&world.network), Vec::<std::path::PathBuf>::new());
     assert!(!stands(&watching.socket));
@@ -86,7 +86,7 @@ fn beside_one_that_is_stopped_a_sync_does_it_alone() {
     let took = began.elapsed();
     up.ends_with(0).says("the watch process could not do it, so it is done here: the watch process does not answer");
     assert_eq!(up.json()["via"], "scan");
-    assert!(took < Duration::from_secs(10), "it took {took:?}");
+    assert!(took < Duration::from_secs(30), "it took {took:?}");
     assert_eq!(read(&world.network.join("b")), "b");
     world.run(&["stop"]).ends_with(1).says("does not answer");
     watching.signal(Signal::CONT);
@@ -263,8 +263,10 @@ fn other_commands_work_while_it_runs() {
     let world = World::paired(&[("a", "a"), ("b", "b"), ("gone", "gone")]);
     let mut watching = Watching::ready(&world, &[]);
     watching.is_well();
+    world.run(&["pause"]).ends_with(0);
     write(&world.staging.join("a"), "mine");
     write(&world.network.join("a"), "theirs");
+    world.run(&["resume"]).ends_with(0);
     watching.shows("the conflict", |shown| shown["conflicts"] == 1);
     world.run(&["conflicts", "resolve", "a", "--keep", "staging"]).ends_with(0);
     assert_eq!(read(&world.network.join("a")), "mine");
@@ -286,7 +288,7 @@ fn other_commands_work_while_it_runs() {
     world.run(&["trash", "restore", "gone"]).ends_with(0);
     wait_for("what was restored", || [&world.staging, &world.network].iter().all(|root| stands(&root.join("gone"))));
 
-    write(&world.staging.join("b"), "spoilt");
+    save(&world, "b", "spoilt");
     wait_for("the edit", || read(&world.network.join("b")) == "spoilt");
     watching.is_well();
     let undone = world.json(&["undo", "last"], 0);
@@ -306,7 +308,7 @@ fn what_it_does_by_itself_has_hooks_and_what_was_asked_for_has_those_of_who_aske
     write(&own, format!("{}[hooks]\n{hooks}", read(&own)));
     let _watching = Watching::ready(&world, &["--settle", "0s"]);
     let told = |count: usize| stands(&seen) && read(&seen).lines().count() == count;
-    write(&world.staging.join("b"), "2");
+    save(&world, "b", "2");
     wait_for("the hook of a run", || told(1));
     assert_eq!(read(&seen), "after_sync\n");
     // A conflict is told once, however often it is seen again.
@@ -326,7 +328,7 @@ fn what_it_does_by_itself_has_hooks_and_what_was_asked_for_has_those_of_who_aske
     write(&world.staging.join("d"), "4");
     world.run(&["sync"]).ends_with(3);
     world.run(&["resume"]).ends_with(0);
-    write(&world.staging.join("e"), "5");
+    save(&world, "e", "5");
     wait_for("the hook of the run after it", || stands(&world.network.join("e")) && read(&seen).ends_with("after_sync\n"));
     let lines: Vec<String> = read(&seen).lines().skip(3).map(str::to_owned).collect();
     assert_eq!(lines, ["after_sync", "on_conflict", "after_sync"]);

@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Ended, World, stands, wait_for};
+use crate::harness::{Ended, World, stands, wait_for, write};
 use crate::tree::{Content, contents, temps};
 
 /// A watch process of this test; killed when dropped.
@@ -175,6 +175,13 @@ impl Drop for Watching {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Saves a file into staging in one step: a watch process at work may carry one that is only begun.
+fn save(world: &World, name: &str, text: &str) {
+    let beside = world.top().join("beside");
+    write(&beside, text);
+    fs::rename(beside, world.staging.join(name)).expect("saved");
 }
 
 #[track_caller]

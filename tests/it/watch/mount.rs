@@ -13,8 +13,8 @@ use crate::harness::{World, stands, wait_for, write, wrote_nothing};
 use crate::services::{Server, Sshfs};
 use crate::tree::{Content, Tree, content, temps};
 
-/// How soon a question about how things stand is answered, whatever hangs.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How soon ten questions about how things stand are answered, whatever hangs.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Fields go in order: the process before the mount, the mount before its server.
 struct Mounted {
@@ -61,11 +61,9 @@ impl Mounted {
     }
 
     fn answers(&self) {
-        for _ in 0..10 {
-            let began = Instant::now();
-            self.watching.status();
-            assert!(began.elapsed() < AT_ONCE, "its status took {:?}", began.elapsed());
-        }
+        let began = Instant::now();
+        (0..10).for_each(|_| drop(self.watching.status()));
+        assert!(began.elapsed() < AT_ONCE, "its status took {:?}, ten times", began.elapsed());
     }
 
     fn carried(&self, path: &str) {
@@ -169,7 +167,7 @@ fn sigterm_ends_it_soon_also_where_its_root_hangs() {
     let began = Instant::now();
     world.watching.signal(Signal::TERM);
     world.watching.ends().ends_with(143);
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
     world.server.wake();
     world.watching = Watching::ready(&world.world, &[]);
     world.carried("mine");

@@ -120,7 +120,9 @@ fn a_large_folder_that_stays_deleted_is_held() {
     write(&world.staging.join("kept"), "kept");
     let mut watching = Watching::ready(&world, &[]);
     let before = Tree::of(&world.staging);
+    world.run(&["pause"]).ends_with(0);
     (0..1_499).for_each(|n| fs::remove_file(world.staging.join(format!("large/{n}"))).expect("removed"));
+    world.run(&["resume"]).ends_with(0);
     watching.shows("held deletes", |shown| shown["pending_up"].as_u64() >= Some(1_499));
     write(&world.staging.join("saved"), "saved");
     wait_for("a file saved meanwhile", || stands(&world.network.join("saved")));
