@@ -145,7 +145,7 @@ impl World {
     /// Runs the program in the folder `here`, with the arguments as they are.
     pub(crate) fn run_in<S: AsRef<OsStr>>(&self, here: &Path, arguments: &[S]) -> Ended {
         let mut command = self.command(here, arguments);
-        begun(|| Ended::of(command.output().expect("the program runs")))
+        begun(|| Ended::of(started(|| command.output())))
     }
 
     /// Runs a command with `--json` that has to end with `code`; answers its object.
@@ -160,7 +160,8 @@ impl World {
     /// Starts the program on this world's two roots.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(&self.top(), &self.arguments(arguments));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        started(|| command.spawn())
     }
 
     /// Both roots, each with what it holds.
@@ -300,6 +301,18 @@ pub(crate) fn make_lab_project(folder: &Path) {
     let made = Command::new(script).arg(folder).output().expect("the script runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(made.stderr.is_empty(), "left out: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Starts a program again where Wine on a busy machine could not do it (`ERROR_INTERNAL_ERROR`).
+#[track_caller]
+pub(crate) fn started<T>(mut start: impl FnMut() -> io::Result<T>) -> T {
+    let mut begun = start();
+    for _ in 0..3 {
+        if cfg!(windows) && begun.as_ref().is_err_and(|error| error.raw_os_error() == Some(1359)) {
+            begun = start();
+        }
+    }
+    begun.expect("the program starts")
 }
 
 /// Runs a program again that never began, or that says so of the one that it had to start.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use super::{shows_paths_as_people_write_them, text};
-use crate::harness::{Ended, World, begun, read, stands, wait_for, write};
+use crate::harness::{Ended, World, begun, read, stands, started, wait_for, write};
 
 const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";
 
@@ -31,8 +31,8 @@ impl Named {
     /// What runs at log-on, as the system's own program tells it.
     fn at_log_on(&self) -> Option<String> {
         let value = format!("driftless-{}", self.name);
-        let asked = || Command::new("reg").args(["query", KEY, "/v", &value]).output().expect("reg runs");
-        let told = begun(|| Ended::of(asked()));
+        let asked = || Command::new("reg").args(["query", KEY, "/v", &value]).output();
+        let told = begun(|| Ended::of(started(asked)));
         (told.code == 0).then_some(told.stdout)
     }
 }
