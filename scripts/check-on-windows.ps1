@@ -101,6 +101,13 @@ try {
     if ($Network -match '^[A-Za-z]:') {
         Check 'a mapped letter becomes its share' { $script:init -match '\\\\[^\\?]' }
     }
+    Check 'a letter of subst is the disk behind it' {
+        $letter = @('Q', 'R', 'T', 'U', 'V', 'W') | Where-Object { -not (Test-Path "${_}:\") } | Select-Object -First 1
+        if (-not $letter) { return 'no letter is free' }
+        & subst "${letter}:" $top
+        try { $told = Run @('detect', "${letter}:\x", '--json') } finally { & subst "${letter}:" /D }
+        $told.Said -match '"needs_staging":false' -and $told.Said -match 'subst'
+    }
     Check 'no path is shown in the form for programs' { -not ($script:init -match '\\\\\?\\') }
     Check 'in the folder of the project nobody has to say which pair' {
         Push-Location $far
@@ -122,8 +129,10 @@ try {
         Set-ItemProperty "$near\ro.txt" IsReadOnly $false
         Save "$near\ro.txt" 'newer'
         $up = Sync @('up')
+        $script:old = Get-ChildItem "$far\.driftless" -Recurse -Force -Filter 'ro.txt*' | Select-Object -First 1
         $up.Code -eq 0 -and (Text "$far\ro.txt") -eq 'newer'
     }
+    Check '  and stays read-only in the trash, as by the newer way' { $script:old -and $script:old.IsReadOnly }
     Check 'a file that a program reads, letting others delete, is replaced below it' {
         Save "$far\open.txt" 'newer text'
         Save "$near\open.txt" 'newer text'
@@ -161,6 +170,30 @@ try {
         # The junction itself, not what it leads to.
         [IO.Directory]::Delete("$near\junction")
         -not $followed -and $up.Said -match 'junction or a mounted volume' -and (Test-Path "$aside\secret.txt")
+    }
+    foreach ($way in @('up', 'down')) {
+        Check "nothing is written through a junction (sync $way)" {
+            $to = if ($way -eq 'up') { $far } else { $near }
+            $from = if ($way -eq 'up') { $near } else { $far }
+            $aside = Join-Path $top "aside-$way"
+            Save "$from\through-$way\a.txt" 'old'
+            [void] (Sync)
+            [IO.Directory]::Move("$to\through-$way", $aside + '-before')
+            Save "$aside\a.txt" 'precious'
+            [void] (New-Item -ItemType Junction -Path "$to\through-$way" -Target $aside)
+            Save "$from\through-$way\a.txt" 'newer and longer'
+            $run = Run @('sync', $way, '--pair', $id)
+            $kept = (Text "$aside\a.txt") -eq 'precious' -and @(Get-ChildItem $aside).Count -eq 1
+            [IO.Directory]::Delete("$to\through-$way")
+            [void] (Sync @('--allow-deletes'))
+            $kept -and $run.Said -match 'junction or a mounted volume'
+        }
+    }
+    Check 'a name that is no UTF-16 arrives' {
+        $odd = "odd$([char] 0xD800).txt"
+        try { Save "$near\$odd" 'odd' } catch { return 'this file system takes none' }
+        $up = Sync @('up')
+        $up.Code -eq 0 -and (Text "$far\$odd") -eq 'odd'
     }
     Check 'a symbolic link arrives as one' {
         Save "$near\target.txt" 'behind the link'
@@ -273,6 +306,19 @@ try {
         if (-not $ended) { [void] (Run @('stop', '--pair', $id)) }
         $ended -and $process.ExitCode -eq 130
     }
+    Check 'a watch process whose window is closed ends cleanly' {
+        $process = Start-Process $Program -ArgumentList "watch --pair $id" -PassThru
+        $seen = Wait-For { (Run @('status', '--pair', $id)).Said -match 'Watched by process' } 20
+        if (-not $seen) { return 'it did not begin to watch' }
+        if (-not (Wait-For { $process.Refresh(); $process.MainWindowHandle -ne 0 } 5)) {
+            [void] (Run @('stop', '--pair', $id))
+            return 'its window is not its own here (Windows Terminal): close one by hand'
+        }
+        [void] $process.CloseMainWindow()
+        $ended = $process.WaitForExit(10000)
+        if (-not $ended) { [void] (Run @('stop', '--pair', $id)) }
+        $ended -and $process.ExitCode -eq 129
+    }
     Check 'the start at log-on is set up and taken back' {
         $key = 'HKCU:\Software\Microsoft\Windows\CurrentVersion\Run'
         $install = Run @('service', 'install', '--pair', $id)
@@ -294,7 +340,11 @@ try {
             Read-Host 'Now take the network away (unplug, or switch the share off), wait 10 s, and press Enter' | Out-Null
             $away = Sync @('up')
             Say "$(if ($away.Code -eq 75) { 'ok    ' } else { 'FAILED' }) a share that is away is offline (code $($away.Code))"
+            [void] (Run @('watch', '--detach', '--pair', $id))
+            Save "$near\while-away.txt" 'x'
             Read-Host 'Bring it back, and press Enter' | Out-Null
+            Check 'what was saved meanwhile arrives by the watch process alone' { Wait-For { Test-Path "$far\while-away.txt" } 300 }
+            [void] (Run @('stop', '--pair', $id))
             Check 'a share that came back is in step again' { (Sync).Code -eq 0 }
         }
     }

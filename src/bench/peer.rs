@@ -29,6 +29,8 @@ pub struct Roots {
     pub target: PathBuf,
     pub state: PathBuf,
     pub way: Way,
+    /// The network root answers late: tools that can are told to do more at once.
+    pub far: bool,
 }
 
 /// Why a tool is started.
@@ -104,6 +106,9 @@ impl Tool {
             Tool::Rclone => {
                 add(&["sync", "--links", "--create-empty-src-dirs", "--exclude=/.driftless/**", "--log-level=ERROR", "--config"]);
                 words.push(roots.state.join("rclone.conf").into());
+                if roots.far {
+                    words.extend(["--transfers", "32", "--checkers", "32"].map(OsString::from));
+                }
             }
             Tool::Unison => {
                 add(&[
@@ -145,6 +150,7 @@ impl Tool {
                 command.env_remove(name);
             }
             command.env("DRIFTLESS_HOME", &roots.state).env("DRIFTLESS_DURABILITY", durability());
+            command.envs(in_place().map(|patterns| (IN_PLACE, patterns)));
         }
         command.env("UNISON", &roots.state).current_dir(&roots.state);
         command
@@ -169,6 +175,13 @@ impl Tool {
 /// The others flush nothing: without a word of the user neither do we.
 pub fn durability() -> OsString {
     std::env::var_os("DRIFTLESS_DURABILITY").unwrap_or_else(|| "none".into())
+}
+
+const IN_PLACE: &str = "DRIFTLESS_IN_PLACE";
+
+/// What the user lets us change where it stands.
+pub fn in_place() -> Option<OsString> {
+    std::env::var_os(IN_PLACE)
 }
 
 fn driftless(mut words: Vec<OsString>, roots: &Roots, purpose: Purpose) -> Vec<OsString> {

@@ -79,7 +79,8 @@ fn about(request: &Request) -> Findings {
         network = format!("{network} behind a layer, {} ms a request, {} at once", millis(far.wait), far.width);
     }
     let durability = super::peer::durability().to_string_lossy().into_owned();
-    let flush = format!("driftless ran with durability \"{durability}\"; the peers flush nothing");
+    let in_place = super::peer::in_place().map_or_else(String::new, |it| format!(" and in_place \"{}\"", it.to_string_lossy()));
+    let flush = format!("driftless ran with durability \"{durability}\"{in_place}; the peers flush nothing");
     let unoptimised =
         cfg!(debug_assertions).then(|| "this driftless is an unoptimised build, and slower than it has to be".to_owned());
     Findings {

@@ -10,6 +10,7 @@ use super::peer::{OURS, Purpose, Roots, Tool};
 use super::plot::{PROJECT, Plot};
 use super::{Error, Far, Stopped, Way};
 use crate::disk::{ground, local, meter};
+use crate::roots::mounts;
 
 /// Of what a tool said at its failure so much is told.
 const SAID: usize = 400;
@@ -39,7 +40,8 @@ impl Stand {
         if let Some(mount) = behind {
             *(if plot.way == Way::Up { &mut target } else { &mut source }) = mount;
         }
-        let roots = Roots { source, target, state: plot.staging.at("state").join(tool.word()), way: plot.way };
+        let is_far = far.is_some() || mounts::detect(&plot.network.at("")).is_ok_and(|verdict| verdict.may_hang());
+        let roots = Roots { source, target, state: plot.staging.at("state").join(tool.word()), way: plot.way, far: is_far };
         let mut stand = Stand { tool, program, roots, far, layer: None, in_step: false };
         stand.empty(plot)?;
         Ok(stand)

@@ -46,3 +46,13 @@ pub fn hear(words: Sender<Caught>) -> io::Result<()> {
         let _ = words.try_send(Caught { number: number_of(event).into(), from_terminal, asks_to_end: true });
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_the_numbers_of_the_signals_that_mean_the_same() {
+        assert_eq!([Event::CtrlC, Event::CtrlBreak, Event::Farewell].map(number_of), [2, 15, 1]);
+    }
+}

@@ -73,6 +73,7 @@ fn tell(event: Event) {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use windows_sys::Win32::System::Console::{CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT};
 
     #[test]
     fn each_event_is_told_to_everybody_and_the_program_goes_on() {
@@ -87,5 +88,17 @@ mod tests {
         }
         let expected = [('a', Event::CtrlC), ('b', Event::CtrlC), ('a', Event::CtrlBreak), ('b', Event::CtrlBreak)];
         assert_eq!(*heard.lock().expect("whole"), expected);
+        // Where that function comes back the program is ended: it waits for the program's own end.
+        for number in [CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT] {
+            heard.lock().expect("whole").clear();
+            // SAFETY: as above.
+            let called = std::thread::spawn(move || unsafe { on_event(number) });
+            while heard.lock().expect("whole").len() < 2 {
+                assert!(!called.is_finished(), "{number} was told to nobody");
+                std::thread::yield_now();
+            }
+            assert_eq!(*heard.lock().expect("whole"), [('a', Event::Farewell), ('b', Event::Farewell)], "{number}");
+            assert!(!called.is_finished(), "{number}");
+        }
     }
 }

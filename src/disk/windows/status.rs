@@ -69,6 +69,7 @@ impl Status {
             win::STATUS_DELETE_PENDING | win::STATUS_CANNOT_DELETE => ErrorKind::Busy,
             win::STATUS_FILE_IS_A_DIRECTORY => ErrorKind::WrongKind,
             win::STATUS_STOPPED_ON_SYMLINK | win::STATUS_REPARSE_POINT_ENCOUNTERED => ErrorKind::Barred,
+            status if is_line_cut(status) => ErrorKind::Gone,
             _ => kind_of(self.code(), remote),
         }
     }
@@ -163,6 +164,25 @@ fn of_a_name_or_right(code: u32) -> ErrorKind {
     }
 }
 
+/// A server, a session with it or the line went away. Some of these share a Win32 code with an end of file or a bad handle.
+fn is_line_cut(status: NTSTATUS) -> bool {
+    matches!(
+        status,
+        win::STATUS_BAD_NETWORK_PATH
+            | win::STATUS_CONNECTION_ABORTED
+            | win::STATUS_CONNECTION_DISCONNECTED
+            | win::STATUS_CONNECTION_INVALID
+            | win::STATUS_CONNECTION_RESET
+            | win::STATUS_FILE_FORCED_CLOSED
+            | win::STATUS_LOCAL_DISCONNECT
+            | win::STATUS_NETWORK_NAME_DELETED
+            | win::STATUS_NETWORK_SESSION_EXPIRED
+            | win::STATUS_REMOTE_DISCONNECT
+            | win::STATUS_USER_SESSION_DELETED
+            | win::STATUS_VIRTUAL_CIRCUIT_CLOSED
+    )
+}
+
 /// Where these come from nothing answers any more, whatever was asked: a server, a line, a stick that was pulled.
 fn is_offline(code: u32) -> bool {
     matches!(
@@ -189,6 +209,8 @@ fn is_offline(code: u32) -> bool {
             | win::ERROR_NO_NET_OR_BAD_PATH
             | win::ERROR_NO_NETWORK
             | win::ERROR_CONNECTION_REFUSED
+            | win::ERROR_CONNECTION_INVALID
+            | win::ERROR_GRACEFUL_DISCONNECT
             | win::ERROR_NETWORK_UNREACHABLE
             | win::ERROR_HOST_UNREACHABLE
             | win::ERROR_PROTOCOL_UNREACHABLE
@@ -210,6 +232,8 @@ fn is_offline_if_remote(code: u32) -> bool {
             | win::ERROR_ADAP_HDW_ERR
             | win::ERROR_TOO_MANY_CMDS
             | win::ERROR_REQ_NOT_ACCEP
+            | win::ERROR_NOT_ENOUGH_SERVER_MEMORY
+            | win::ERROR_RETRY
             | win::ERROR_OPERATION_ABORTED
             | win::ERROR_IO_DEVICE
             | win::ERROR_REQUEST_ABORTED
@@ -236,7 +260,10 @@ mod tests {
             (ReadOnly, &[19]),
             (
                 Gone,
-                &[21, 51, 53, 54, 55, 58, 59, 64, 67, 88, 121, 240, 433, 1167, 1222, 1225, 1231, 1232, 1236, 1256, 1617, 2250],
+                &[
+                    21, 51, 53, 54, 55, 58, 59, 64, 67, 88, 121, 240, 433, 1006, 1110, 1112, 1167, 1200, 1201, 1203, 1222, 1225,
+                    1226, 1229, 1231, 1232, 1233, 1234, 1236, 1256, 1311, 1617, 2250,
+                ],
             ),
             (NotEmpty, &[145]),
             (BadName, &[111, 123, 161, 206]),
@@ -250,7 +277,7 @@ mod tests {
                 assert_eq!((kind_of(*code, false), kind_of(*code, true)), (kind, kind), "{code}");
             }
         }
-        for code in [6, 57, 71, 995, 1117, 1235, 1460] {
+        for code in [6, 56, 57, 71, 258, 995, 1117, 1130, 1235, 1237, 1460] {
             assert_eq!((kind_of(code, false), kind_of(code, true)), (Other, Gone), "{code}");
         }
     }
@@ -276,6 +303,17 @@ mod tests {
         ];
         for (status, kind, code) in rows {
             assert_eq!((Status(status).kind(false), Status(status).code()), (kind, code), "{status:#x}");
+        }
+        for status in [
+            win::STATUS_USER_SESSION_DELETED,
+            win::STATUS_NETWORK_SESSION_EXPIRED,
+            win::STATUS_CONNECTION_RESET,
+            win::STATUS_CONNECTION_DISCONNECTED,
+            win::STATUS_BAD_NETWORK_PATH,
+            win::STATUS_FILE_FORCED_CLOSED,
+            win::STATUS_VIRTUAL_CIRCUIT_CLOSED,
+        ] {
+            assert_eq!(Status(status).kind(false), ErrorKind::Gone, "{status:#x}");
         }
         let wrapped = Status::of_io(&io::Error::from_raw_os_error(32));
         assert_eq!((wrapped.code(), wrapped.kind(false), wrapped.passes()), (32, ErrorKind::Busy, true));

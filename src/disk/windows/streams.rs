@@ -6,7 +6,7 @@ use windows_sys::Wdk::Storage::FileSystem::FileStreamInformation;
 
 use super::nt::{self, u32_at};
 
-/// Names that are told; the rest is a number.
+/// Names that are told; that there are more is said.
 const MOST: usize = 3;
 
 /// A sentence about the streams of an open file that are not its content; `None` where there are none, or where the file
@@ -23,7 +23,7 @@ fn sentence(names: &[String]) -> Option<String> {
         0 => None,
         1 => Some(format!("has an alternate data stream, which is not carried: {told}")),
         count if count <= MOST => Some(format!("has alternate data streams, which are not carried: {told}")),
-        count => Some(format!("has {count} alternate data streams, which are not carried: {told}…")),
+        _ => Some(format!("has alternate data streams, which are not carried: {told}…")),
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
             (&["::$DATA", ":a:$DATA", ":b:$DATA"], Some("has alternate data streams, which are not carried: a, b")),
             (
                 &[":a:$DATA", ":b:$DATA", ":c:$DATA", ":d:$DATA"],
-                Some("has 4 alternate data streams, which are not carried: a, b, c…"),
+                Some("has alternate data streams, which are not carried: a, b, c…"),
             ),
         ] {
             assert_eq!(sentence(&names(&laid(streams))).as_deref(), expected, "{streams:?}");

@@ -9,13 +9,14 @@ use super::script::{CrashPoint, Kind, Shape, Step, Sync};
 use crate::disk::sim::{Crash, Fault, Rule, Stop, User};
 use crate::disk::{ErrorKind, local};
 use crate::engine::history::Which;
-use crate::engine::report::Report;
+use crate::engine::report::{Counts, Report};
 use crate::engine::request::{Deletes, Request};
 use crate::engine::{sync, trash, undo};
 use crate::manifest::Reader;
 use crate::model::conflict::{Policies, Policy};
 use crate::model::path::RelPath;
 use crate::model::side::{Direction, Side};
+use crate::model::time::Time;
 
 /// Both sides hold `a/file` and nothing else.
 pub(super) fn begun(seed: u64) -> Play {
@@ -327,6 +328,29 @@ fn a_power_cut_leaves_what_was_put_back() {
         assert_eq!(report.conflicts.len(), 1, "seed {seed}");
         staging.crash(Crash::Power);
         assert_eq!(staging.user().read("a/file").as_deref(), Some(&b"saved in the last moment"[..]), "seed {seed}");
+    }
+}
+
+/// FAT keeps local time: with daylight saving all its times shift. The files are read, and nothing is copied or displaced.
+#[test]
+fn times_that_shift_by_an_hour_copy_nothing() {
+    const SAVED: i64 = 1_700_000_000_000_000_000;
+    const HOUR: i64 = 3_600_000_000_000;
+    for shifted in [Side::Network, Side::Staging] {
+        let kind = |side| if side == shifted { Kind::Fat } else { Kind::Local };
+        let mut play = Play::new(&Shape { seed: 1, staging: kind(Side::Staging), network: kind(Side::Network) });
+        let names = ["one", "two"];
+        for name in names {
+            play.work(Side::Staging, |user| user.write(name, name.as_bytes()).and_then(|()| user.touch(name, Time(SAVED))));
+        }
+        assert_eq!(run(&mut play).counts.written_files, 2);
+        for name in names {
+            play.work(shifted, |user| user.touch(name, Time(SAVED + HOUR)));
+        }
+        let counts = run(&mut play).counts;
+        assert_eq!(counts, Counts { metadata: 2, ..Counts::default() }, "{shifted}: only the times");
+        assert_eq!(trash::list(&play.pair, &play.options, None, &RelPath::root()).expect("listed").entries.len(), 0);
+        assert_eq!(run(&mut play).counts, Counts::default(), "{shifted}");
     }
 }
 

@@ -344,8 +344,9 @@ pub fn holes(kept: Option<bool>) -> Check {
 
 /// `held`: a file of 5 GiB; `None` where trying it would fill the disk.
 pub fn file_size(kind: &str, held: Option<bool>) -> Check {
-    match (kind, held) {
-        ("vfat" | "msdos", _) | (_, Some(false)) => {
+    match (kind.to_ascii_lowercase().as_str(), held) {
+        // As Linux names them, and as Windows does.
+        ("vfat" | "msdos" | "fat" | "fat32", _) | (_, Some(false)) => {
             Check::new("file-size", Limited, "less than 4 GiB").meaning("a larger file is a problem of its path")
         }
         (_, Some(true)) => Check::ok("file-size", "over 4 GiB"),

@@ -69,8 +69,25 @@ fn judge(path: &Path, ask: &dyn Ask, steps: usize) -> io::Result<Verdict> {
             of_letter(char::from(letter).to_ascii_uppercase(), path, ask, steps)
         }
         // A volume by its number; a file there is one of this machine.
-        Prefix::Verbatim(_) => Ok(of_volume(path, None, ask)),
+        Prefix::Verbatim(name) if is_volume(name) => Ok(of_volume(path, None, ask)),
+        Prefix::Verbatim(_) => Ok(of_unknown(prefix.as_os_str())),
         Prefix::DeviceNS(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a device")),
+    }
+}
+
+fn is_volume(name: &OsStr) -> bool {
+    name.to_string_lossy().to_ascii_lowercase().starts_with("volume{")
+}
+
+/// `\\?\GLOBALROOT`, `\\?\unc`: they may lead anywhere.
+fn of_unknown(prefix: &OsStr) -> Verdict {
+    let source = prefix.to_string_lossy().into_owned();
+    Verdict {
+        network: true,
+        file_system: "unknown".to_owned(),
+        mount_point: PathBuf::from(format!(r"{source}\")),
+        reason: format!("Where {source} leads cannot be told, so it is taken for a network one; use the letter or the share."),
+        source,
     }
 }
 

@@ -7,7 +7,9 @@ use std::process::{Command, ExitStatus};
 /// a network folder on another.
 pub(crate) fn place_of_networks() -> Option<PathBuf> {
     let drive = PathBuf::from(r"N:\");
-    (std::env::var_os("WINEPREFIX").is_some() && drive.is_dir()).then_some(drive)
+    std::env::var_os("WINEPREFIX")?;
+    assert!(drive.is_dir(), "`scripts/windows` gives Wine a network drive N:");
+    Some(drive)
 }
 
 /// As people write it: the program tells no path with a prefix.

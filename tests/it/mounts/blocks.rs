@@ -6,12 +6,15 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::databases::sql;
 use crate::ground::{Ground, bytes, then, write};
 use crate::harness::below_all;
 use crate::services::{Kind, Loop};
 use crate::tree::Tree;
 
 pub(super) const BLOCK: u64 = 64 << 10;
+/// What a run reads of its own at the network root: marker, lease, generation, settings.
+const MARKS: u64 = 4 << 10;
 
 /// Writes at a place in a file, and gives it another time.
 pub(super) fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
@@ -32,13 +35,16 @@ fn written(ground: &Ground) -> u64 {
 pub(super) fn written_to(ground: &Ground, name: &str) -> (u64, u64) {
     let trace = ground.place("trace");
     let out = trace.to_str().expect("plain");
-    let tracer = ["strace", "-f", "-y", "-o", out, "-e", "trace=pwrite64,copy_file_range", "-e", "signal=none"];
+    let tracer = ["strace", "-f", "-y", "-o", out, "-e", "trace=read,pread64,mmap,pwrite64,copy_file_range", "-e", "signal=none"];
     let ended = ground.traced(&tracer, &["up"]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     let (calls, to) = (fs::read_to_string(&trace).expect("a trace"), format!("{}/{name}", ground.network.display()));
-    let ours = calls.lines().filter(|line| line.contains(&to));
     let count = |line: &str| line.rsplit_once("= ").and_then(|(_, count)| count.trim().parse::<u64>().ok());
-    (ours.filter_map(count).sum(), ended.json["written"]["bytes"].as_u64().expect("a number"))
+    let there = format!("<{}/", ground.network.display());
+    let read = calls.lines().filter(|line| line.contains("read") && line.contains(&there)).filter_map(count).sum::<u64>();
+    assert!(read <= MARKS, "{read} bytes were read at the share");
+    let wrote = calls.lines().filter(|line| line.contains(&to) && !line.contains("read"));
+    (wrote.filter_map(count).sum(), ended.json["written"]["bytes"].as_u64().expect("a number"))
 }
 
 #[test]
@@ -96,5 +102,23 @@ fn what_is_not_known_is_written_whole() {
     fs::write(home.join(&lists[0]), "broken").expect("broken");
     edit(&here, 5 * BLOCK, b"more", 4);
     assert_eq!(written(&ground), size as u64);
+    drop(mount);
+}
+
+/// A row that changes writes the page that holds it, and the first one, which counts the changes.
+#[test]
+fn of_a_large_database_only_the_blocks_that_changed_are_written() {
+    let ground = Ground::new().setting("DRIFTLESS_RESERVE", "1MiB");
+    let mount = Loop::mount(Kind::Btrfs, 512 << 20, &ground.network);
+    let [here, there] = [&ground.staging, &ground.network].map(|root| root.join("runs.db"));
+    let fill = "CREATE TABLE t (n, b); WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 6000) \
+                INSERT INTO t SELECT n, randomblob(3500) FROM c;";
+    sql(&here, fill, "closed");
+    let size = written(&ground);
+    assert!(size > 20 << 20 && size == fs::metadata(&here).expect("a file").len(), "the first time all of it: {size}");
+    sql(&here, "UPDATE t SET b = randomblob(3500) WHERE rowid = 4000;", "closed");
+    let wrote = written(&ground);
+    assert!((1..=3 * BLOCK).contains(&wrote), "{wrote} bytes for a row");
+    sql(&there, "CREATE TABLE torn (n CHECK (n = 6000)); INSERT INTO torn SELECT count(*) FROM t;", "closed");
     drop(mount);
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use super::{shows_paths_as_people_write_them, text};
-use crate::harness::{Ended, World, begun, read, stands, started, wait_for, write};
+use crate::harness::{Ended, World, begun, place_of_networks, read, stands, started, wait_for, write};
 
 const KEY: &str = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Run";
 
@@ -61,10 +61,34 @@ fn a_detached_one_carries_changes_is_paused_and_stopped() {
     assert_eq!(up.ends_with(0).json()["via"], "watch", "{up}");
     assert_eq!(read(&world.network.join("c")), "c");
     named.run(&["resume"]).ends_with(0);
+    write(&world.network.join("theirs"), "theirs");
+    wait_for("what is saved on the network", || stands(&world.staging.join("theirs")));
+    if place_of_networks().is_some() {
+        let status = named.run(&["status", "--json"]);
+        let mode = status.ends_with(0).json()["watch"]["roots"]["network"]["mode"].clone();
+        assert_eq!(mode, "polling", "what a share tells is a hint: {status}");
+    }
     named.run(&["stop"]).ends_with(0).says("has ended");
     named.run(&["stop"]).ends_with(0).says("not watched");
     shows_paths_as_people_write_them(&named.run(&["logs"]));
     assert_eq!(read(&world.state.join(named.name).join("watch.err")), "");
+}
+
+#[test]
+fn a_network_folder_that_goes_away_and_comes_back_is_in_step_again() {
+    let named = Named::new("it-away");
+    let world = &named.world;
+    named.run(&["watch", "--detach"]).ends_with(0);
+    wait_for("the first look", || stands(&world.staging.join("a")));
+    let away = world.network.with_file_name("away");
+    std::fs::rename(&world.network, &away).expect("away");
+    write(&world.staging.join("meanwhile"), "m");
+    let phase = || named.run(&["status", "--json"]).json()["watch"]["phase"].clone();
+    wait_for("that it is away", || phase() == "offline");
+    assert!(stands(&world.staging.join("a")) && !stands(&world.network), "nothing is made or deleted for it");
+    std::fs::rename(&away, &world.network).expect("back");
+    wait_for("what was saved meanwhile", || stands(&world.network.join("meanwhile")));
+    named.run(&["stop"]).ends_with(0);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Which roots need staging, and what may not lie on them.
 
 use std::fs;
+use std::process::Command;
 
 use super::{share, shows_paths_as_people_write_them, text};
-use crate::harness::{World, place_of_networks, read, stands, write};
+use crate::harness::{Ended, World, begun, place_of_networks, read, stands, started, write};
 
 fn needs_staging(world: &World, path: &str) -> bool {
     let ended = world.run_in(&world.top(), &["detect", path, "--json"]);
@@ -67,17 +68,30 @@ fn a_share_by_its_own_name_is_a_root_too() {
 
 #[test]
 fn records_on_a_network_drive_are_refused() {
-    if place_of_networks().is_none() {
-        return;
+    let Some(share) = share() else { return };
+    for by_share in [false, true] {
+        let mut world = World::new();
+        write(&world.network.join("a"), "a");
+        let state = world.network.parent().expect("a folder above").join("state");
+        let below = state.strip_prefix(r"N:\").expect("on the network drive");
+        world.state = if by_share { share.join(below) } else { state.clone() };
+        let refused = world.run(&["sync", "down"]);
+        assert_ne!(refused.code, 0, "{refused}");
+        refused.says("network drive").says("DRIFTLESS_HOME");
+        assert!(!stands(&state) && !stands(&world.staging.join("a")), "nothing was begun");
     }
-    let mut world = World::new();
-    write(&world.network.join("a"), "a");
-    let state = world.network.parent().expect("a folder above").join("state");
-    world.state = state.clone();
-    let refused = world.run(&["sync", "down"]);
-    assert_ne!(refused.code, 0, "{refused}");
-    refused.says("network drive").says("DRIFTLESS_HOME");
-    assert!(!stands(&state) && !stands(&world.staging.join("a")), "nothing was begun");
+}
+
+/// As in an elevated shell, a service or a task: the letter is one of another log-on.
+#[test]
+fn a_letter_that_is_mapped_only_in_the_users_own_log_on_is_told() {
+    const KEY: &str = r"HKCU\Network\Q";
+    let reg = |words: &[&str]| begun(|| Ended::of(started(|| Command::new("reg").args(words).output())));
+    reg(&["add", KEY, "/v", "RemotePath", "/d", r"\\nas\lab", "/f"]).ends_with(0);
+    let world = World::new();
+    let ended = world.run_in(&world.top(), &["detect", r"Q:\project"]);
+    reg(&["delete", KEY, "/f"]).ends_with(0);
+    ended.says(r"\\nas\lab").says("elevated");
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn a_file_that_another_program_holds_is_busy_and_is_carried_later() {
     let object = world.json(&["sync", "up"], 6);
     assert_eq!(read(&world.network.join("free")), "newer", "the rest goes on: {object}");
     assert_eq!(read(&world.network.join("held")), "old");
-    let told = object.to_string();
-    assert!(told.contains("held"), "{object}");
+    assert_eq!(paths(&object, "problems"), ["held"], "{object}");
+    assert_eq!(object["problems"][0]["kind"], "busy", "{object}");
     drop(held);
     world.json(&["sync", "up"], 0);
     assert_eq!(read(&world.network.join("held")), "newer");
@@ -60,7 +60,8 @@ fn a_held_file_is_never_half_replaced() {
     let world = World::paired(&[("held", "old")]);
     write(&world.network.join("held"), "newer");
     let held = OpenOptions::new().read(true).share_mode(0).open(world.staging.join("held")).expect("open");
-    world.json(&["sync", "down"], 6);
+    let object = world.json(&["sync", "down"], 6);
+    assert_eq!(object["problems"][0]["kind"], "busy", "{object}");
     drop(held);
     assert_eq!(read(&world.staging.join("held")), "old");
     world.json(&["sync", "down"], 0);

@@ -68,6 +68,8 @@ fn each_kind_of_drive_and_share_is_told() {
         (r"W:\project", true, "unknown", r"W:\", "There is no drive W:"),
         (r"\\nas\share\a", true, "smb", r"\\nas\share\", "a share of another machine"),
         (r"\\?\UNC\nas\share\a", true, "smb", r"\\nas\share\", "a share"),
+        (r"\\?\unc\nas\share\a", true, "unknown", r"\\?\unc\", "cannot be told"),
+        (r"\\?\GLOBALROOT\Device\Mup\nas\share", true, "unknown", r"\\?\GLOBALROOT\", "cannot be told"),
         (r"\\wsl$\Ubuntu\home\me", true, "9p", r"\\wsl$\Ubuntu\", "the WSL distribution Ubuntu"),
         (r"\\WSL.localhost\Debian\home", true, "9p", r"\\WSL.localhost\Debian\", "WSL"),
         (r"\\wsl$\docker-desktop-data\x", true, "9p", r"\\wsl$\docker-desktop-data\", "no place for a project"),
