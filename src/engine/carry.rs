@@ -113,11 +113,11 @@ fn carry_all(
     means: &mut Means<'_>,
 ) -> Result<(), Error> {
     build(run, structure, &mut phases.files, made, ledger, means)?;
-    tracing::debug!(since_start = ?run.began.elapsed(), "folders and renames done");
+    tracing::debug!("folders and renames done");
     files::carry(run, std::mem::take(&mut phases.files), ledger, means)?;
-    tracing::debug!(since_start = ?run.began.elapsed(), "files done");
+    tracing::debug!("files done");
     carry_deletes(run, &std::mem::take(&mut phases.deletes), ledger, means)?;
-    tracing::debug!(since_start = ?run.began.elapsed(), "deletes done");
+    tracing::debug!("deletes done");
     forget(&phases.forgets, ledger)
 }
 

@@ -35,7 +35,7 @@ pub(super) fn hands<'s>(
         roots: &session.roots,
         traits: &session.traits,
         clocks: session.clocks,
-        began: session.began,
+        asked: session.asked,
         trash_name: run_name(session.started, host),
         owner: owner(host, session.pair),
         flush: session.options.durability == Durability::Full,

@@ -45,9 +45,10 @@ pub(super) struct Session<'a> {
     pub verdicts: PerSide<Verdict>,
     pub traits: PerSide<Traits>,
     pub clocks: PerSide<Clock>,
+    /// Our monotonic clock just after each was asked.
+    pub asked: PerSide<Moment>,
     /// How long a call takes there; nothing where nothing was asked.
     pub round_trips: PerSide<Duration>,
-    pub began: Moment,
     pub started: Time,
     pub store: Store,
     pub standing: Standing,
@@ -141,8 +142,8 @@ impl<'a> Session<'a> {
             options,
             traits: PerSide::new(Traits::LOCAL, Traits::LOCAL),
             clocks: PerSide::new(Clock::Own(Time(0)), Clock::Own(Time(0))),
+            asked: PerSide::new(Moment::now(), Moment::now()),
             round_trips: PerSide::default(),
-            began: Moment::now(),
             started: now(),
             standing: Standing::default(),
             stale_base: false,
@@ -192,18 +193,17 @@ impl<'a> Session<'a> {
                 (None, Access::LookOnly) => guessed(&self.verdicts[side]),
             };
             let day_ago = Clock::DayAgo(Time(now().0 - 86_400_000_000_000));
-            let asked = Moment::now();
-            self.clocks[side] = match access {
-                Access::LookOnly => day_ago,
+            let before = Moment::now();
+            (self.clocks[side], self.asked[side]) = match access {
+                Access::LookOnly => (day_ago, before),
                 Access::Write => match probe::clock(&*self.roots[side]) {
-                    Ok(time) => Clock::Own(time),
+                    Ok((time, asked)) => (Clock::Own(time), asked),
                     Err(error) if error.is_gone() => return Err(Error::at(side)(error)),
-                    Err(_) => day_ago,
+                    Err(_) => (day_ago, before),
                 },
             };
-            self.round_trips[side] = asked.elapsed() / CALLS_FOR_THE_TIME;
+            self.round_trips[side] = before.elapsed() / CALLS_FOR_THE_TIME;
         }
-        self.began = Moment::now();
         Ok(())
     }
 }

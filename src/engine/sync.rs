@@ -165,11 +165,11 @@ fn run(
     let sight = look(&session, request, &seen, tell, stop);
     report.scanned = seen.as_ref().map(|count| count.load(Ordering::Relaxed));
     let sight = sight?;
-    tracing::debug!(differences = sight.differences.len(), since_start = ?session.began.elapsed(), "looked");
+    tracing::debug!(differences = sight.differences.len(), "looked");
     let moving = moving(&sight.differences);
     let differences = in_place::none_is_half(&mut session, request, sight.differences);
     let Decision { mut plan, held, stop: stopped } = decide(&session, request, differences, stop)?;
-    tracing::debug!(actions = plan.actions.len(), since_start = ?session.began.elapsed(), "planned");
+    tracing::debug!(actions = plan.actions.len(), "planned");
     tell(Progress::Planned { to: work(&plan) });
     report.held = held;
     report.conflicts = std::mem::take(&mut plan.conflicts);

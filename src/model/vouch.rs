@@ -49,9 +49,13 @@ impl Clock {
 /// Too young to vouch: an edit within one step of the clock could leave every time of the stamp as it is.
 /// (git calls it *racily clean*.)
 pub fn racy(stamp: &Stamp, traits: &Traits, clock: Clock) -> bool {
+    rests_in_ns(stamp, traits, clock) >= 0
+}
+
+/// In how many nanoseconds it is older than one step of the clock; negative where it is.
+pub fn rests_in_ns(stamp: &Stamp, traits: &Traits, clock: Clock) -> i64 {
     let newest = if traits.ctime { stamp.mtime.max(stamp.ctime) } else { stamp.mtime };
-    let now = clock.earliest();
-    newest.0.saturating_add(traits.clock_step_ns) >= now.0
+    newest.0.saturating_add(traits.clock_step_ns).saturating_sub(clock.earliest().0)
 }
 
 /// How the content of a file is learnt.

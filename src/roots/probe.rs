@@ -6,6 +6,7 @@
 use super::error::{Error, Result};
 use super::mounts::Verdict;
 use super::own::{self, Keep};
+use crate::disk::clock::Moment;
 use crate::disk::{ErrorKind, Folder, Freshness, Node, NodeContent, Root};
 use crate::model::entry::Content;
 use crate::model::path::RelPath;
@@ -55,22 +56,25 @@ pub fn probe(root: &dyn Root, verdict: &Verdict) -> Result<Probed> {
     }
 }
 
-/// The root's own clock: the mtime of a file that this run just wrote into `.driftless/`.
+/// The root's own clock: the mtime of a file that this run just wrote into `.driftless/`; and our monotonic clock just after.
 ///
 /// # Errors
 /// A root that cannot be written has no clock to ask; everything younger than a day is then racy.
-pub fn clock(root: &dyn Root) -> Result<Time> {
+pub fn clock(root: &dyn Root) -> Result<(Time, Moment)> {
     clock_in(own::open_or_make(root)?.as_ref())
 }
 
 /// The root's clock, asked in one of our folders.
-pub(super) fn clock_in(folder: &dyn Folder) -> Result<Time> {
+pub(super) fn clock_in(folder: &dyn Folder) -> Result<(Time, Moment)> {
     // A name of its own: runs of other machines may ask at the same time.
     let name = own::moment_name("clock-")?;
     let mut writer = folder.stage(&name)?;
     // Not finished: that would set the time. A write that the mount holds back leaves the time of the creation, which is
     // a moment earlier and so on the careful side.
-    let seen = match writer.write_all(b"t") {
+    let wrote = writer.write_all(b"t");
+    // Before anything else is waited for: what lies between makes every later stamp look younger than it is.
+    let asked = Moment::now();
+    let seen = match wrote {
         Ok(()) => folder.look(&name, Freshness::Fresh),
         Err(error) => Err(error),
     };
@@ -79,7 +83,7 @@ pub(super) fn clock_in(folder: &dyn Folder) -> Result<Time> {
     let _ = folder.remove_file(&name);
     let node =
         seen?.ok_or_else(|| crate::disk::Error::new("look at", &name, ErrorKind::Absent, std::io::ErrorKind::NotFound.into()))?;
-    Ok(node.stamp.mtime)
+    Ok((node.stamp.mtime, asked))
 }
 
 /// The traits of a root that cannot be tried out. 1 s: nearly every mount stores that or finer, and a step that is
@@ -265,7 +269,7 @@ mod tests {
             let probed = probe(root.as_ref(), &verdict).expect("tried out");
             assert_eq!(probed, Probed { traits: volume.traits(), measured: true }, "{kind}");
             assert_eq!(volume.lines(Default::default()), [""; 0], "nothing is left in the project");
-            let behind = world.now().0 + habits.skew_ns - clock(root.as_ref()).expect("asked").0;
+            let behind = world.now().0 + habits.skew_ns - clock(root.as_ref()).expect("asked").0.0;
             assert!(behind <= habits.granularity_ns.max(habits.tick_ns), "{kind}: {behind} ns behind");
         }
     }

@@ -173,7 +173,7 @@ fn a_probe_tells_the_truth_about_this_disk_and_leaves_nothing() {
 #[test]
 fn the_roots_clock_goes_with_its_files_and_leaves_nothing() {
     let ground = ground();
-    let times: Vec<Time> = (0..3).map(|_| probe::clock(ground.root()).expect("a time")).collect();
+    let times: Vec<Time> = (0..3).map(|_| probe::clock(ground.root()).expect("a time").0).collect();
     assert!(times.is_sorted(), "{times:?}");
     fs::write(ground.path.join("after"), "x").expect("a file");
     let mtime = fs::metadata(ground.path.join("after")).expect("its times").modified().expect("its mtime");
@@ -192,7 +192,7 @@ fn only_old_leftovers_are_swept() {
     fs::create_dir(ground.own("probe-1")).expect("a leftover");
     fs::write(ground.own("probe-1").join("file"), "x").expect("a leftover");
     fs::create_dir(ground.own("trash")).expect("another folder");
-    let now = probe::clock(ground.root()).expect("a time");
+    let now = probe::clock(ground.root()).expect("a time").0;
     own::sweep(ground.root(), now).expect("swept");
     assert_eq!(ground.names(), ["mine", "new-1", "probe-1", "root.toml", "trash"]);
     own::sweep(ground.root(), Time(now.0 + 8 * 86_400 * 1_000_000_000)).expect("swept");

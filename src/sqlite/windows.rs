@@ -16,7 +16,7 @@ use super::{Error, Result};
 #[cfg(test)]
 const TELLS_SHARES: i32 = 3_054_001;
 
-/// An error where `path` lies on a share, whichever way it is written.
+/// An error where `path` lies on a share, whichever way it is written, or may: `\\?\GLOBALROOT` and `\\?\unc` lead anywhere.
 pub(super) fn refuse_shares(path: &Path) -> Result<()> {
     if !is_on_a_share(path, drive_type) {
         return Ok(());
@@ -33,7 +33,8 @@ fn is_on_a_share(path: &Path, drive_type: impl Fn(char) -> u32) -> bool {
     match prefix.kind() {
         Prefix::UNC(..) | Prefix::VerbatimUNC(..) => true,
         Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => drive_type(char::from(letter)) == DRIVE_REMOTE,
-        _ => false,
+        Prefix::Verbatim(name) => !name.to_string_lossy().to_ascii_lowercase().starts_with("volume{"),
+        Prefix::DeviceNS(_) => true,
     }
 }
 
@@ -57,6 +58,10 @@ mod tests {
             (r"\\?\Z:\state\manifest.db", true),
             (r"\\nas\share\manifest.db", true),
             (r"\\?\UNC\nas\share\manifest.db", true),
+            (r"\\?\unc\nas\share\manifest.db", true),
+            (r"\\?\GLOBALROOT\Device\Mup\nas\share\manifest.db", true),
+            (r"\\.\pipe\manifest.db", true),
+            (r"\\?\Volume{0a1b2c3d-0000-0000-0000-100000000000}\manifest.db", false),
             (r"C:\state\manifest.db", false),
             (r"\\?\C:\state\manifest.db", false),
         ] {

@@ -44,7 +44,7 @@ use crate::model::path::{Name, RelPath};
 use crate::model::plan::{Action, Why};
 use crate::model::side::{PerSide, Side};
 use crate::model::traits::Traits;
-use crate::model::vouch::Clock;
+use crate::model::vouch::{Clock, rests_in_ns};
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -56,9 +56,9 @@ use std::time::Duration;
 pub struct Run<'a> {
     pub roots: &'a PerSide<Arc<dyn Root>>,
     pub traits: &'a PerSide<Traits>,
-    /// The roots' own clocks when the run began, and our monotonic clock at that moment.
+    /// The roots' own clocks when the run began, and our monotonic clock just after each was asked.
     pub clocks: PerSide<Clock>,
-    pub began: Moment,
+    pub asked: PerSide<Moment>,
     /// The run's folder below `.driftless/trash`.
     pub trash_name: Name,
     /// Eight hex digits for this machine and pair: the first part of temporary names.
@@ -187,7 +187,7 @@ impl Run<'_> {
 
     /// The root's clock now, as far as our monotonic clock can carry it on.
     pub(crate) fn clock_now(&self, side: Side) -> Clock {
-        let elapsed = i64::try_from(self.began.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        let elapsed = i64::try_from(self.asked[side].elapsed().as_nanos()).unwrap_or(i64::MAX);
         self.clocks[side].after(elapsed)
     }
 
@@ -199,9 +199,18 @@ impl Run<'_> {
     /// How long a stamp must rest before it can vouch; `None` where waiting for it would be felt.
     pub(crate) fn rest(&self, side: Side) -> Option<Duration> {
         let step = u64::try_from(self.traits[side].clock_step_ns).unwrap_or(0);
-        (step <= 50_000_000).then(|| Duration::from_nanos(step + step / 4))
+        (step <= MOST_REST_NS).then(|| Duration::from_nanos(step + step / 4))
+    }
+
+    /// How long a stamp that was seen at `clock` has yet to rest, where that is no longer than it may take.
+    pub(crate) fn missing_rest(&self, side: Side, stamp: &Stamp, clock: Clock) -> Option<Duration> {
+        let missing = u64::try_from(rests_in_ns(stamp, &self.traits[side], clock)).ok()?;
+        (missing < MOST_REST_NS && self.rest(side).is_some()).then(|| Duration::from_nanos(missing + 1))
     }
 }
+
+/// Stamps that need longer are read again by the next look.
+const MOST_REST_NS: u64 = 50_000_000;
 
 /// See [`Run::temp_name`].
 fn temp_name(owner: u32, path: &RelPath, source: &Stamp) -> Name {

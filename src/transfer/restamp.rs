@@ -13,7 +13,7 @@ use crate::model::entry::{Content, Entry, Recorded, Sent, Stamp};
 use crate::model::path::RelPath;
 use crate::model::plan::{Action, Op, Why};
 use crate::model::side::{PerSide, Side};
-use crate::model::vouch::{racy, same_version};
+use crate::model::vouch::{Clock, racy, same_version};
 
 /// Writes whose stamps rest.
 #[derive(Default)]
@@ -113,12 +113,20 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         };
         let fresh = traits.remote && !kept_as_set[item.side];
         let freshness = if fresh { Freshness::Fresh } else { Freshness::Cached };
-        let node = folder.and_then(|folder| folder.look(&name, freshness).ok().flatten());
+        let look = || folder.as_ref().and_then(|folder| folder.look(&name, freshness).ok().flatten());
+        // Before the look: what is edited after it shows another time only where the stamp had rested by then.
+        let (mut clock, mut node) = (run.clock_now(item.side), look());
+        if let (true, Some(node_then)) = (wait, &node)
+            && let Some(rest) = run.missing_rest(item.side, &node_then.stamp, clock)
+        {
+            pause(rest);
+            (clock, node) = (run.clock_now(item.side), look());
+        }
         if fresh && item.is_plain_write() {
             let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, traits);
             kept_as_set[item.side] = node.as_ref().is_some_and(as_set);
         }
-        outcomes.push(done(run, item, node.as_ref()));
+        outcomes.push(done(run, item, node.as_ref(), clock));
     }
     Ok(outcomes)
 }
@@ -130,9 +138,9 @@ fn as_it_was_set(run: &Run<'_>, item: Item) -> Outcome {
     learnt(item, Some(own))
 }
 
-/// What the base learns. A file that is no longer what was written was edited since: its stamp is left out, so that the
+/// What the base learns, with the clock just before the look. A file that is no longer what was written was edited since: its stamp is left out, so that the
 /// next look reads it.
-fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
+fn done(run: &Run<'_>, item: Item, node: Option<&Node>, clock: Clock) -> Outcome {
     let Item { side, entry, wrote, tally, moved_from, .. } = &item;
     let traits = &run.traits[*side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
@@ -143,7 +151,7 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>) -> Outcome {
         };
         // A touch sets the very time by which an edit just before it would be known: the next look reads it once.
         let touched = *tally == Tally::Metadata || moved_from.is_some();
-        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, run.clock_now(*side)) })
+        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, clock) })
     });
     // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
     let own = own.or_else(|| {

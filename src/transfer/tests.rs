@@ -94,7 +94,7 @@ impl World {
             roots: &self.roots,
             traits: &self.traits,
             clocks: PerSide::new(Clock::Own(self.began), Clock::Own(self.began)),
-            began: Moment::now(),
+            asked: PerSide::new(Moment::now(), Moment::now()),
             trash_name: Name::new(b"run").expect("a name"),
             owner: 0xabcd_0123,
             flush: self.flush,

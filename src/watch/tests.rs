@@ -31,7 +31,21 @@ impl World {
         });
         let watcher = watcher.expect("a watcher");
         own(cfg!(windows));
-        World { folder, watcher, said, marks: Cell::new(0) }
+        let world = World { folder, watcher, said, marks: Cell::new(0) };
+        world.until_heard();
+        world
+    }
+
+    /// Wine hears what happens in a new folder only from a moment on after it came.
+    fn until_heard(&self) {
+        let heard = |said| matches!(said, Said::Own(own) if own == path("begun"));
+        for _ in 0..300 {
+            fs::write(self.folder.path().join(".driftless/begun"), b"").expect("written");
+            if self.said.recv_timeout(Duration::from_millis(100)).is_ok_and(heard) {
+                return;
+            }
+        }
+        panic!("nothing is heard of");
     }
 
     /// All that was said until the mark that is made now.

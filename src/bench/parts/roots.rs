@@ -163,7 +163,7 @@ fn copied(roots: &Roots, state: &Path, actions: Vec<Action>) -> u64 {
         roots,
         traits: &PerSide::new(Traits::LOCAL, Traits::LOCAL),
         clocks: PerSide::new(Clock::Own(Time(i64::MAX)), Clock::Own(Time(i64::MAX))),
-        began: Moment::now(),
+        asked: PerSide::new(Moment::now(), Moment::now()),
         trash_name: Name::new(b"run").expect("a name"),
         owner: 0x6d65_6173,
         flush: false,

@@ -101,7 +101,7 @@ fn all(root: &dyn Root, path: &RelPath, around: &Around<'_>, tell: &dyn Fn(Told)
     own::stage(folder, &own::name("first"), b"first", Keep::Lazily)?;
     check(Check::ok("writable", "yes"));
     step("asking for its time");
-    let (before, clock, after) = (here(), probe::clock_in(folder)?, here());
+    let (before, (clock, _), after) = (here(), probe::clock_in(folder)?, here());
     step("trying times, links and names");
     let traits = probe::traits_in(root, path, verdict)?;
     // What an earlier trial that was killed left behind.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::disk::ErrorKind;
+use crate::disk::clock::now;
 use crate::model::entry::Content;
 use crate::model::finding::ProblemKind;
 #[cfg(unix)]
@@ -264,6 +265,22 @@ fn what_was_written_vouches_once_it_has_rested() {
         let (base, _) = done(one(&world.run(), world.write_to(NETWORK, "file")));
         assert_eq!(base.stamps.network.map(|own| own.racy), Some(racy));
     }
+}
+
+/// Where the machine stood still just after the clock was asked, it is known too early. More than 50 ms are not waited for, and a
+/// busy machine may stand still again: it has several tries.
+#[test]
+fn a_clock_that_is_known_too_early_is_waited_for() {
+    let racy = || {
+        let mut world = world();
+        world.lay(STAGING, "file", "content");
+        world.began = Time(now().0 - 25_000_000);
+        let run = world.run();
+        let end = carry_chunk(&run, vec![world.write_to(NETWORK, "file")]).unwrap_or_else(|ended| panic!("{:?}", ended.0));
+        let (base, _) = done(restamp(&run, end.pending, true).expect("stamps read").remove(0).result);
+        base.stamps.network.expect("what was written").racy
+    };
+    assert!((0..20).any(|_| !racy()));
 }
 
 /// Of the very size, and before our stamp was read again.
