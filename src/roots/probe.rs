@@ -71,13 +71,13 @@ pub(super) fn clock_in(folder: &dyn Folder) -> Result<(Time, Moment)> {
     let mut writer = folder.stage(&name)?;
     // Not finished: that would set the time. A write that the mount holds back leaves the time of the creation, which is
     // a moment earlier and so on the careful side.
-    let wrote = writer.write_all(b"t");
-    // Before anything else is waited for: what lies between makes every later stamp look younger than it is.
-    let asked = Moment::now();
-    let seen = match wrote {
+    let seen = match writer.write_all(b"t") {
         Ok(()) => folder.look(&name, Freshness::Fresh),
         Err(error) => Err(error),
     };
+    // After the look, which may be what has the server write and so stamp: a clock may lag, and is never ahead. Before the
+    // rest, which would make it lag for longer.
+    let asked = Moment::now();
     // Closed first: SMB does not remove an open file. Closing may already have removed it.
     drop(writer);
     let _ = folder.remove_file(&name);

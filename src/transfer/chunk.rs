@@ -246,6 +246,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
         if staged.database {
             database::expect_no_log(self.run, &spot, expect).inspect_err(|_| drop(folder.remove_file(temp)))?;
         }
+        let shown = self.run.clock_now(*to);
         let (kept, wrote) = match (&staged.patch, expect) {
             (Some(patch), Seen::There(old)) => (None, in_place::write(self.run, &spot, old, patch, &staged)?.stamp),
             _ => (place(self.run, &spot, temp, &staged.node.stamp, expect)?, staged.node.stamp),
@@ -255,7 +256,11 @@ impl<'a, 'r> Chunk<'a, 'r> {
         if let Some(left) = left_behind {
             self.end.outcomes.push(outcome(action, Ending::Noted(Note::of(&action.path, &left))));
         }
-        Ok(self.item(action, *to, from.entry, Some(from.stamp), wrote, tally).with_sent(sent).keeping(kept))
+        Ok(self
+            .item(action, *to, from.entry, Some(from.stamp), wrote, tally)
+            .shown_after(self.run, shown)
+            .with_sent(sent)
+            .keeping(kept))
     }
 
     fn item(&self, action: &Action, side: Side, entry: Entry, other: Option<Stamp>, wrote: Stamp, tally: Tally) -> Item {

@@ -199,18 +199,18 @@ impl Run<'_> {
     /// How long a stamp must rest before it can vouch; `None` where waiting for it would be felt.
     pub(crate) fn rest(&self, side: Side) -> Option<Duration> {
         let step = u64::try_from(self.traits[side].clock_step_ns).unwrap_or(0);
-        (step <= MOST_REST_NS).then(|| Duration::from_nanos(step + step / 4))
+        Some(Duration::from_nanos(step + step / 4)).filter(|_| Duration::from_nanos(step) <= MOST_REST)
     }
 
-    /// How long a stamp that was seen at `clock` has yet to rest, where that is no longer than it may take.
+    /// How long a stamp that was seen at `clock` has yet to rest before it can vouch, where that is ever waited for.
     pub(crate) fn missing_rest(&self, side: Side, stamp: &Stamp, clock: Clock) -> Option<Duration> {
         let missing = u64::try_from(rests_in_ns(stamp, &self.traits[side], clock)).ok()?;
-        (missing < MOST_REST_NS && self.rest(side).is_some()).then(|| Duration::from_nanos(missing + 1))
+        self.rest(side).map(|_| Duration::from_nanos(missing.saturating_add(1)))
     }
 }
 
-/// Stamps that need longer are read again by the next look.
-const MOST_REST_NS: u64 = 50_000_000;
+/// Files whose stamps need longer are read by the next look.
+const MOST_REST: Duration = Duration::from_millis(50);
 
 /// See [`Run::temp_name`].
 fn temp_name(owner: u32, path: &RelPath, source: &Stamp) -> Name {

@@ -259,7 +259,7 @@ impl<'a> Saving<'a> {
         let (side, source) = (to.other(), reader.opened());
         let (there, here) = (&run.traits[to], &run.traits[side]);
         // A remote source is not read twice, so its stamp alone has to vouch for what was read.
-        let vouches = !here.remote || !racy(&source, here, run.clock_now(side));
+        let vouches = !here.remote || !racy(&source, here, run.clocks[side]);
         let provable = (there.ids || !there.exchange) && !(here.remote && there.remote);
         // The copy of a conflict gets a new name each time: none is ever gone on with.
         let anew = errand.path.names().next() == Some(OWN_FOLDER);

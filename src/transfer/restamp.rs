@@ -6,7 +6,7 @@
 
 use super::chunk::{Opened, agreed, split};
 use super::place::Kept;
-use super::{Ending, Halt, Learnt, Outcome, Run, Tally};
+use super::{Ending, Halt, Learnt, MOST_REST, Outcome, Run, Tally};
 use crate::disk::clock::{Moment, pause};
 use crate::disk::{ErrorKind, Freshness, Node, NodeContent};
 use crate::model::entry::{Content, Entry, Recorded, Sent, Stamp};
@@ -34,6 +34,8 @@ pub struct Item {
     other: Option<Recorded>,
     /// What the written side said of it before it was shown.
     wrote: Stamp,
+    /// Shown while its time was young: an edit since could have left it as it is.
+    young: bool,
     tally: Tally,
     moved_from: Option<RelPath>,
     sent: Option<Sent>,
@@ -57,12 +59,19 @@ impl Item {
             _ => None,
         };
         let (path, why, op) = (action.path.clone(), action.why, action.op.word());
-        Item { path, why, op, side, entry, other, wrote, tally, moved_from, sent: None, kept: None }
+        Item { path, why, op, side, entry, other, wrote, young: false, tally, moved_from, sent: None, kept: None }
     }
 
     /// A file's content was written, and nothing else.
     fn is_plain_write(&self) -> bool {
         self.entry.digest().is_some() && matches!(self.tally, Tally::File { .. }) && self.moved_from.is_none()
+    }
+
+    /// The file took its place when that root's clock was at least `clock`.
+    pub(crate) fn shown_after(self, run: &Run<'_>, clock: Clock) -> Item {
+        // Its own change is what the later look is for.
+        let as_set = Stamp { ctime: self.wrote.mtime, ..self.wrote };
+        Item { young: racy(&as_set, &run.traits[self.side], clock), ..self }
     }
 
     /// The network root holds this in the place of staging's bytes.
@@ -95,15 +104,16 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         pause(rest.saturating_sub(last.elapsed()));
     }
     let mut open = Opened::default();
+    let mut patience = MOST_REST;
     let mut kept_as_set = PerSide::<bool>::default();
     let mut outcomes = Vec::with_capacity(pending.items.len());
     for item in pending.items {
         let traits = &run.traits[item.side];
-        // A server that restamps does it to the first one too. Where it does not, the others are not asked: what they were given is
-        // what they show. Where that is wrong all the same the next look sees another stamp, and reads the file. A ctime is
+        // A server that restamps does it to the first one too. Where it does not, the others are not asked: what they were given
+        // is what they show. Where that is wrong all the same the next look sees another stamp, and reads the file. A ctime is
         // never the one that was given: our own rename moved it.
         if kept_as_set[item.side] && !traits.ctime && item.is_plain_write() {
-            outcomes.push(as_it_was_set(run, item));
+            outcomes.push(as_it_was_set(item));
             continue;
         }
         let (parent, name) = split(&item.path);
@@ -113,14 +123,15 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         };
         let fresh = traits.remote && !kept_as_set[item.side];
         let freshness = if fresh { Freshness::Fresh } else { Freshness::Cached };
-        let look = || folder.as_ref().and_then(|folder| folder.look(&name, freshness).ok().flatten());
-        // Before the look: what is edited after it shows another time only where the stamp had rested by then.
-        let (mut clock, mut node) = (run.clock_now(item.side), look());
-        if let (true, Some(node_then)) = (wait, &node)
-            && let Some(rest) = run.missing_rest(item.side, &node_then.stamp, clock)
+        let look = |freshness| folder.as_ref().and_then(|folder| folder.look(&name, freshness).ok().flatten());
+        // The clock before the look: what is edited after it shows another time only where the stamp had rested by then.
+        let (mut clock, mut node) = (run.clock_now(item.side), look(freshness));
+        if let Some(missing) = node.as_ref().filter(|_| wait).and_then(|node| run.missing_rest(item.side, &node.stamp, clock))
+            && missing <= patience
         {
-            pause(rest);
-            (clock, node) = (run.clock_now(item.side), look());
+            pause(missing);
+            patience -= missing;
+            (clock, node) = (run.clock_now(item.side), look(Freshness::Fresh));
         }
         if fresh && item.is_plain_write() {
             let as_set = |node: &Node| same_version(&node.stamp, &item.wrote, traits);
@@ -132,16 +143,15 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
 }
 
 /// What the base learns of a file that was not looked at again.
-fn as_it_was_set(run: &Run<'_>, item: Item) -> Outcome {
-    let traits = &run.traits[item.side];
-    let own = Recorded { stamp: item.wrote, racy: racy(&item.wrote, traits, run.clock_now(item.side)) };
+fn as_it_was_set(item: Item) -> Outcome {
+    let own = Recorded { stamp: item.wrote, racy: item.young };
     learnt(item, Some(own))
 }
 
-/// What the base learns, with the clock just before the look. A file that is no longer what was written was edited since: its stamp is left out, so that the
-/// next look reads it.
+/// What the base learns, with the clock just before the look. A file that is no longer what was written was edited since: its
+/// stamp is left out, so that the next look reads it.
 fn done(run: &Run<'_>, item: Item, node: Option<&Node>, clock: Clock) -> Outcome {
-    let Item { side, entry, wrote, tally, moved_from, .. } = &item;
+    let Item { side, entry, wrote, young, tally, moved_from, .. } = &item;
     let traits = &run.traits[*side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
     let own = plain.and_then(|node| {
@@ -151,7 +161,7 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>, clock: Clock) -> Outcome
         };
         // A touch sets the very time by which an edit just before it would be known: the next look reads it once.
         let touched = *tally == Tally::Metadata || moved_from.is_some();
-        ours.then(|| Recorded { stamp: node.stamp, racy: touched || racy(&node.stamp, traits, clock) })
+        ours.then(|| Recorded { stamp: node.stamp, racy: *young || touched || racy(&node.stamp, traits, clock) })
     });
     // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
     let own = own.or_else(|| {

@@ -3,10 +3,12 @@
 use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::Duration;
 
 use super::*;
 use crate::disk::ErrorKind;
-use crate::disk::clock::now;
+use crate::disk::clock::pause;
+use crate::disk::clock::simulated::Simulated;
 use crate::model::entry::Content;
 use crate::model::finding::ProblemKind;
 #[cfg(unix)]
@@ -267,20 +269,49 @@ fn what_was_written_vouches_once_it_has_rested() {
     }
 }
 
-/// Where the machine stood still just after the clock was asked, it is known too early. More than 50 ms are not waited for, and a
-/// busy machine may stand still again: it has several tries.
+/// Where the machine stood still after the clock was asked, it is known to be earlier than it is.
 #[test]
-fn a_clock_that_is_known_too_early_is_waited_for() {
-    let racy = || {
+fn a_clock_that_lags_is_waited_for_within_a_bound() {
+    use crate::disk::sim::{Habits, World as Simulation};
+    for (lag_ms, racy) in [(25, false), (500, true)] {
         let mut world = world();
         world.lay(STAGING, "file", "content");
-        world.began = Time(now().0 - 25_000_000);
+        let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let file = fs::File::options().write(true).open(world.file(STAGING, "file")).expect("opened");
+        file.set_modified(long_ago).expect("its time");
+        let simulation = Simulation::new(1);
+        let _held = simulation.hold();
+        world.roots.network = simulation.volume("network", Habits::LOCAL).open().expect("opened");
+        world.began = Time(simulation.now().0 - lag_ms * 1_000_000);
         let run = world.run();
         let end = carry_chunk(&run, vec![world.write_to(NETWORK, "file")]).unwrap_or_else(|ended| panic!("{:?}", ended.0));
         let (base, _) = done(restamp(&run, end.pending, true).expect("stamps read").remove(0).result);
-        base.stamps.network.expect("what was written").racy
-    };
-    assert!((0..20).any(|_| !racy()));
+        assert_eq!(base.stamps.network.map(|own| own.racy), Some(racy), "{lag_ms}");
+    }
+}
+
+/// Of the very size, between the moment at which ours is shown and the look: on a coarse clock it has the time that ours was given.
+#[test]
+fn what_is_shown_within_a_step_of_its_time_does_not_vouch() {
+    let coarse =
+        Traits { granularity_ns: 1_000_000_000, clock_step_ns: 1_000_000_000, ctime: false, ids: false, ..Traits::LOCAL };
+    for (age_ms, racy) in [(200, true), (1_800, false)] {
+        let mut world = world();
+        world.traits.network = Traits { remote: true, exchange: false, links: false, modes: false, ..coarse };
+        let names = ["one", "two"];
+        names.iter().for_each(|name| world.lay(STAGING, name, "ours"));
+        let saved = world.found(STAGING, "two").stamp.mtime;
+        let _held = Simulated::begin(saved, 1);
+        world.began = Time(saved.0 + age_ms * 1_000_000);
+        let run = world.run();
+        let actions = names.map(|name| world.write_to(NETWORK, name)).to_vec();
+        let end = carry_chunk(&run, actions).unwrap_or_else(|ended| panic!("{:?}", ended.0));
+        pause(Duration::from_secs(5));
+        for outcome in restamp(&run, end.pending, true).expect("stamps read") {
+            let (base, _) = done(outcome.result);
+            assert_eq!(base.stamps.network.map(|own| own.racy), Some(racy), "{age_ms}");
+        }
+    }
 }
 
 /// Of the very size, and before our stamp was read again.
