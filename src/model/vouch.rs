@@ -20,7 +20,8 @@ pub fn vouches(recorded: Option<&Recorded>, stamp: &Stamp, traits: &Traits) -> b
     recorded.is_some_and(|recorded| !recorded.racy && same_stamp(&recorded.stamp, stamp, traits))
 }
 
-/// The root's own clock: when its listing began, or so much later as passed here since. It may lag, and is never ahead.
+/// The root's own clock: when its listing began, or so much later as passed here since. It may lag, and
+/// is not ahead unless somebody sets the root's clock back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
     /// The mtime of a file that this run wrote there.

@@ -246,10 +246,10 @@ impl<'a, 'r> Chunk<'a, 'r> {
         if staged.database {
             database::expect_no_log(self.run, &spot, expect).inspect_err(|_| drop(folder.remove_file(temp)))?;
         }
-        let shown = self.run.clock_now(*to);
-        let (kept, wrote) = match (&staged.patch, expect) {
-            (Some(patch), Seen::There(old)) => (None, in_place::write(self.run, &spot, old, patch, &staged)?.stamp),
-            _ => (place(self.run, &spot, temp, &staged.node.stamp, expect)?, staged.node.stamp),
+        let clock = self.run.clock_now(*to);
+        let (kept, (wrote, clock)) = match (&staged.patch, expect) {
+            (Some(patch), Seen::There(old)) => (None, in_place::write(self.run, &spot, old, patch, &staged)?),
+            _ => (place(self.run, &spot, temp, &staged.node.stamp, expect)?, (staged.node.stamp, clock)),
         };
         let tally = Tally::File { bytes: wrote.size - staged.resumed, revived: *revived };
         let Staged { from, sent, left_behind, .. } = staged;
@@ -258,7 +258,7 @@ impl<'a, 'r> Chunk<'a, 'r> {
         }
         Ok(self
             .item(action, *to, from.entry, Some(from.stamp), wrote, tally)
-            .shown_after(self.run, shown)
+            .shown_after(self.run, clock)
             .with_sent(sent)
             .keeping(kept))
     }

@@ -12,12 +12,12 @@ use super::{Failure, Run, database};
 use crate::disk::local::{self, Scratch};
 use crate::disk::{self, Error, ErrorKind, Folder, Node, Writer, open_root};
 use crate::model::digest::{self, Digest};
-use crate::model::entry::{Found, Kind};
+use crate::model::entry::{Found, Kind, Stamp};
 use crate::model::finding::ProblemKind;
 use crate::model::listing::Seen;
 use crate::model::path::{Name, RelPath};
 use crate::model::time::Time;
-use crate::model::vouch::{same_stamp, same_version};
+use crate::model::vouch::{Clock, same_stamp, same_version};
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -133,8 +133,15 @@ impl Writer for Aside {
 }
 
 /// Writes what changed into the file that stands at the spot, which is still `old`. `staged` is the version that it will be. Flushed
-/// whatever the user asked for: the mark goes, and nothing is left of the version before.
-pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, staged: &Staged) -> Result<Node, Failure> {
+/// whatever the user asked for: the mark goes, and nothing is left of the version before. With the root's clock before it was
+/// given its time.
+pub(super) fn write(
+    run: &Run<'_>,
+    spot: &Spot<'_>,
+    old: &Found,
+    patch: &Patch,
+    staged: &Staged,
+) -> Result<(Stamp, Clock), Failure> {
     let at = |error| Failure::At(spot.side, error);
     let here = |error: Error| Failure::Path(spot.side, ProblemKind::Io, put_aside(&run.scratch, &error).source.to_string());
     let standing = database::expect_standing(run, spot, old)?;
@@ -171,6 +178,7 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
         }
     }
     writer.keep(size - place).map_err(at)?;
+    let clock = run.clock_now(spot.side);
     let node = writer.finish(staged.from.entry.mtime, patch.mode, true).map_err(at)?;
     if node.stamp.size != size {
         let message = format!("holds {} bytes after {size} were written", node.stamp.size);
@@ -179,7 +187,7 @@ pub(super) fn write(run: &Run<'_>, spot: &Spot<'_>, old: &Found, patch: &Patch, 
     mark.lift();
     // Somebody may have put another file there meanwhile, or moved this one.
     match seen_now(spot)? {
-        Seen::There(there) if same_version(&there.stamp, &node.stamp, traits) => Ok(node),
+        Seen::There(there) if same_version(&there.stamp, &node.stamp, traits) => Ok((node.stamp, clock)),
         other => Err(Failure::Unexpected(other)),
     }
 }

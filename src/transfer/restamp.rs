@@ -62,6 +62,11 @@ impl Item {
         Item { path, why, op, side, entry, other, wrote, young: false, tally, moved_from, sent: None, kept: None }
     }
 
+    /// Does no rest make its stamp vouch? A touch sets the very time by which an edit just before it would be known.
+    fn is_read_anyway(&self) -> bool {
+        self.young || self.tally == Tally::Metadata || self.moved_from.is_some()
+    }
+
     /// A file's content was written, and nothing else.
     fn is_plain_write(&self) -> bool {
         self.entry.digest().is_some() && matches!(self.tally, Tally::File { .. }) && self.moved_from.is_none()
@@ -126,7 +131,8 @@ pub fn restamp(run: &Run<'_>, pending: Pending, wait: bool) -> Result<Vec<Outcom
         let look = |freshness| folder.as_ref().and_then(|folder| folder.look(&name, freshness).ok().flatten());
         // The clock before the look: what is edited after it shows another time only where the stamp had rested by then.
         let (mut clock, mut node) = (run.clock_now(item.side), look(freshness));
-        if let Some(missing) = node.as_ref().filter(|_| wait).and_then(|node| run.missing_rest(item.side, &node.stamp, clock))
+        let rests = node.as_ref().filter(|_| wait && !item.is_read_anyway());
+        if let Some(missing) = rests.and_then(|node| run.missing_rest(item.side, &node.stamp, clock))
             && missing <= patience
         {
             pause(missing);
@@ -151,7 +157,7 @@ fn as_it_was_set(item: Item) -> Outcome {
 /// What the base learns, with the clock just before the look. A file that is no longer what was written was edited since: its
 /// stamp is left out, so that the next look reads it.
 fn done(run: &Run<'_>, item: Item, node: Option<&Node>, clock: Clock) -> Outcome {
-    let Item { side, entry, wrote, young, tally, moved_from, .. } = &item;
+    let Item { side, entry, wrote, .. } = &item;
     let traits = &run.traits[*side];
     let plain = node.filter(|node| matches!(&node.content, NodeContent::Plain(content) if content.kind() == entry.kind()));
     let own = plain.and_then(|node| {
@@ -159,9 +165,7 @@ fn done(run: &Run<'_>, item: Item, node: Option<&Node>, clock: Clock) -> Outcome
             Content::File { .. } => same_version(&node.stamp, wrote, traits),
             Content::Folder | Content::Link { .. } => true,
         };
-        // A touch sets the very time by which an edit just before it would be known: the next look reads it once.
-        let touched = *tally == Tally::Metadata || moved_from.is_some();
-        ours.then(|| Recorded { stamp: node.stamp, racy: *young || touched || racy(&node.stamp, traits, clock) })
+        ours.then(|| Recorded { stamp: node.stamp, racy: item.is_read_anyway() || racy(&node.stamp, traits, clock) })
     });
     // Restamped by the server: keep the stamp, so that its time is no change, but let it be read once.
     let own = own.or_else(|| {
