@@ -53,6 +53,19 @@ pub fn shell(line: &str) -> Command {
     system::shell(line)
 }
 
+/// Runs again what never began: on a busy machine Wine cannot start a program now and then (`ERROR_INTERNAL_ERROR`), or gives it
+/// up before its first instruction (`STATUS_DLL_INIT_FAILED`).
+#[cfg(all(test, windows))]
+pub fn begun<T>(mut run: impl FnMut() -> T, began: impl Fn(&T) -> bool) -> T {
+    let mut ended = run();
+    for _ in 0..3 {
+        if !began(&ended) {
+            ended = run();
+        }
+    }
+    ended
+}
+
 /// The exit code; 128 + n where a signal n ended it.
 pub fn code_of(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128_i32.saturating_add(system::signal(status)))

@@ -219,20 +219,25 @@ mod tests {
         assert_eq!(gives_up(2), [true, true, true]);
     }
 
+    #[cfg(windows)]
+    use crate::disk::group::begun;
     use crate::disk::group::shell;
 
     #[cfg(windows)]
     #[test]
     fn it_ends_with_the_commands_code_and_a_third_press_ends_what_it_started_too() {
         let (told, words) = bounded(4);
-        let code = |line: &str| work(shell(line), &words, &mut Presses::default(), &|_| {}).expect("started").code;
-        assert_eq!([code("exit 0"), code("exit 7"), code("exit 256")], [0, 7, 255]);
+        let run = |line: &str| {
+            let run = || work(shell(line), &words, &mut Presses::default(), &|_| {});
+            // Codes that are too large for one of Linux, as Wine's own are, are 255.
+            begun(run, |ended| ended.as_ref().is_ok_and(|ended| ended.code != 255)).expect("started")
+        };
+        assert_eq!(["exit 0", "exit 7", "exit 256"].map(|line| run(line).code), [0, 7, 255]);
         let missing = work(Command::new("no-such-program"), &words, &mut Presses::default(), &|_| {}).expect_err("not there");
         assert_eq!(code_of(&missing), 127);
         (0..3).for_each(|_| told.send(caught(2, true)).expect("there is room"));
         let began = Instant::now();
-        let ended = work(shell("ping -n 60 127.0.0.1 >NUL"), &words, &mut Presses::default(), &|_| {});
-        assert_eq!(ended.expect("started"), Ended { code: KILLED, given_up: true });
+        assert_eq!(run("ping -n 60 127.0.0.1 >NUL"), Ended { code: KILLED, given_up: true });
         assert!(began.elapsed() < Duration::from_secs(30));
     }
 
