@@ -13,6 +13,8 @@ use crate::services::{Kind, Loop};
 use crate::tree::Tree;
 
 pub(super) const BLOCK: u64 = 64 << 10;
+/// What a run reads of its own at the network root: marker, lease, generation, settings.
+const MARKS: u64 = 4 << 10;
 
 /// Writes at a place in a file, and gives it another time.
 pub(super) fn edit(path: &Path, place: u64, content: &[u8], seconds: u64) {
@@ -37,14 +39,17 @@ pub(super) fn written_to(ground: &Ground, name: &str) -> (u64, u64) {
     let out = trace.join("of");
     let out = out.to_str().expect("plain");
     // A file for each thread: in one for all a call that another one comes between is told by halves.
-    let tracer = ["strace", "-ff", "-y", "-o", out, "-e", "trace=pwrite64,copy_file_range", "-e", "signal=none"];
+    let tracer = ["strace", "-ff", "-y", "-o", out, "-e", "trace=read,pread64,pwrite64,copy_file_range", "-e", "signal=none"];
     let ended = ground.traced(&tracer, &["up"]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    let at = format!("<{}/{name}", ground.network.display());
+    let (there, at) = (format!("<{}/", ground.network.display()), format!("<{}/{name}", ground.network.display()));
     let parts = fs::read_dir(&trace).expect("a listing");
     let text: String = parts.map(|part| fs::read_to_string(part.expect("a trace").path()).expect("text")).collect();
-    let ours = text.lines().filter(|line| line.contains(&at));
     let count = |line: &str| line.rsplit_once("= ").and_then(|(_, count)| count.trim().parse::<u64>().ok());
+    let reads = |line: &&str| line.starts_with("read(") || line.starts_with("pread64(");
+    let read: u64 = text.lines().filter(|line| reads(line) && line.contains(&there)).filter_map(count).sum();
+    assert!(read > 0 && read <= MARKS, "{read} bytes were read at the share");
+    let ours = text.lines().filter(|line| !reads(line) && line.contains(&at));
     (ours.filter_map(count).sum(), ended.json["written"]["bytes"].as_u64().expect("a number"))
 }
 
